@@ -1,0 +1,60 @@
+# The verbs a person types. Each is one or two commands; `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+
+.PHONY: help
+help: ## Print every verb with one line
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: up down run
+up: ## Bring up everything on a real Kubernetes and show five cars
+	@$(PYTHON) hack/system up
+
+down: ## Take everything down again
+	@$(PYTHON) hack/system down
+
+run: ## Serve the API alone on port 8000: sample stock, state in memory
+	@cargo build --quiet -p faciliauto-service
+	@echo 'http://localhost:8000 — try, in another terminal:'
+	@echo "  curl -s localhost:8000/recommend --json '{\"orcamento_min\": 50000, \"orcamento_max\": 90000, \"uso_principal\": \"familia\"}'"
+	@cargo run --quiet -p faciliauto-service
+
+.PHONY: test test-fast test-cluster test-tools lint format
+test: test-fast test-tools test-cluster ## Everything that must hold before a change lands
+
+test-fast: lint ## Formatting, lints, unit and integration tests; no cluster
+	cargo test --workspace --locked
+
+lint: ## Formatting and lints; warnings fail
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+format: ## Put the formatting right
+	cargo fmt --all
+
+test-tools: ## The tools under hack/, with a cluster of their own where none is up
+	$(PYTHON) -m unittest discover --start-directory hack/cluster/tests --top-level-directory hack/cluster
+
+test-cluster: ## Tests on a real cluster, brought up when none is given
+	$(PYTHON) hack/system test
+
+.PHONY: cluster-up cluster-down cluster-status kubeconfig images
+cluster-up: ## A real Kubernetes on this machine
+	@$(PYTHON) hack/cluster up
+
+cluster-down: ## Remove it without a trace
+	@$(PYTHON) hack/cluster down
+
+cluster-status: ## Its components: running or not, since when, where their logs are
+	@$(PYTHON) hack/cluster status
+
+kubeconfig: ## Print the path of its kubeconfig (make -s kubeconfig)
+	@$(PYTHON) hack/cluster kubeconfig
+
+images: ## Build both images from the Dockerfile and load them into it
+	@$(PYTHON) hack/cluster images
+
+.PHONY: generate
+generate: ## Write generated files anew: CRD, RBAC, golden files, sample stock
+	cargo run --quiet -p faciliauto-operator -- crd > crds/faciliautodeployments.yaml

@@ -1,0 +1,84 @@
+"""A real Kubernetes on this machine: `python3 hack/cluster up|down|status|kubeconfig|kubectl|images`.
+
+With KUBECONFIG set, the cluster it names is used as it is: `up` only asks whether it answers, and no
+verb builds, starts or removes anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import given
+import images
+from down import take_down
+from errors import ClusterError
+from locking import only_one
+from settings import ADMIN_KUBECONFIG, KUBECTL
+from status import print_status
+from up import bring_up
+
+
+def kubeconfig() -> None:
+    print(given.kubeconfig() or ADMIN_KUBECONFIG)
+
+
+def kubectl() -> None:
+    print(given.kubectl() if given.kubeconfig() else KUBECTL)
+
+
+def up() -> None:
+    if given.kubeconfig():
+        given.check_answers()
+        return
+    with only_one():
+        bring_up()
+
+
+def down() -> None:
+    if given.kubeconfig():
+        print(f"KUBECONFIG is set: {given.kubeconfig()} is not ours to take down")
+        return
+    with only_one():
+        take_down()
+
+
+def load_images() -> None:
+    if given.kubeconfig():
+        print("KUBECONFIG is set: push these images where that cluster pulls from:")
+        for reference in images.REFERENCES.values():
+            print(f"  {reference}")
+        return
+    with only_one():
+        images.build_and_load()
+
+
+VERBS = {
+    "up": (up, "build what is missing, start what is not running, wait until the cluster answers"),
+    "down": (down, "end and remove everything that `up` made"),
+    "status": (print_status, "each component: running or not, since when, its log"),
+    "kubeconfig": (kubeconfig, "print the path of the kubeconfig"),
+    "kubectl": (kubectl, "print the path of a kubectl of the cluster's version"),
+    "images": (load_images, "build both programs' images from the Dockerfile and load them"),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="hack/cluster", description=__doc__.splitlines()[0])
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for name, (_, summary) in VERBS.items():
+        verbs.add_parser(name, help=summary)
+    verb = parser.parse_args().verb
+    try:
+        VERBS[verb][0]()
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: run the same command again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
