@@ -34,7 +34,7 @@ format: ## Put the formatting right
 	cargo fmt --all
 
 test-tools: ## The tools under hack/, with a cluster of their own where none is up
-	$(PYTHON) -m unittest discover --start-directory hack/cluster/tests --top-level-directory hack/cluster
+	$(PYTHON) -W ignore::ResourceWarning -m unittest discover --start-directory hack/cluster/tests --top-level-directory hack/cluster
 
 test-cluster: ## Tests on a real cluster, brought up when none is given
 	$(PYTHON) hack/system test

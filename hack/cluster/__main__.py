@@ -1,4 +1,4 @@
-"""A real Kubernetes on this machine: `python3 hack/cluster up|down|status|kubeconfig|kubectl|images`.
+"""A real Kubernetes on this machine: `python3 hack/cluster VERB`.
 
 With KUBECONFIG set, the cluster it names is used as it is: `up` only asks whether it answers, and no
 verb builds, starts or removes anything.
@@ -7,10 +7,12 @@ verb builds, starts or removes anything.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 
 import given
 import images
+from base_images import loaded
 from down import take_down
 from errors import ClusterError
 from locking import only_one
@@ -53,12 +55,17 @@ def load_images() -> None:
         images.build_and_load()
 
 
+def image_ids() -> None:
+    print(json.dumps({reference: entry["id"] for reference, entry in loaded().items()}))
+
+
 VERBS = {
     "up": (up, "build what is missing, start what is not running, wait until the cluster answers"),
     "down": (down, "end and remove everything that `up` made"),
     "status": (print_status, "each component: running or not, since when, its log"),
     "kubeconfig": (kubeconfig, "print the path of the kubeconfig"),
     "kubectl": (kubectl, "print the path of a kubectl of the cluster's version"),
+    "image-ids": (image_ids, "print the id that each local tag stands for, as JSON"),
     "images": (load_images, "build both programs' images from the Dockerfile and load them"),
 }
 

@@ -64,20 +64,27 @@ def start(name: str, command: list[str], inputs: str, environment: dict[str, str
     LOGS.mkdir(parents=True, exist_ok=True)
     RECORDS.mkdir(parents=True, exist_ok=True)
     with (LOGS / f"{name}.log").open("ab") as log:
-        # A session of its own: a Ctrl-C in the terminal ends the command, not the cluster.
-        process = subprocess.Popen(
+        subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            # A session of its own: a Ctrl-C in the terminal ends the command, not the cluster.
             start_new_session=True,
             env={**os.environ, **environment},
+            preexec_fn=lambda: record_self(name, command, inputs),
         )
-    record = Record(process.pid, start_ticks(process.pid) or 0, command, inputs, time.time())
-    new = RECORDS / f"{name}.new"
-    new.write_text(json.dumps(asdict(record)))
-    new.rename(RECORDS / f"{name}.json")
     return True
+
+
+def record_self(name: str, command: list[str], inputs: str) -> None:
+    """Runs in the child before it becomes the component: no process of ours is ever without a record,
+    even when the command that starts it is killed at this very moment."""
+    pid = os.getpid()
+    record = Record(pid, start_ticks(pid) or 0, command, inputs, time.time())
+    unfinished = RECORDS / f"{name}.new"
+    unfinished.write_text(json.dumps(asdict(record)))
+    unfinished.rename(RECORDS / f"{name}.json")
 
 
 def stop(name: str, seconds: float = 10) -> None:

@@ -131,6 +131,8 @@ def build_programs() -> None:
 def build(module: Module, program: str) -> None:
     """Builds into a temporary name and renames: an interrupted build leaves nothing that looks whole."""
     module.cache().mkdir(parents=True, exist_ok=True)
+    for abandoned in module.cache().glob(f".{program}.*"):
+        abandoned.unlink()
     unfinished = module.cache() / f".{program}.{os.getpid()}"
     command = [
         "go", "build", "-trimpath", "-mod=readonly", "-ldflags", module.flags, "-o", str(unfinished),

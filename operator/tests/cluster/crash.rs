@@ -1,0 +1,70 @@
+//! The operator dies at awkward moments, and the next start goes on.
+
+use std::{
+    env,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::harness::{NAME, alone, scale_operator};
+
+/// Prevents: a half-built system that a new operator process does not recognise as its own.
+///
+/// The operator runs as a process of this machine, so that it can be killed without a chance to tidy
+/// up: at growing delays, which fall into every part of a bring-up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn operator_killed_during_bring_up_converges_after_restart() {
+    alone("crash", |sandbox| async move {
+        scale_operator(&sandbox.client, 0).await;
+        sandbox.apply(json!({"autoscaling": {"minReplicas": 1}})).await;
+        let mut password = None;
+        for milliseconds in [250, 350, 500, 700, 1_000, 2_000] {
+            let mut operator = Operator::start();
+            sleep(Duration::from_millis(milliseconds)).await;
+            operator.kill();
+            let secret = sandbox.api::<Secret>().get_opt(&format!("{NAME}-redis-credentials")).await.expect("an answer");
+            if let Some(secret) = secret {
+                let seen = (secret.uid(), secret.data);
+                assert_eq!(*password.get_or_insert_with(|| seen.clone()), seen, "a restart made a new password");
+            }
+        }
+        let _operator = Operator::start();
+        sandbox.wait_until_ready().await;
+        assert!(sandbox.resources().get(NAME).await.is_ok());
+    })
+    .await;
+}
+
+/// An operator process, killed when dropped.
+struct Operator(Child);
+
+impl Operator {
+    fn start() -> Self {
+        let log = env::temp_dir().join("faciliauto-operator-crash-test.log");
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("a log file");
+        let child = Command::new(env!("CARGO_BIN_EXE_faciliauto-operator"))
+            .args(["run", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::from(log.try_clone().expect("a second handle")))
+            .stderr(Stdio::from(log))
+            .spawn()
+            .expect("the operator starts");
+        Self(child)
+    }
+
+    fn kill(&mut self) {
+        self.0.kill().expect("SIGKILL");
+        self.0.wait().expect("the process is gone");
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

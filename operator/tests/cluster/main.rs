@@ -1,0 +1,15 @@
+//! Tests on a real cluster: a real API server, real pods, the operator as `manifests/install`
+//! installs it. `make test-cluster` brings all of that up and runs them; they are no part of a plain
+//! `cargo test`.
+//!
+//! Every test has a namespace of its own, which enforces the *restricted* pod security standard, and
+//! a resource named `faciliauto` in it: service links of that name would poison our own settings.
+
+mod bring_up;
+mod crash;
+mod credentials;
+mod deletion;
+mod drift;
+mod harness;
+mod refusal;
+mod steady;
