@@ -1,1 +1,40 @@
-//! Work in progress.
+//! The recommendation engine of FacilIAuto: catalogue, filters, scores, order, reasons and cost of ownership.
+//!
+//! Pure: no I/O, no clock, no globals. The same stock, questionnaire and reference date give the same answer on every
+//! processor and thread count, because integers decide.
+//!
+//! ```text
+//! data/*.csv, *.json ──▶ Tables ─┐
+//! Stock ────────────────────────▶ Catalogue ──▶ recommend(Questionnaire) ──▶ Recommendation
+//!                                 │ utilities    │ filters → scores → order → explanation, cost
+//! ```
+
+pub mod catalogue;
+pub mod cost;
+mod energy_use;
+pub mod equipment;
+mod explanation;
+mod facts;
+mod figures;
+mod filters;
+mod labels;
+pub mod questionnaire;
+mod ranking;
+mod recommend;
+pub mod recommendation;
+pub mod stock;
+pub mod tables;
+pub mod text;
+mod utilities;
+mod weights;
+mod words;
+
+pub use catalogue::{Catalogue, CatalogueCar, StockProblem, StockProblemKind, StockProblems};
+pub use cost::{CostOfOwnership, FinancialHealth};
+pub use questionnaire::{
+    Frequency, IncomeRange, MustHave, Payment, Priorities, Quality, Questionnaire, Usage,
+};
+pub use recommendation::{Contribution, Criterion, Filter, FilterCount, Recommendation, Recommended};
+pub use stock::{Car, Category, Centavos, Dealership, Fuel, Gearbox, Stock};
+pub use tables::{ModelFacts, TableError, Tables};
+pub use text::fold;

@@ -1,0 +1,231 @@
+//! The published vocabulary of equipment: what a stock may say that a car has, and a buyer may require.
+
+use crate::text::fold;
+
+/// One thing that a car can be equipped with.
+struct Item {
+    /// The word on the wire.
+    word: &'static str,
+    /// As written in a sentence.
+    label: &'static str,
+    /// Counts for the criterion `conforto`.
+    comfort: bool,
+    /// Other spellings, folded.
+    aliases: &'static [&'static str],
+}
+
+const fn comfort(word: &'static str, label: &'static str, aliases: &'static [&'static str]) -> Item {
+    Item {
+        word,
+        label,
+        comfort: true,
+        aliases,
+    }
+}
+
+const fn other(word: &'static str, label: &'static str, aliases: &'static [&'static str]) -> Item {
+    Item {
+        word,
+        label,
+        comfort: false,
+        aliases,
+    }
+}
+
+const ITEMS: [Item; 27] = [
+    comfort("ar_condicionado", "ar-condicionado", &["ar"]),
+    comfort(
+        "direcao_assistida",
+        "direção assistida",
+        &[
+            "direcao hidraulica",
+            "direcao eletrica",
+            "direcao eletro hidraulica",
+        ],
+    ),
+    comfort("vidros_eletricos", "vidros elétricos", &["vidro eletrico"]),
+    comfort("travas_eletricas", "travas elétricas", &["trava eletrica"]),
+    comfort(
+        "central_multimidia",
+        "central multimídia",
+        &["multimidia", "kit multimidia"],
+    ),
+    comfort("camera_re", "câmera de ré", &["camera de re"]),
+    comfort(
+        "sensor_estacionamento",
+        "sensor de estacionamento",
+        &["sensor de estacionamento", "sensor de re"],
+    ),
+    comfort(
+        "piloto_automatico",
+        "piloto automático",
+        &["controle de cruzeiro"],
+    ),
+    comfort("bancos_couro", "bancos de couro", &["bancos de couro", "couro"]),
+    comfort(
+        "ar_digital",
+        "ar-condicionado digital",
+        &["ar condicionado digital"],
+    ),
+    comfort("chave_presencial", "chave presencial", &["keyless"]),
+    comfort("teto_solar", "teto solar", &["teto panoramico"]),
+    comfort(
+        "banco_eletrico",
+        "banco com ajuste elétrico",
+        &["bancos eletricos"],
+    ),
+    other(
+        "rodas_liga",
+        "rodas de liga leve",
+        &["rodas de liga leve", "rodas de liga"],
+    ),
+    other("farol_led", "faróis de LED", &["farois de led", "farol de led"]),
+    other("isofix", "ISOFIX", &[]),
+    other(
+        "controle_estabilidade",
+        "controle de estabilidade",
+        &["controle de estabilidade", "esc", "esp"],
+    ),
+    other("controle_tracao", "controle de tração", &["controle de tracao"]),
+    other("abs", "freios ABS", &["freios abs", "freio abs"]),
+    other("airbag_lateral", "airbags laterais", &["airbags laterais"]),
+    other(
+        "airbag_cortina",
+        "airbags de cortina",
+        &["airbags de cortina", "airbag de cortina"],
+    ),
+    other(
+        "frenagem_automatica",
+        "frenagem automática de emergência",
+        &["frenagem autonoma"],
+    ),
+    other(
+        "alerta_ponto_cego",
+        "alerta de ponto cego",
+        &["alerta de ponto cego"],
+    ),
+    other(
+        "assistente_rampa",
+        "assistente de partida em rampa",
+        &["assistente de partida em rampa"],
+    ),
+    other("tracao_4x4", "tração 4x4", &["4x4", "tracao integral"]),
+    other("engate_reboque", "engate para reboque", &["engate"]),
+    other(
+        "retrovisor_eletrico",
+        "retrovisores elétricos",
+        &["retrovisores eletricos"],
+    ),
+];
+
+/// The words, in the order in which they are published.
+pub const VOCABULARY: &[&str] = &words();
+
+const fn words() -> [&'static str; ITEMS.len()] {
+    let mut words = [""; ITEMS.len()];
+    let mut index = 0;
+    while index < ITEMS.len() {
+        words[index] = ITEMS[index].word;
+        index += 1;
+    }
+    words
+}
+
+/// The word of the vocabulary that a text means, whatever its case, accents and separators.
+#[must_use]
+pub fn find(text: &str) -> Option<&'static str> {
+    position(text).map(|index| VOCABULARY[index])
+}
+
+/// As written in a Portuguese sentence; a word outside the vocabulary is given back as it is.
+#[must_use]
+pub fn label(word: &str) -> &str {
+    ITEMS
+        .iter()
+        .find(|item| item.word == word)
+        .map_or(word, |item| item.label)
+}
+
+fn position(text: &str) -> Option<usize> {
+    let folded = fold(text);
+    ITEMS
+        .iter()
+        .position(|item| fold(item.word) == folded || item.aliases.contains(&folded.as_str()))
+}
+
+/// A set of words of the vocabulary, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EquipmentSet(u64);
+
+// One bit per word: the set outgrows its integer only together with this line.
+const _: () = assert!(ITEMS.len() <= 64);
+
+impl EquipmentSet {
+    /// Words outside the vocabulary are passed over: who takes in stock names them in a warning.
+    pub(crate) fn from_words(words: &[String]) -> Self {
+        Self(
+            words
+                .iter()
+                .filter_map(|word| position(word))
+                .fold(0, |set, index| set | 1 << index),
+        )
+    }
+
+    pub(crate) fn contains(self, word: &str) -> bool {
+        VOCABULARY
+            .iter()
+            .position(|known| *known == word)
+            .is_some_and(|index| self.0 & (1 << index) != 0)
+    }
+
+    /// How many comfort items are in the set.
+    pub(crate) fn comfort_items(self) -> u8 {
+        ITEMS
+            .iter()
+            .enumerate()
+            .filter(|(index, item)| item.comfort && self.0 & (1 << index) != 0)
+            .count() as u8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prevents two words, or a word and an alias, from meaning two things at once.
+    #[test]
+    fn every_spelling_means_one_thing() {
+        let mut spellings: Vec<String> = ITEMS
+            .iter()
+            .flat_map(|item| {
+                let alias = item.aliases.iter().map(|alias| (*alias).to_owned());
+                std::iter::once(fold(item.word)).chain(alias.filter(|alias| *alias != fold(item.word)))
+            })
+            .collect();
+        let all = spellings.len();
+        spellings.sort();
+        spellings.dedup();
+        assert_eq!(spellings.len(), all);
+    }
+
+    /// Prevents an alias that is not in folded form, which no text could ever meet.
+    #[test]
+    fn aliases_are_folded() {
+        for alias in ITEMS.iter().flat_map(|item| item.aliases) {
+            assert_eq!(fold(alias), *alias);
+        }
+    }
+
+    /// Prevents a required item from being missed because the dealer wrote it in words.
+    #[test]
+    fn usual_spellings_are_found() {
+        assert_eq!(find("Câmera de ré"), Some("camera_re"));
+        assert_eq!(find("ISOFIX"), Some("isofix"));
+        assert_eq!(find("Direção hidráulica"), Some("direcao_assistida"));
+        assert_eq!(find("aerofólio"), None);
+        let set =
+            EquipmentSet::from_words(&["Couro".to_owned(), "isofix".to_owned(), "aerofólio".to_owned()]);
+        assert!(set.contains("bancos_couro") && set.contains("isofix") && !set.contains("abs"));
+        assert_eq!(set.comfort_items(), 1);
+    }
+}

@@ -1,0 +1,176 @@
+//! Hard filters: which cars a questionnaire rules out, and what each filter alone is to blame for.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    catalogue::{Catalogue, CatalogueCar, Has},
+    questionnaire::{MustHave, Questionnaire, Usage},
+    recommendation::{Filter, FilterCount},
+    stock::Gearbox,
+    tables::AppClass,
+    utilities::app_class,
+};
+
+/// The filters that a questionnaire sets, in the order in which they are reported.
+pub(crate) struct Filters<'questionnaire> {
+    questionnaire: &'questionnaire Questionnaire,
+    rejected_brands: Vec<usize>,
+    /// From this many people on, a car of unknown seats is ruled out; smaller families fit nearly every car.
+    large_family: u8,
+    set: Vec<Filter>,
+}
+
+/// Which of the set filters a car fails: a bit each, in their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Failures {
+    failed: u64,
+    unknown: u64,
+}
+
+impl Failures {
+    pub(crate) fn none(self) -> bool {
+        self.failed == 0
+    }
+}
+
+impl<'questionnaire> Filters<'questionnaire> {
+    pub(crate) fn of(questionnaire: &'questionnaire Questionnaire, catalogue: &Catalogue) -> Self {
+        let rejected_brands = questionnaire
+            .rejected_brands
+            .iter()
+            .filter_map(|brand| catalogue.brand(brand))
+            .collect();
+        // A thing required twice is one filter: as two, neither would be the only one that a car fails.
+        let mut must_haves = questionnaire.must_haves.clone();
+        must_haves.sort();
+        must_haves.dedup();
+        let optional = [
+            (questionnaire.family_size.is_some(), Filter::Seats),
+            (!questionnaire.rejected_brands.is_empty(), Filter::RejectedBrands),
+            (questionnaire.year_minimum.is_some(), Filter::YearMinimum),
+            (questionnaire.year_maximum.is_some(), Filter::YearMaximum),
+            (
+                questionnaire.odometer_maximum_km.is_some(),
+                Filter::OdometerMaximum,
+            ),
+        ];
+        let app_class = (questionnaire.usage == Usage::PassengerTransport).then_some(Filter::AppClass);
+        let set: Vec<Filter> = std::iter::once(Filter::Budget)
+            .chain(
+                optional
+                    .into_iter()
+                    .filter(|(set, _)| *set)
+                    .map(|(_, filter)| filter),
+            )
+            .chain(must_haves.into_iter().map(Filter::MustHave))
+            .chain(app_class)
+            .collect();
+        debug_assert!(
+            set.len() <= u64::BITS as usize,
+            "every filter has a bit of its own"
+        );
+        let large_family = catalogue.tables().criteria.large_family;
+        Self {
+            questionnaire,
+            rejected_brands,
+            large_family,
+            set,
+        }
+    }
+
+    /// Which filters a car fails.
+    pub(crate) fn failures(&self, car: &CatalogueCar) -> Failures {
+        let mut failures = Failures::default();
+        for (index, filter) in self.set.iter().enumerate() {
+            let bit = 1 << index;
+            match self.passes(filter, car) {
+                Has::Yes => {}
+                Has::No => failures.failed |= bit,
+                Has::Unknown => {
+                    failures.failed |= bit;
+                    failures.unknown |= bit;
+                }
+            }
+        }
+        failures
+    }
+
+    fn passes(&self, filter: &Filter, car: &CatalogueCar) -> Has {
+        let Questionnaire {
+            family_size,
+            year_minimum,
+            year_maximum,
+            odometer_maximum_km,
+            ..
+        } = self.questionnaire;
+        let passes = match filter {
+            Filter::Budget => car.car.price <= self.questionnaire.budget_maximum,
+            Filter::Seats => match (family_size, car.model.as_ref().map(|model| model.seats)) {
+                (Some(people), Some(seats)) => seats >= *people,
+                (Some(people), None) if *people >= self.large_family => return Has::Unknown,
+                _ => true,
+            },
+            Filter::RejectedBrands => !self.rejected_brands.contains(&car.brand),
+            Filter::YearMinimum => year_minimum.is_none_or(|year| car.car.year >= year),
+            Filter::YearMaximum => year_maximum.is_none_or(|year| car.car.year <= year),
+            Filter::OdometerMaximum => odometer_maximum_km.is_none_or(|limit| car.car.odometer_km <= limit),
+            Filter::MustHave(MustHave::AutomaticGearbox) => car.car.gearbox != Gearbox::Manual,
+            Filter::MustHave(MustHave::Fuel(fuel)) => car.car.fuel == *fuel,
+            Filter::MustHave(MustHave::Category(category)) => car.car.category == *category,
+            Filter::MustHave(MustHave::Equipment(word)) => return car.has_equipment(word),
+            Filter::AppClass => match app_class(car.model.as_deref()) {
+                None => return Has::Unknown,
+                Some(class) => class > AppClass::None,
+            },
+        };
+        if passes { Has::Yes } else { Has::No }
+    }
+
+    /// Counts per filter over the failures of all available cars.
+    pub(crate) fn count(&self, failures: impl Iterator<Item = Failures>) -> Vec<FilterCount> {
+        let mut counts: Vec<FilterCount> = self
+            .set
+            .iter()
+            .map(|filter| FilterCount {
+                filter: filter.clone(),
+                removed: 0,
+                removed_only: 0,
+                unknown: 0,
+            })
+            .collect();
+        for Failures { failed, unknown } in failures {
+            let alone = failed.is_power_of_two();
+            let mut left = failed;
+            while left != 0 {
+                let index = left.trailing_zeros() as usize;
+                left &= left - 1;
+                counts[index].removed += 1;
+                counts[index].removed_only += usize::from(alone);
+                counts[index].unknown += usize::from(unknown & (1 << index) != 0);
+            }
+        }
+        counts
+    }
+
+    /// The fewest filters that would have to go for any car to appear, and the cars that then would; of equally
+    /// few those that would bring the most cars, then those reported first. `None` when no car failed.
+    pub(crate) fn smallest_change<'catalogue>(
+        &self,
+        cars: impl Iterator<Item = &'catalogue CatalogueCar>,
+    ) -> Option<(Vec<&Filter>, Vec<&'catalogue CatalogueCar>)> {
+        let mut by_failed: BTreeMap<u64, Vec<&CatalogueCar>> = BTreeMap::new();
+        for car in cars {
+            by_failed.entry(self.failures(car).failed).or_default().push(car);
+        }
+        let (failed, cars) = by_failed
+            .into_iter()
+            .filter(|(failed, _)| *failed != 0)
+            .min_by_key(|(failed, cars)| (failed.count_ones(), std::cmp::Reverse(cars.len()), *failed))?;
+        let filters = self
+            .set
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| failed & (1 << index) != 0);
+        Some((filters.map(|(_, filter)| filter).collect(), cars))
+    }
+}

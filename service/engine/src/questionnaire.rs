@@ -1,0 +1,152 @@
+//! What a buyer says they want: one validated value per answer, every default resolved by the caller.
+
+use crate::stock::{Category, Centavos, Fuel, Gearbox};
+
+/// What the car is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Usage {
+    /// `familia`
+    Family,
+    /// `trabalho`: to work and back.
+    Work,
+    /// `lazer`
+    Leisure,
+    /// `comercial`: carrying goods.
+    Commercial,
+    /// `primeiro_carro`
+    FirstCar,
+    /// `transporte_passageiros`: driving for an app.
+    PassengerTransport,
+}
+
+/// How often it is driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Frequency {
+    /// `diaria`
+    Daily,
+    /// `semanal`
+    Weekly,
+    /// `eventual`
+    Occasional,
+}
+
+/// The eight quality criteria, in the order of their index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Quality {
+    /// `economia`: R$/km of energy.
+    Economy,
+    /// `espaco`: boot and seats.
+    Space,
+    /// `performance`: cv per tonne.
+    Performance,
+    /// `conforto`: comfort items.
+    Comfort,
+    /// `seguranca`: crash test, airbags, ESC, ISOFIX.
+    Safety,
+    /// `revenda`: yearly depreciation.
+    Resale,
+    /// `confiabilidade`: class, odometer, age.
+    Reliability,
+    /// `custo_manutencao`: R$/km.
+    Maintenance,
+}
+
+/// How much each quality matters, 1 to 5, by [`Quality`] index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Priorities(pub [u8; 8]);
+
+/// Monthly income as declared; used for guidance and dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IncomeRange {
+    /// `0-3000`
+    UpTo3000,
+    /// `3000-5000`
+    UpTo5000,
+    /// `5000-8000`
+    UpTo8000,
+    /// `8000-12000`
+    UpTo12000,
+    /// `12000+`
+    Above12000,
+}
+
+/// What must be there; each is a filter of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MustHave {
+    /// `cambio_automatico`: any gearbox without a clutch pedal.
+    AutomaticGearbox,
+    /// `combustivel:<x>`
+    Fuel(Fuel),
+    /// `categoria:<x>`
+    Category(Category),
+    /// A word of the published equipment vocabulary.
+    Equipment(&'static str),
+}
+
+/// How the buyer would pay; `None` = the default of the data file, said in the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Payment {
+    /// `entrada`: down payment.
+    pub down_payment: Option<Centavos>,
+    /// `prazo_meses`: 1 to 96.
+    pub months: Option<u16>,
+    /// `taxa_mes`: monthly rate as a fraction, 0 to 0.2.
+    pub monthly_rate: Option<f64>,
+    /// `km_mes`: km driven a month, 1 to 20,000.
+    pub km_per_month: Option<u32>,
+    /// `max_monthly_tco`
+    pub maximum_monthly: Option<Centavos>,
+    /// `monthly_income_range`, only when disclosed.
+    pub income: Option<IncomeRange>,
+}
+
+/// The answers of one buyer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Questionnaire {
+    /// At or below it a price has full utility; no filter.
+    pub budget_minimum: Centavos,
+    /// No car above it, to the centavo. Not below `budget_minimum`.
+    pub budget_maximum: Centavos,
+    /// What the car is for.
+    pub usage: Usage,
+    /// How often it is driven.
+    pub frequency: Option<Frequency>,
+    /// People to seat, 1 to 20.
+    pub family_size: Option<u8>,
+    /// Needs room for luggage.
+    pub needs_space: bool,
+    /// Children ride along.
+    pub has_children: bool,
+    /// Elderly people ride along.
+    pub has_elderly: bool,
+    /// A first car.
+    pub first_car: bool,
+    /// Years of driving.
+    pub years_driving: Option<u8>,
+    /// What matters; 3 where nothing was said.
+    pub priorities: Priorities,
+    /// Two letters, capital: whose taxes apply; else those of the dealer's state.
+    pub state: Option<String>,
+    /// Folded brand names ([`crate::fold`]): a wish, no filter.
+    pub preferred_brands: Vec<String>,
+    /// Folded brand names: a filter.
+    pub rejected_brands: Vec<String>,
+    /// A wish, no filter.
+    pub preferred_categories: Vec<Category>,
+    /// A wish, no filter.
+    pub preferred_fuels: Vec<Fuel>,
+    /// A wish, no filter. Automatic, CVT and automated count as one when automatic is wished.
+    pub preferred_gearboxes: Vec<Gearbox>,
+    /// A filter.
+    pub year_minimum: Option<u16>,
+    /// A filter.
+    pub year_maximum: Option<u16>,
+    /// A filter.
+    pub odometer_maximum_km: Option<u32>,
+    /// Filters.
+    pub must_haves: Vec<MustHave>,
+    /// Money.
+    pub payment: Payment,
+    /// How many cars to answer, 1 to 50.
+    pub limit: usize,
+}

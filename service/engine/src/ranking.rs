@@ -1,0 +1,251 @@
+//! The score of a car for one buyer and the order of cars: integers alone.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use crate::{
+    catalogue::{Catalogue, CatalogueCar},
+    questionnaire::{Quality, Questionnaire},
+    recommendation::Criterion,
+    stock::{Category, Centavos, Fuel, Gearbox},
+    tables::Criteria,
+    weights::{Weights, priority},
+};
+
+/// The highest score: every criterion full.
+pub(crate) const FULL_SCORE: u32 = 256 * 255;
+
+/// Where a price stands in a budget.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PriceScale {
+    minimum: u64,
+    maximum: u64,
+    range: u64,
+    step: u64,
+}
+
+impl PriceScale {
+    pub(crate) fn new(minimum: Centavos, maximum: Centavos) -> Self {
+        let (minimum, maximum) = (hundreds(minimum), hundreds(maximum));
+        let range = maximum.saturating_sub(minimum).max(1);
+        Self {
+            minimum,
+            maximum,
+            range,
+            step: 255 * 65_536 / range,
+        }
+    }
+
+    /// `b = floor(centavos / 10000)`, `d = clamp(bmax − b, 0, R)`, `u = (d · floor(255·65536 / R) + 32768) >> 16`;
+    /// 255 at and below the minimum.
+    pub(crate) fn utility(&self, price: Centavos) -> u8 {
+        let price = hundreds(price);
+        if price <= self.minimum {
+            return 255;
+        }
+        let below = self.maximum.saturating_sub(price).min(self.range);
+        ((below * self.step + 32_768) >> 16) as u8
+    }
+}
+
+/// Whole hundreds of reais.
+fn hundreds(amount: Centavos) -> u64 {
+    amount.0 / 10_000
+}
+
+/// What a buyer would like without requiring it.
+#[derive(Clone, Debug)]
+pub(crate) struct Wishes {
+    /// Places in the catalogue's list of brands; `None` = nothing wished.
+    brands: Option<Vec<usize>>,
+    categories: Vec<Category>,
+    fuels: Vec<Fuel>,
+    gearboxes: Vec<Gearbox>,
+}
+
+/// Kinds of wishes that can be met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Category,
+    Brand,
+    Fuel,
+    Gearbox,
+}
+
+impl Wishes {
+    fn of(questionnaire: &Questionnaire, catalogue: &Catalogue) -> Self {
+        let brands = &questionnaire.preferred_brands;
+        let mut gearboxes = questionnaire.preferred_gearboxes.clone();
+        if gearboxes.contains(&Gearbox::Automatic) {
+            gearboxes.extend([Gearbox::Cvt, Gearbox::AutomatedManual]);
+        }
+        Self {
+            brands: (!brands.is_empty())
+                .then(|| brands.iter().filter_map(|brand| catalogue.brand(brand)).collect()),
+            categories: questionnaire.preferred_categories.clone(),
+            fuels: questionnaire.preferred_fuels.clone(),
+            gearboxes,
+        }
+    }
+
+    /// Each kind that was stated, with whether the car meets it.
+    pub(crate) fn judge(&self, car: &CatalogueCar) -> impl Iterator<Item = (Wish, bool)> {
+        let judged = |stated: bool, wish, met| stated.then_some((wish, met));
+        [
+            judged(
+                !self.categories.is_empty(),
+                Wish::Category,
+                self.categories.contains(&car.car.category),
+            ),
+            self.brands
+                .as_ref()
+                .map(|brands| (Wish::Brand, brands.contains(&car.brand))),
+            judged(
+                !self.fuels.is_empty(),
+                Wish::Fuel,
+                self.fuels.contains(&car.car.fuel),
+            ),
+            judged(
+                !self.gearboxes.is_empty(),
+                Wish::Gearbox,
+                self.gearboxes.contains(&car.car.gearbox),
+            ),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    fn any(&self) -> bool {
+        self.brands.is_some()
+            || !(self.categories.is_empty() && self.fuels.is_empty() && self.gearboxes.is_empty())
+    }
+
+    /// `round(255 · met / stated)`; full when nothing is wished, and then without weight.
+    fn utility(&self, car: &CatalogueCar) -> u8 {
+        let (met, stated) = self.judge(car).fold((0, 0), |(met, stated), (_, is_met)| {
+            (met + u32::from(is_met), stated + 1)
+        });
+        if stated == 0 {
+            255
+        } else {
+            ((2 * 255 * met + stated) / (2 * stated)) as u8
+        }
+    }
+}
+
+/// One buyer's view of every car: weights, guards and the columns to read.
+#[derive(Clone, Debug)]
+pub(crate) struct Scoring<'catalogue> {
+    criteria: &'catalogue Criteria,
+    pub(crate) weights: Weights,
+    /// Qualities of the highest priority, which no other criterion can make up for.
+    guarded: [bool; 8],
+    economy_column: usize,
+    price: PriceScale,
+    pub(crate) wishes: Wishes,
+}
+
+impl<'catalogue> Scoring<'catalogue> {
+    pub(crate) fn of(questionnaire: &Questionnaire, catalogue: &'catalogue Catalogue) -> Self {
+        let tables = catalogue.tables();
+        let wishes = Wishes::of(questionnaire, catalogue);
+        Self {
+            criteria: &tables.criteria,
+            weights: Weights::of(questionnaire, wishes.any(), tables),
+            guarded: Quality::ALL.map(|quality| priority(&questionnaire.priorities, quality) == 5),
+            economy_column: tables.criteria.economy_column(questionnaire.usage),
+            price: PriceScale::new(questionnaire.budget_minimum, questionnaire.budget_maximum),
+            wishes,
+        }
+    }
+
+    /// What a criterion of a car is worth before the guard; a gap has the worth of a gap.
+    pub(crate) fn raw_utility(&self, criterion: Criterion, car: &CatalogueCar) -> u8 {
+        match criterion {
+            Criterion::Quality(quality) => car.utilities.quality(quality, self.economy_column),
+            Criterion::Wear => car.utilities.wear(),
+            Criterion::Preferences => self.wishes.utility(car),
+            Criterion::Price => self.price.utility(car.car.price),
+        }
+    }
+
+    /// What counts: guarded where the priority is the highest, a gap then a little less.
+    pub(crate) fn utility(&self, criterion: Criterion, car: &CatalogueCar) -> u8 {
+        let raw = self.raw_utility(criterion, car);
+        match criterion {
+            Criterion::Quality(quality) if self.guarded[quality.index()] => {
+                if car.utilities.is_known(quality) {
+                    guard(raw, self.criteria.guard_threshold)
+                } else {
+                    self.criteria.missing_guarded_utility
+                }
+            }
+            _ => raw,
+        }
+    }
+
+    /// Σ weight × utility, 0 to [`FULL_SCORE`].
+    pub(crate) fn score(&self, car: &CatalogueCar) -> u32 {
+        Criterion::ALL
+            .into_iter()
+            .zip(self.weights.all())
+            .filter(|(_, weight)| **weight > 0)
+            .map(|(criterion, weight)| u32::from(*weight) * u32::from(self.utility(criterion, car)))
+            .sum()
+    }
+}
+
+/// `max(0, u − max(0, threshold − u))`: below the threshold a point lost counts twice.
+pub(crate) fn guard(utility: u8, threshold: u8) -> u8 {
+    utility.saturating_sub(threshold.saturating_sub(utility))
+}
+
+/// Tenths of a percent of the full score, rounded down.
+pub(crate) fn match_tenths(score: u32) -> u16 {
+    (score * 1000 / FULL_SCORE) as u16
+}
+
+/// Orders cars as one integer, the best the highest: score, then cheaper, driven less, newer, lower id.
+///
+/// 16 bits score, 40 price, 24 odometer, 12 year, 32 ordinal; the catalogue holds each within its bits.
+pub(crate) fn rank_key(score: u32, car: &CatalogueCar, ordinal: usize) -> u128 {
+    let below = |value: u64, bits: u32| u128::from((1_u64 << bits) - 1 - value);
+    (((u128::from(score) << 40 | below(car.car.price.0, 40)) << 24
+        | below(u64::from(car.car.odometer_km), 24))
+        << 12
+        | u128::from(car.car.year))
+        << 32
+        | below(ordinal as u64, 32)
+}
+
+/// Keeps the best `limit` of the keys it is shown; one allocation, however many cars.
+pub(crate) struct TopKeys {
+    limit: usize,
+    heap: BinaryHeap<Reverse<(u128, usize)>>,
+}
+
+impl TopKeys {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            heap: BinaryHeap::with_capacity(limit + 1),
+        }
+    }
+
+    pub(crate) fn offer(&mut self, key: u128, ordinal: usize) {
+        if self.heap.len() < self.limit {
+            self.heap.push(Reverse((key, ordinal)));
+        } else if self.heap.peek().is_some_and(|Reverse((worst, _))| key > *worst) {
+            self.heap.pop();
+            self.heap.push(Reverse((key, ordinal)));
+        }
+    }
+
+    /// Places in the catalogue, the best first.
+    pub(crate) fn into_ordinals(self) -> Vec<usize> {
+        self.heap
+            .into_sorted_vec()
+            .into_iter()
+            .map(|Reverse((_, ordinal))| ordinal)
+            .collect()
+    }
+}
