@@ -1,1 +1,34 @@
-//! Work in progress.
+//! The `FaciliAutoDeployment` custom resource: what a platform team declares, what the operator
+//! answers, and the rules that the API server itself enforces.
+//!
+//! This crate is pure: types, their schema and nothing that talks to a cluster. Field documentation
+//! becomes the text of `kubectl explain`, so it speaks to the person who writes the manifest.
+//!
+//! Two kinds of defaults exist. Constants stand in the schema, because the API server's own rules
+//! need them. Whatever depends on the operator's release (images, versions) is absent here and is
+//! resolved by the operator, or resources made by an older release would never move on.
+
+pub mod api;
+pub mod autoscaling;
+pub mod crd;
+pub mod disruption_budget;
+pub mod image;
+pub mod pod;
+pub mod quantity;
+pub mod redis;
+pub mod rules;
+pub mod spec;
+pub mod status;
+pub mod stock;
+
+pub use api::{ApiResources, ApiSpec, LogLevel};
+pub use autoscaling::Autoscaling;
+pub use crd::{crd, crd_yaml_value};
+pub use disruption_budget::DisruptionBudget;
+pub use image::{Image, PullPolicy, PullSecret};
+pub use pod::{ComputeQuantities, PodSettings};
+pub use quantity::Quantity;
+pub use redis::{ExternalRedis, ManagedRedis, Redis, RedisMode, RedisResources, RedisStorage, SecretKey};
+pub use spec::{DeletionPolicy, FaciliAutoDeployment, FaciliAutoDeploymentSpec};
+pub use status::{ChildStatus, FaciliAutoDeploymentStatus, RedisStatus, StockStatus};
+pub use stock::{Seed, Stock};

@@ -1,0 +1,94 @@
+//! The API's own settings.
+
+use k8s_openapi::api::core::v1::EnvVar;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{ComputeQuantities, PodSettings};
+
+/// The API's settings, resources and pods.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "!has(self.env) || self.env.all(e, !e.name.startsWith('FACILIAUTO_'))",
+        "message": "api.env must not set variables that start with FACILIAUTO_: they belong to the operator, use the spec's fields instead",
+        "fieldPath": ".env",
+    },
+]))]
+pub struct ApiSpec {
+    /// Compute resources of the API container.
+    pub resources: ApiResources,
+
+    /// How much the API logs.
+    pub log_level: LogLevel,
+
+    /// More environment variables for the API container.
+    #[schemars(length(max = 64))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<EnvVar>,
+
+    /// Labels, annotations and placement of the API's pods.
+    pub pod: PodSettings,
+}
+
+/// Compute resources of the API container.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "!has(self.requests.cpu) || !has(self.limits.cpu) || quantity(string(self.requests.cpu)).compareTo(quantity(string(self.limits.cpu))) <= 0",
+        "message": "api.resources.requests.cpu must not exceed api.resources.limits.cpu: raise the limit or lower the request",
+    },
+    {
+        "rule": "!has(self.requests.memory) || !has(self.limits.memory) || quantity(string(self.requests.memory)).compareTo(quantity(string(self.limits.memory))) <= 0",
+        "message": "api.resources.requests.memory must not exceed api.resources.limits.memory: raise the limit or lower the request",
+    },
+]))]
+pub struct ApiResources {
+    /// What each pod is guaranteed. Autoscaling measures use against it.
+    pub requests: ComputeQuantities,
+
+    /// What each pod may use at most.
+    pub limits: ComputeQuantities,
+}
+
+impl Default for ApiResources {
+    fn default() -> Self {
+        Self {
+            requests: ComputeQuantities::of(Some("100m"), Some("256Mi")),
+            limits: ComputeQuantities::of(None, Some("512Mi")),
+        }
+    }
+}
+
+/// How much the API logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Failures only.
+    Error,
+    /// And what looks wrong.
+    Warn,
+    /// And what happens.
+    #[default]
+    Info,
+    /// And how.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The word that the service's settings take.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}

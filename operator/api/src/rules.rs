@@ -1,0 +1,189 @@
+//! The API server's rules, run offline: `render` and tests refuse what a cluster would refuse.
+
+use serde_json::Value;
+
+use crate::{FaciliAutoDeployment, crd::schema};
+
+/// Runs every CEL rule of the schema over `resource`; with `old`, the rules about changes too.
+/// Each item is one message, as the API server would word it.
+///
+/// Bounds, patterns and enumerations are not CEL and are not looked at here.
+pub fn broken_rules(resource: &FaciliAutoDeployment, old: Option<&FaciliAutoDeployment>) -> Vec<String> {
+    let as_value = |resource: &FaciliAutoDeployment| serde_json::to_value(resource).unwrap_or(Value::Null);
+    let result = kube::core::cel::Validator::new().validate(
+        &schema(),
+        &as_value(resource),
+        old.map(as_value).as_ref(),
+    );
+    match result {
+        Ok(()) => Vec::new(),
+        Err(errors) => errors.into_iter().map(|error| error.to_string()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn resource(name: &str, spec: Value) -> FaciliAutoDeployment {
+        serde_json::from_value(json!({
+            "apiVersion": "faciliauto.com/v1alpha1",
+            "kind": "FaciliAutoDeployment",
+            "metadata": {"name": name, "namespace": "lojas"},
+            "spec": spec,
+        }))
+        .expect("a resource")
+    }
+
+    /// Prevents: an empty spec, the very first thing a person tries, being refused.
+    #[test]
+    fn empty_spec_breaks_no_rule() {
+        assert_eq!(
+            broken_rules(&resource("producao", json!({})), None),
+            Vec::<String>::new()
+        );
+    }
+
+    /// Prevents: a rule that lets through the very mistake it was written for.
+    #[test]
+    fn each_mistake_is_refused_with_its_message() {
+        let digest = "sha256:ABC";
+        let external = json!({"urlSecret": {"name": "redis"}});
+        for (name, spec, expected) in [
+            ("Producao", json!({}), "metadata.name must be"),
+            ("1producao", json!({}), "metadata.name must be"),
+            ("producao-", json!({}), "metadata.name must be"),
+            (
+                "a-name-that-is-a-little-longer-than-forty",
+                json!({}),
+                "metadata.name must be",
+            ),
+            (
+                "a",
+                json!({"autoscaling": {"minReplicas": 5, "maxReplicas": 4}}),
+                "autoscaling.minReplicas must not",
+            ),
+            (
+                "a",
+                json!({"api": {"resources": {"requests": {"memory": "1Mi"}}}}),
+                "set api.resources.requests.cpu",
+            ),
+            (
+                "a",
+                json!({"api": {"resources": {"requests": {"cpu": 1}}}}),
+                "set api.resources.requests.memory",
+            ),
+            (
+                "a",
+                json!({"api": {"resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}}),
+                "api.resources.requests.memory must not exceed",
+            ),
+            (
+                "a",
+                json!({"api": {"resources": {"requests": {"cpu": 2, "memory": "1Mi"}, "limits": {"cpu": "1500m"}}}}),
+                "api.resources.requests.cpu must not exceed",
+            ),
+            (
+                "a",
+                json!({"api": {"env": [{"name": "FACILIAUTO_LISTEN"}]}}),
+                "api.env must not set",
+            ),
+            (
+                "a",
+                json!({"api": {"pod": {"labels": {"app.kubernetes.io/name": "x"}}}}),
+                "pod.labels must not",
+            ),
+            (
+                "a",
+                json!({"api": {"pod": {"annotations": {"faciliauto.com/x": "y"}}}}),
+                "pod.annotations must not",
+            ),
+            (
+                "a",
+                json!({"redis": {"managed": {"pod": {"labels": {"faciliauto.com/x": "y"}}}}}),
+                "pod.labels must not",
+            ),
+            ("a", json!({"image": {"digest": digest}}), "image.digest must be"),
+            (
+                "a",
+                json!({"stock": {"seed": "ConfigMap"}}),
+                "stock.seed ConfigMap needs",
+            ),
+            (
+                "a",
+                json!({"redis": {"mode": "External"}}),
+                "redis.mode External needs",
+            ),
+            (
+                "a",
+                json!({"redis": {"external": external}}),
+                "has no effect with redis.mode Managed",
+            ),
+            (
+                "a",
+                json!({"redis": {"mode": "External", "external": {"urlSecret": {"name": "r"}, "keyPrefix": "a*"}}}),
+                "redis.external.keyPrefix may hold",
+            ),
+            (
+                "a",
+                json!({"redis": {"managed": {"storage": {"size": "0"}}}}),
+                "storage.size must be more than 0",
+            ),
+            (
+                "a",
+                json!({"redis": {"managed": {"resources": {"limits": {}}}}}),
+                "limits.memory is needed",
+            ),
+            (
+                "a",
+                json!({"redis": {"managed": {"resources": {"limits": {"memory": "64Mi"}}}}}),
+                "redis.managed.resources.requests.memory must not exceed",
+            ),
+        ] {
+            let messages = broken_rules(&resource(name, spec.clone()), None);
+            assert!(
+                messages.iter().any(|message| message.contains(expected)),
+                "{name} {spec}: expected {expected:?}, got {messages:?}"
+            );
+        }
+    }
+
+    /// Prevents: an edit that strands a volume or leaves data behind.
+    #[test]
+    fn changes_that_would_lose_data_are_refused() {
+        let before = json!({"redis": {"managed": {"storage": {"size": "2Gi", "storageClassName": "fast"}}}});
+        let storage = |storage: Value| json!({"redis": {"managed": {"storage": storage}}});
+        for (after, expected) in [
+            (
+                storage(json!({"size": "2047Mi", "storageClassName": "fast"})),
+                "may grow but never shrink",
+            ),
+            (
+                storage(json!({"size": "2Gi", "storageClassName": "slow"})),
+                "storageClassName cannot change",
+            ),
+            (storage(json!({"size": "2Gi"})), "storageClassName cannot change"),
+            (
+                json!({"redis": {"mode": "External", "external": {"urlSecret": {"name": "r"}},
+                    "managed": {"storage": {"size": "2Gi", "storageClassName": "fast"}}}}),
+                "redis.mode cannot change",
+            ),
+        ] {
+            let messages = broken_rules(
+                &resource("a", after.clone()),
+                Some(&resource("a", before.clone())),
+            );
+            assert!(
+                messages.iter().any(|message| message.contains(expected)),
+                "{after}: {messages:?}"
+            );
+        }
+        let grown = resource("a", storage(json!({"size": "2.5Gi", "storageClassName": "fast"})));
+        assert_eq!(
+            broken_rules(&grown, Some(&resource("a", before))),
+            Vec::<String>::new()
+        );
+    }
+}

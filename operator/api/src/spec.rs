@@ -1,0 +1,120 @@
+//! The resource itself: the root of the spec and what `kubectl get` shows.
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{ApiSpec, Autoscaling, DisruptionBudget, FaciliAutoDeploymentStatus, Image, Redis, Stock};
+
+/// What a production FacilIAuto system should look like in this namespace. An empty spec is a whole,
+/// production-shaped system: an autoscaled API, a Redis with a volume and a sample stock of cars.
+/// Every field overrides one part of that.
+#[derive(CustomResource, JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "faciliauto.com",
+    version = "v1alpha1",
+    kind = "FaciliAutoDeployment",
+    plural = "faciliautodeployments",
+    shortname = "fad",
+    category = "faciliauto",
+    namespaced,
+    status = "FaciliAutoDeploymentStatus",
+    derive = "PartialEq",
+    doc = "A FacilIAuto system: the API that recommends used cars, its autoscaler and its Redis, declared once and kept healthy.",
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Replicas", type_ = "integer", json_path = ".status.readyReplicas"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')").message(
+        "metadata.name must be at most 40 lower-case letters, digits or '-', start with a letter and end with a letter or digit: the names of Services are made from it"
+    )
+)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "!self.autoscaling.enabled || (has(self.api.resources.requests.cpu))",
+        "message": "autoscaling measures CPU as a percentage of the request: set api.resources.requests.cpu, or autoscaling.enabled: false",
+    },
+    {
+        "rule": "!self.autoscaling.enabled || self.autoscaling.targetMemoryUtilization == 0 || has(self.api.resources.requests.memory)",
+        "message": "autoscaling measures memory as a percentage of the request: set api.resources.requests.memory, or autoscaling.targetMemoryUtilization: 0",
+    },
+]))]
+#[derive(Default)]
+pub struct FaciliAutoDeploymentSpec {
+    /// The container image of the API. The stock import runs it too.
+    pub image: Image,
+
+    /// Number of API pods while autoscaling is off. With autoscaling on, the autoscaler decides and
+    /// this number is ignored. `kubectl scale` sets this field.
+    pub replicas: Replicas,
+
+    /// Scaling of the API by measured use.
+    pub autoscaling: Autoscaling,
+
+    /// The API's settings, resources and pods.
+    pub api: ApiSpec,
+
+    /// Where the first stock of cars comes from.
+    pub stock: Stock,
+
+    /// The Redis that holds the stock and everything the API remembers.
+    pub redis: Redis,
+
+    /// How many API pods a node drain may take away at once.
+    pub disruption_budget: DisruptionBudget,
+
+    /// What happens to Redis's volume when this resource is deleted. Retain keeps it, and a resource
+    /// of the same name made later finds its data again. Delete removes it for good.
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// A number of pods; a type of its own so that its default stands beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Replicas(pub i32);
+
+impl Default for Replicas {
+    fn default() -> Self {
+        Self(2)
+    }
+}
+
+impl JsonSchema for Replicas {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Replicas".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 1000})
+    }
+}
+
+/// What happens to volumes when the resource is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// The volume stays.
+    #[default]
+    Retain,
+    /// The volume goes with the resource.
+    Delete,
+}
