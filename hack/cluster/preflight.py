@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 from errors import ClusterError
@@ -17,6 +18,7 @@ GO_NEEDED = (1, 26)
 # Sources, build cache and binaries of Kubernetes and the rest; afterwards images and volumes only.
 COLD_GIBIBYTES = 10
 WARM_GIBIBYTES = 2
+PORT_SECONDS = 2
 
 
 def check(cold: bool, ours: set[int]) -> None:
@@ -73,9 +75,16 @@ def check_space(free: float, needed: float, path: Path) -> None:
 
 
 def check_ports(ours: set[int]) -> None:
-    """Every port free on all addresses, or held by a process of ours."""
+    """Every port free on all addresses, or held by a process of ours.
+
+    The kernel closes the ports of a killed process a moment after the process has gone.
+    """
+    deadline = time.monotonic() + PORT_SECONDS
     for port, component in PORTS.items():
-        if port not in ours and is_taken(port):
+        while port not in ours and is_taken(port):
+            if time.monotonic() < deadline:
+                time.sleep(0.05)
+                continue
             raise ClusterError(
                 f"port {port} ({component}) is in use by another program: end it "
                 f"(`ss -ltnp 'sport = :{port}'` names it) and run it again"

@@ -70,6 +70,9 @@ def bring_up() -> None:
         wait_until("DNS answering through its Service", READY_SECONDS, dns_answers, f"see {LOGS}/coredns.log")
     with step("metrics answer"):
         wait_until("node metrics", READY_SECONDS, metrics_answer, f"see {LOGS}/metrics-server.log")
+    for component in components.in_order():
+        if processes.running(component.name) is None:
+            raise ClusterError(f"{component.name} has ended: see {LOGS}/{component.name}.log, then run it again")
     print(f"the cluster is up after {time.monotonic() - began:.1f} s: kubeconfig {ADMIN_KUBECONFIG}")
 
 
@@ -93,8 +96,10 @@ def our_ports() -> set[int]:
 def start(component: Component) -> None:
     """Writes a component's files and starts it, unless it runs with the same ones."""
     for path, text in component.files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        # Only when it differs: kube-proxy ends itself when its file is written, even with the same text.
+        if not path.exists() or path.read_text() != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
     if processes.start(component.name, component.command, component.inputs(), component.environment):
         print(f"==> start {component.name}", flush=True)
 
