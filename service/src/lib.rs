@@ -1,1 +1,29 @@
-//! Work in progress.
+//! The FacilIAuto API: recommends used cars from the live stock of many dealerships.
+//!
+//! ```text
+//!   configuration ▶ startup ─▶ edge ▶ routes ▶ engine
+//!                      │                 ▲ catalogue in memory
+//!                      └─▶ follow ───────┘
+//!                            ▲ state: memory │ redis ◀── cli/import ◀── stock
+//! ```
+//!
+//! Routes know nothing of Redis; `state` knows nothing of HTTP; one table in [`error`] says how HTTP tells
+//! what went wrong.
+
+pub mod catalogue;
+pub mod cli;
+pub mod clock;
+pub mod configuration;
+mod edge;
+pub mod error;
+pub mod fields;
+pub mod follow;
+mod gate;
+pub mod metrics;
+mod random;
+pub mod routes;
+pub mod signals;
+pub mod startup;
+pub mod state;
+pub mod stock;
+pub mod telemetry;

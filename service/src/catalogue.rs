@@ -1,0 +1,123 @@
+//! The catalogue in memory that every request reads, and how the store stands to it.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use faciliauto_engine::catalogue::Catalogue;
+
+use crate::{error::ApiError, state::Head};
+
+/// A catalogue with what answers say about all of it.
+#[derive(Debug)]
+pub struct ServedCatalogue {
+    /// The cars.
+    pub catalogue: Catalogue,
+    /// The stock it was made of.
+    pub head: Head,
+    /// Cars on offer.
+    pub available: usize,
+    /// Cars that have no picture.
+    pub without_image: usize,
+    /// Whether any car is invented.
+    pub sample: bool,
+}
+
+impl ServedCatalogue {
+    /// Counts once what is asked often.
+    #[must_use]
+    pub fn new(catalogue: Catalogue, head: Head) -> Self {
+        let cars = catalogue.cars();
+        Self {
+            available: cars.iter().filter(|car| catalogue.is_available(car)).count(),
+            without_image: cars.iter().filter(|car| car.car.images.is_empty()).count(),
+            sample: cars.iter().any(|car| car.car.sample),
+            catalogue,
+            head,
+        }
+    }
+}
+
+/// How the store stands to the catalogue in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreCondition {
+    /// Nobody has asked it yet.
+    Unknown,
+    /// It answers, and its stock is in memory.
+    Followed,
+    /// It does not answer or refuses.
+    Unreachable,
+    /// It answers, but has no stock, not even an empty one: nobody has imported, or it has lost everything.
+    NotOpen,
+    /// Its stock cannot be read or is no valid catalogue.
+    Unusable,
+}
+
+impl StoreCondition {
+    /// The word on the wire and in the log.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Followed => "followed",
+            Self::Unreachable => "unreachable",
+            Self::NotOpen => "not_open",
+            Self::Unusable => "unusable",
+        }
+    }
+
+    /// Whether the store answers at all.
+    #[must_use]
+    pub const fn answers(self) -> bool {
+        match self {
+            Self::Unknown | Self::Unreachable => false,
+            Self::Followed | Self::NotOpen | Self::Unusable => true,
+        }
+    }
+}
+
+/// What is served now. Readers never wait; the follower swaps a whole catalogue in.
+#[derive(Debug)]
+pub struct Showroom {
+    served: ArcSwapOption<ServedCatalogue>,
+    store: ArcSwap<StoreCondition>,
+}
+
+impl Default for Showroom {
+    fn default() -> Self {
+        Self {
+            served: ArcSwapOption::empty(),
+            store: ArcSwap::from_pointee(StoreCondition::Unknown),
+        }
+    }
+}
+
+impl Showroom {
+    /// What is served; stays whole for as long as the caller holds it.
+    ///
+    /// # Errors
+    /// [`ApiError::NoCatalogue`] until the first catalogue is in memory.
+    pub fn open(&self) -> Result<Arc<ServedCatalogue>, ApiError> {
+        self.served().ok_or(ApiError::NoCatalogue)
+    }
+
+    /// What is served, if anything is yet.
+    #[must_use]
+    pub fn served(&self) -> Option<Arc<ServedCatalogue>> {
+        self.served.load_full()
+    }
+
+    /// How the store stands to it.
+    #[must_use]
+    pub fn store(&self) -> StoreCondition {
+        **self.store.load()
+    }
+
+    pub(crate) fn show(&self, served: ServedCatalogue) {
+        self.served.store(Some(Arc::new(served)));
+    }
+
+    /// Gives back the condition before.
+    pub(crate) fn note(&self, condition: StoreCondition) -> StoreCondition {
+        *self.store.swap(Arc::new(condition))
+    }
+}

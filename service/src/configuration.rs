@@ -1,0 +1,444 @@
+//! Every setting of the program, read once: what was typed ([`Arguments`]) becomes what the program
+//! needs ([`Settings`]). Nothing else reads flags or the environment.
+//!
+//! Each flag has a variable: `--key-prefix` is `FACILIAUTO_KEY_PREFIX`. A flag wins over its variable.
+
+use std::{
+    ffi::OsString,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::state::connection::{ConnectionSettings, Secret, UrlSource};
+
+/// What every variable of ours begins with.
+const PREFIX: &str = "FACILIAUTO_";
+
+/// Keys of Redis may not hold a glob or a space: the prefix is also a pattern of the access list.
+const KEY_PREFIX_LONGEST: usize = 200;
+
+/// Recommends used cars from the live stock of many dealerships.
+///
+/// With no flags it serves at once: sample stock, state in memory. With --redis-url it is one replica of
+/// many. Each flag can also be given as a variable: --key-prefix is FACILIAUTO_KEY_PREFIX.
+#[derive(Debug, Parser)]
+#[command(name = "faciliauto-service", version, args_override_self = true)]
+struct Arguments {
+    /// Where the API listens.
+    #[arg(long, global = true, value_name = "ADDRESS", default_value = "0.0.0.0:8000")]
+    listen: SocketAddr,
+    /// Where /metrics listens.
+    #[arg(long, global = true, value_name = "ADDRESS", default_value = "0.0.0.0:9090")]
+    metrics_listen: SocketAddr,
+    /// Redis or Valkey to keep state in: redis://USER@HOST:PORT, or rediss:// for TLS.
+    #[arg(long, global = true, value_name = "URL", hide_env_values = true)]
+    redis_url: Option<String>,
+    /// A file that holds the URL.
+    #[arg(long, global = true, value_name = "FILE")]
+    redis_url_file: Option<PathBuf>,
+    /// A file that holds the password, in place of the one in the URL.
+    #[arg(long, global = true, value_name = "FILE")]
+    redis_password_file: Option<PathBuf>,
+    /// What every key and channel in Redis begins with.
+    #[arg(long, global = true, value_name = "PREFIX", default_value = "faciliauto", value_parser = key_prefix)]
+    key_prefix: String,
+    /// The least severe lines that are logged.
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
+    log_level: LogLevel,
+    /// How long requests in flight may take after SIGTERM.
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u64).range(0..=3600))]
+    drain_seconds: u64,
+    /// How long /readyz refuses while everything else is still served, after SIGTERM and before draining.
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 0,
+          value_parser = clap::value_parser!(u64).range(0..=3600))]
+    readiness_delay_seconds: u64,
+    /// Threads that serve requests [default: one for each processor].
+    #[arg(long, global = true, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    /// Where `import` writes its report, one line of JSON.
+    #[arg(long, global = true, value_name = "FILE")]
+    report_file: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<CommandArguments>,
+}
+
+#[derive(Debug, Subcommand)]
+enum CommandArguments {
+    /// Write stock into Redis; the first import also opens the store.
+    Import(ImportArguments),
+    /// Ask the service on this machine whether it lives; exit 0 or 1.
+    Healthcheck,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("source").required(true).multiple(false))]
+struct ImportArguments {
+    /// The sample stock of the program; nothing is done when the store is open already.
+    #[arg(long, group = "source")]
+    sample: bool,
+    /// No stock at all; nothing is done when the store is open already.
+    #[arg(long, group = "source")]
+    none: bool,
+    /// A file {"dealerships": […], "cars": […]}: replaces the stock of each dealership in it.
+    #[arg(value_name = "FILE", group = "source")]
+    file: Option<PathBuf>,
+}
+
+/// The least severe lines that are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Only what somebody must look at.
+    Error,
+    /// And what may become that.
+    Warn,
+    /// And one line for each request.
+    Info,
+    /// And what it does in between.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// What the process is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Serve the API.
+    Serve,
+    /// Write stock into the store.
+    Import(ImportSource),
+    /// Ask a running service whether it lives.
+    Healthcheck,
+}
+
+/// Where imported stock comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImportSource {
+    /// The sample stock that is compiled in.
+    Sample,
+    /// Nowhere: the store is opened empty.
+    Nothing,
+    /// A file.
+    File(PathBuf),
+}
+
+/// Everything that can be set, with every default resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What to do.
+    pub command: Command,
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where `/metrics` listens.
+    pub metrics_listen: SocketAddr,
+    /// Where state is kept; `None` = in memory, for as long as the process lives.
+    pub redis: Option<ConnectionSettings>,
+    /// The least severe lines that are logged.
+    pub log_level: LogLevel,
+    /// How long requests in flight may take once the process is told to stop.
+    pub drain: Duration,
+    /// How long `/readyz` refuses before the drain begins.
+    pub readiness_delay: Duration,
+    /// Threads that serve requests.
+    pub workers: usize,
+    /// Where `import` reports.
+    pub report_file: Option<PathBuf>,
+    /// Variables that begin like ours and mean nothing: a warning, never an error, because Kubernetes
+    /// itself adds some to a pod beside a Service called `faciliauto`.
+    pub unknown_variables: Vec<String>,
+}
+
+impl Settings {
+    /// Reads settings from a command line, whose first item is the program's name, and from variables.
+    ///
+    /// An empty variable counts as unset.
+    ///
+    /// # Errors
+    /// The error of the command line, which also carries the texts of `--help` and `--version`.
+    pub fn parse(
+        arguments: impl IntoIterator<Item = impl Into<OsString>>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, clap::Error> {
+        let mut command = Self::command_line();
+        let mut arguments = arguments.into_iter().map(Into::into);
+        let program = arguments.next().unwrap_or_else(|| "faciliauto-service".into());
+        let (from_environment, unknown_variables) = as_flags(&command, environment);
+        let line = std::iter::once(program).chain(from_environment).chain(arguments);
+        let matches = command.try_get_matches_from_mut(line)?;
+        let typed = Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        Self::resolve(typed, unknown_variables)
+            .map_err(|message| command.error(clap::error::ErrorKind::ArgumentConflict, message))
+    }
+
+    /// The command line, each flag with the name of its variable in its help.
+    fn command_line() -> clap::Command {
+        Arguments::command().mut_args(|argument| match argument.get_long() {
+            Some(long) if argument.is_global_set() => {
+                let help = argument.get_help().cloned().unwrap_or_default();
+                let variable = variable_of(long);
+                argument.help(format!("{help} [env: {variable}]"))
+            }
+            _ => argument,
+        })
+    }
+
+    fn resolve(typed: Arguments, unknown_variables: Vec<String>) -> Result<Self, &'static str> {
+        let Arguments {
+            listen,
+            metrics_listen,
+            redis_url,
+            redis_url_file,
+            redis_password_file,
+            key_prefix,
+            log_level,
+            drain_seconds,
+            readiness_delay_seconds,
+            workers,
+            report_file,
+            command,
+        } = typed;
+        let url = match (redis_url, redis_url_file) {
+            (Some(_), Some(_)) => {
+                return Err("--redis-url and --redis-url-file (or their variables) exclude each other");
+            }
+            (Some(url), None) => Some(UrlSource::Given(Secret::new(url))),
+            (None, Some(file)) => Some(UrlSource::File(file)),
+            (None, None) => None,
+        };
+        let redis = match (url, redis_password_file) {
+            (Some(url), password_file) => Some(ConnectionSettings {
+                url,
+                password_file,
+                key_prefix,
+            }),
+            (None, Some(_)) => return Err("--redis-password-file needs --redis-url or --redis-url-file"),
+            (None, None) => None,
+        };
+        let command = match command {
+            None => Command::Serve,
+            Some(CommandArguments::Healthcheck) => Command::Healthcheck,
+            Some(CommandArguments::Import(_)) if redis.is_none() => {
+                return Err(
+                    "import needs --redis-url or --redis-url-file: without it there is no store to write to",
+                );
+            }
+            Some(CommandArguments::Import(import)) => Command::Import(match import.file {
+                Some(file) => ImportSource::File(file),
+                None if import.sample => ImportSource::Sample,
+                None => ImportSource::Nothing,
+            }),
+        };
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            command,
+            listen,
+            metrics_listen,
+            redis,
+            log_level,
+            drain: Duration::from_secs(drain_seconds),
+            readiness_delay: Duration::from_secs(readiness_delay_seconds),
+            workers: workers.map_or_else(processors, usize::from),
+            report_file,
+            unknown_variables,
+        })
+    }
+
+    /// The address at which a process on the same machine reaches the API.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        let host = match self.listen.ip() {
+            address if !address.is_unspecified() => address,
+            _ => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        };
+        SocketAddr::new(host, self.listen.port())
+    }
+}
+
+/// Our variables as flags, to be placed before those of the command line, and the names of the others.
+fn as_flags(
+    command: &clap::Command,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> (Vec<OsString>, Vec<String>) {
+    let known: Vec<(String, &str)> = command
+        .get_arguments()
+        .filter(|argument| argument.is_global_set())
+        .filter_map(|argument| argument.get_long().map(|long| (variable_of(long), long)))
+        .collect();
+    let mut flags = Vec::new();
+    let mut unknown = Vec::new();
+    for (name, value) in environment {
+        if !name.starts_with(PREFIX) {
+            continue;
+        }
+        match known.iter().find(|(variable, _)| *variable == name) {
+            Some(_) if value.is_empty() => {}
+            Some((_, long)) => flags.push(format!("--{long}={value}").into()),
+            None => unknown.push(name),
+        }
+    }
+    unknown.sort();
+    (flags, unknown)
+}
+
+fn variable_of(long: &str) -> String {
+    format!("{PREFIX}{}", long.replace('-', "_").to_uppercase())
+}
+
+fn key_prefix(text: &str) -> Result<String, String> {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || ":._-".contains(letter);
+    if text.is_empty() || text.len() > KEY_PREFIX_LONGEST || !text.chars().all(allowed) {
+        return Err(format!(
+            "1 to {KEY_PREFIX_LONGEST} letters, digits, ':', '.', '_' or '-'"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Settings, clap::Error> {
+        let environment = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::parse(
+            std::iter::once("faciliauto-service").chain(arguments.iter().copied()),
+            environment,
+        )
+    }
+
+    /// Prevents a default from moving unnoticed: people and probes rely on these ports and times.
+    #[test]
+    fn with_nothing_set_it_serves_from_memory_on_port_8000() {
+        let settings = parse(&[], &[]).unwrap();
+        let expected = Settings {
+            command: Command::Serve,
+            listen: "0.0.0.0:8000".parse().unwrap(),
+            metrics_listen: "0.0.0.0:9090".parse().unwrap(),
+            redis: None,
+            log_level: LogLevel::Info,
+            drain: Duration::from_secs(10),
+            readiness_delay: Duration::ZERO,
+            workers: std::thread::available_parallelism().unwrap().get(),
+            report_file: None,
+            unknown_variables: vec![],
+        };
+        assert_eq!(settings, expected);
+        assert_eq!(settings.local_address().to_string(), "127.0.0.1:8000");
+    }
+
+    /// Prevents a variable that the operator sets from being dropped on its way into a setting.
+    #[test]
+    fn every_flag_can_be_given_as_a_variable() {
+        let variables = [
+            ("FACILIAUTO_LISTEN", "127.0.0.1:8001"),
+            ("FACILIAUTO_METRICS_LISTEN", "127.0.0.1:9091"),
+            ("FACILIAUTO_REDIS_URL", "redis://api@shop-redis:6379"),
+            ("FACILIAUTO_REDIS_PASSWORD_FILE", "/etc/faciliauto/redis/password"),
+            ("FACILIAUTO_KEY_PREFIX", "shops:shop"),
+            ("FACILIAUTO_LOG_LEVEL", "debug"),
+            ("FACILIAUTO_DRAIN_SECONDS", "11"),
+            ("FACILIAUTO_READINESS_DELAY_SECONDS", "12"),
+            ("FACILIAUTO_WORKERS", "13"),
+            ("FACILIAUTO_REPORT_FILE", "/dev/termination-log"),
+            ("PATH", "/bin"),
+        ];
+        let expected = Settings {
+            command: Command::Import(ImportSource::Sample),
+            listen: "127.0.0.1:8001".parse().unwrap(),
+            metrics_listen: "127.0.0.1:9091".parse().unwrap(),
+            redis: Some(ConnectionSettings {
+                url: UrlSource::Given(Secret::new("redis://api@shop-redis:6379".to_owned())),
+                password_file: Some("/etc/faciliauto/redis/password".into()),
+                key_prefix: "shops:shop".to_owned(),
+            }),
+            log_level: LogLevel::Debug,
+            drain: Duration::from_secs(11),
+            readiness_delay: Duration::from_secs(12),
+            workers: 13,
+            report_file: Some("/dev/termination-log".into()),
+            unknown_variables: vec![],
+        };
+        assert_eq!(parse(&["import", "--sample"], &variables).unwrap(), expected);
+    }
+
+    /// Prevents a person's flag from losing against the environment, before or after a subcommand.
+    #[test]
+    fn a_flag_wins_over_its_variable() {
+        let variables = [
+            ("FACILIAUTO_LISTEN", "127.0.0.1:1"),
+            ("FACILIAUTO_REDIS_URL", "redis://a"),
+        ];
+        for line in [
+            &["--listen", "127.0.0.1:2", "healthcheck"],
+            &["healthcheck", "--listen", "127.0.0.1:2"],
+        ] {
+            let settings = parse(line, &variables).unwrap();
+            assert_eq!(settings.listen.port(), 2, "{line:?}");
+            assert_eq!(settings.command, Command::Healthcheck);
+        }
+    }
+
+    /// Prevents the links that Kubernetes adds beside a Service called `faciliauto` from stopping the program.
+    #[test]
+    fn unknown_variables_are_only_named() {
+        let links = [
+            ("FACILIAUTO_PORT", "tcp://10.0.0.1:80"),
+            ("FACILIAUTO_SERVICE_HOST", "10.0.0.1"),
+            ("FACILIAUTO_REDIS_PORT", "tcp://10.0.0.2:6379"),
+            ("FACILIAUTO_REDIS_URL", ""),
+        ];
+        let settings = parse(&[], &links).unwrap();
+        assert_eq!(settings.redis, None, "an empty variable is unset");
+        assert_eq!(
+            settings.unknown_variables,
+            [
+                "FACILIAUTO_PORT",
+                "FACILIAUTO_REDIS_PORT",
+                "FACILIAUTO_SERVICE_HOST"
+            ]
+        );
+    }
+
+    /// Prevents a half-configured process from starting as if it were complete.
+    #[test]
+    fn contradictions_are_refused_with_the_flag_named() {
+        for (line, named) in [
+            (&["import", "--sample"][..], "--redis-url"),
+            (
+                &["--redis-url", "redis://a", "--redis-url-file", "b"],
+                "--redis-url-file",
+            ),
+            (&["--redis-password-file", "b"], "--redis-password-file"),
+            (&["--redis-url", "redis://a", "import"], "--sample"),
+            (
+                &["--redis-url", "redis://a", "import", "--sample", "--none"],
+                "--none",
+            ),
+            (&["--key-prefix", "a*"], "--key-prefix"),
+            (&["--workers", "0"], "--workers"),
+            (&["--log-level", "loud"], "--log-level"),
+        ] {
+            let message = parse(line, &[]).expect_err("refused").to_string();
+            assert!(message.contains(named), "{line:?}: {message}");
+        }
+    }
+
+    /// Prevents the URL's password from reaching a log through a debug print.
+    #[test]
+    fn secrets_are_not_printed() {
+        let settings = parse(&["--redis-url", "redis://api:hunter2@host"], &[]).unwrap();
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+
+    /// Prevents a flag whose variable a person cannot find out.
+    #[test]
+    fn help_names_the_variables() {
+        let help = parse(&["--help"], &[]).expect_err("help").to_string();
+        assert!(help.contains("[env: FACILIAUTO_KEY_PREFIX]"), "{help}");
+    }
+}

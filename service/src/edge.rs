@@ -1,0 +1,211 @@
+//! What happens to every request, whatever its route: an id, a line in the log, counters, headers, one form
+//! of error, a bound in time, and a panic that stays within its request.
+//!
+//! ```text
+//!   envelope ▶ Compress ▶ deadline ▶ containment ▶ router
+//! ```
+
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    Error, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
+    http::{
+        Method,
+        header::{
+            CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+            X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+        },
+    },
+    middleware::Next,
+    web,
+};
+use futures::FutureExt;
+use tracing::Instrument;
+
+use crate::{error::ApiError, metrics::Metrics, random, startup::Shared};
+
+/// How long a request may take as a whole. Answers take milliseconds: what takes this long is a body that
+/// does not arrive.
+const LONGEST_REQUEST: Duration = Duration::from_secs(15);
+
+/// Label of requests for no route of ours, so that a scan of made-up paths is one series.
+const NO_ROUTE: &str = "unmatched";
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const LONGEST_REQUEST_ID: usize = 128;
+
+/// The id under which a request stands in the log.
+#[derive(Clone, Debug)]
+struct RequestId(String);
+
+impl RequestId {
+    /// Takes the client's id when it is fit for a log, and makes one otherwise.
+    fn of(request: &ServiceRequest) -> Self {
+        let fit = |id: &&str| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:/+=".contains(&byte);
+            (1..=LONGEST_REQUEST_ID).contains(&id.len()) && id.bytes().all(allowed)
+        };
+        let given = request
+            .headers()
+            .get(&REQUEST_ID)
+            .and_then(|value| value.to_str().ok())
+            .filter(fit);
+        Self(given.map_or_else(|| random::hexadecimal(16), str::to_owned))
+    }
+}
+
+/// Lowers the gauge however the request ends, also when its client goes away.
+struct InFlight(Metrics);
+
+impl InFlight {
+    fn enter(metrics: &Metrics) -> Self {
+        metrics.requests_in_flight.inc();
+        Self(metrics.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.requests_in_flight.dec();
+    }
+}
+
+/// The outermost layer.
+pub(crate) async fn envelope(
+    shared: web::Data<Shared>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let _in_flight = InFlight::enter(&shared.metrics);
+    let id = RequestId::of(&request);
+    let method = method_word(request.method());
+    // By path: a request that panics never says which route it was given to.
+    let route = request
+        .resource_map()
+        .match_pattern(request.path())
+        .unwrap_or_else(|| NO_ROUTE.to_owned());
+    let span = tracing::info_span!("request", request_id = id.0);
+
+    let (status, answer) = match next.call(request).instrument(span).await {
+        Ok(response) => {
+            let response = as_problem(response, &id);
+            (response.status(), Ok(response))
+        }
+        Err(error) => {
+            let response = ApiError::of_error(&error).response(Some(&id.0));
+            (response.status(), Err(response))
+        }
+    };
+    let took = started.elapsed();
+    shared.metrics.request(method, &route, status.as_u16(), took);
+    let (status, milliseconds) = (status.as_u16(), took.as_secs_f64() * 1000.0);
+    tracing::info!(
+        request_id = id.0,
+        method,
+        route,
+        status,
+        milliseconds,
+        "request answered"
+    );
+
+    match answer {
+        Ok(mut response) => {
+            add_headers(response.headers_mut(), &id);
+            Ok(response)
+        }
+        // The request went down with the error: what is left is to hand the server a finished answer.
+        Err(mut response) => {
+            add_headers(response.headers_mut(), &id);
+            Err(InternalError::from_response("answered with a problem", response).into())
+        }
+    }
+}
+
+/// Gives every refusal the one form, whoever made it, with the request's id.
+fn as_problem<Body: MessageBody + 'static>(
+    response: ServiceResponse<Body>,
+    id: &RequestId,
+) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response.map_into_boxed_body();
+    }
+    let error = match response.response().error() {
+        Some(error) => ApiError::of_error(error),
+        None => ApiError::of_status(status),
+    };
+    let (request, _) = response.into_parts();
+    ServiceResponse::new(request, error.response(Some(&id.0)))
+}
+
+fn add_headers(headers: &mut HeaderMap, id: &RequestId) {
+    for (name, value) in [
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        // Answers are data: whoever opens one in a browser runs nothing from it.
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        headers.insert(REQUEST_ID, value);
+    }
+}
+
+/// Clients can send any word as a method; a label has a closed list.
+fn method_word(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "OTHER",
+    }
+}
+
+/// Bounds a request in time.
+pub(crate) async fn deadline(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    match tokio::time::timeout(LONGEST_REQUEST, next.call(request)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(ApiError::TooSlow.into()),
+    }
+}
+
+/// Turns a panic into an error of this request; the worker and its other requests go on.
+pub(crate) async fn containment(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        Ok(answer) => answer,
+        // What happened is in the log already, under this request's id.
+        Err(_) => Err(ApiError::Internal.into()),
+    }
+}
+
+/// The answer of a path to a method that it does not have.
+pub(crate) fn method_not_allowed(allow: &'static str) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::MethodNotAllowed { allow })
+}
+
+/// The answer of paths that do not exist.
+pub(crate) async fn route_not_found() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::RouteNotFound)
+}

@@ -1,0 +1,300 @@
+//! What can go wrong with a request, and the one table that says how HTTP tells it.
+//!
+//! Every error leaves as RFC 9457 `application/problem+json`. Nothing internal is in a body: what a
+//! person running the service needs stands in the log, under the same request id.
+
+use std::fmt;
+
+use actix_web::{
+    HttpResponse, HttpResponseBuilder, ResponseError,
+    http::{
+        StatusCode,
+        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+    },
+};
+use serde::Serialize;
+
+use crate::fields::FieldError;
+
+/// Why a request was not answered as asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApiError {
+    /// The body is not JSON.
+    BrokenJson {
+        /// Where it broke.
+        line: usize,
+        /// Where in the line.
+        column: usize,
+    },
+    /// The body could not be read as it was sent.
+    BrokenBody,
+    /// Answers that exclude each other.
+    Contradiction(Vec<FieldError>),
+    /// Fields that are missing or ill-typed, or name something that does not exist.
+    InvalidFields(Vec<FieldError>),
+    /// There is no such car.
+    CarNotFound,
+    /// There is no such dealership.
+    DealershipNotFound,
+    /// There is nothing at this path.
+    RouteNotFound,
+    /// The path exists, but not for this method.
+    MethodNotAllowed {
+        /// What the path does answer, as the header says it.
+        allow: &'static str,
+    },
+    /// No encoding of the answer suits the client.
+    NotAcceptable,
+    /// The request did not arrive in time.
+    TooSlow,
+    /// The body is larger than the route takes.
+    BodyTooLarge,
+    /// The body is not declared as JSON.
+    UnsupportedMediaType,
+    /// Any other refusal by the HTTP layer itself.
+    BadRequest,
+    /// No catalogue is in memory yet.
+    NoCatalogue,
+    /// The process should get no traffic now.
+    NotReady {
+        /// Why, as a word for the person who looks at a pod.
+        reason: &'static str,
+    },
+    /// All processors are taken.
+    Busy,
+    /// Our own mistake.
+    Internal,
+}
+
+/// One row of the table.
+struct Row {
+    status: StatusCode,
+    /// The last part of the stable type; also the key for people who search the documentation.
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+}
+
+/// `type` of every problem begins so.
+const TYPE_PREFIX: &str = "urn:problem-type:faciliauto:";
+
+impl ApiError {
+    /// The table.
+    fn row(&self) -> Row {
+        let (status, kind, title, detail): (_, _, _, &str) = match self {
+            Self::BrokenJson { line, column } => {
+                let detail = format!("O corpo do pedido não é JSON válido: linha {line}, coluna {column}.");
+                return Row {
+                    status: StatusCode::BAD_REQUEST,
+                    kind: "broken-json",
+                    title: "JSON inválido",
+                    detail,
+                };
+            }
+            Self::NotReady { reason } => {
+                let detail = format!("Este processo não deve receber pedidos agora: {reason}.");
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                return Row {
+                    status,
+                    kind: "not-ready",
+                    title: "Indisponível",
+                    detail,
+                };
+            }
+            Self::BrokenBody => (
+                StatusCode::BAD_REQUEST,
+                "broken-body",
+                "Corpo ilegível",
+                "O corpo do pedido não pôde ser lido como foi enviado.",
+            ),
+            Self::Contradiction(_) => (
+                StatusCode::BAD_REQUEST,
+                "contradiction",
+                "Respostas contraditórias",
+                "As respostas se contradizem ou citam o que não existe; veja quais em errors.",
+            ),
+            Self::InvalidFields(_) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid-fields",
+                "Campos inválidos",
+                "Há campos ausentes ou inválidos; veja quais em errors.",
+            ),
+            Self::CarNotFound => (
+                StatusCode::NOT_FOUND,
+                "car-not-found",
+                "Carro não encontrado",
+                "Não há carro com este id.",
+            ),
+            Self::DealershipNotFound => (
+                StatusCode::NOT_FOUND,
+                "dealership-not-found",
+                "Concessionária não encontrada",
+                "Não há concessionária com este id.",
+            ),
+            Self::RouteNotFound => (
+                StatusCode::NOT_FOUND,
+                "route-not-found",
+                "Endereço não encontrado",
+                "Não há nada neste endereço.",
+            ),
+            Self::MethodNotAllowed { .. } => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "Método não permitido",
+                "Este endereço não atende este método; veja os permitidos no cabeçalho Allow.",
+            ),
+            Self::NotAcceptable => (
+                StatusCode::NOT_ACCEPTABLE,
+                "not-acceptable",
+                "Codificação indisponível",
+                "Nenhuma das codificações aceitas pelo cliente está disponível.",
+            ),
+            Self::TooSlow => (
+                StatusCode::REQUEST_TIMEOUT,
+                "too-slow",
+                "Pedido lento demais",
+                "O pedido não chegou inteiro a tempo.",
+            ),
+            Self::BodyTooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body-too-large",
+                "Pedido grande demais",
+                "O corpo do pedido é maior do que este endereço aceita.",
+            ),
+            Self::UnsupportedMediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "Formato não aceito",
+                "Envie o corpo como JSON, com Content-Type: application/json.",
+            ),
+            Self::BadRequest => (
+                StatusCode::BAD_REQUEST,
+                "bad-request",
+                "Pedido inválido",
+                "O pedido não pôde ser entendido.",
+            ),
+            Self::NoCatalogue => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "no-catalogue",
+                "Estoque indisponível",
+                "O estoque ainda não foi carregado. Tente de novo em instantes.",
+            ),
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "Serviço ocupado",
+                "Há pedidos demais neste momento. Tente de novo em instantes.",
+            ),
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Erro interno",
+                "Algo deu errado do nosso lado. O número do pedido ajuda a encontrar a causa.",
+            ),
+        };
+        Row {
+            status,
+            kind,
+            title,
+            detail: detail.to_owned(),
+        }
+    }
+
+    /// The error that a status means when the HTTP layer made it without saying more.
+    #[must_use]
+    pub fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::RouteNotFound,
+            StatusCode::NOT_ACCEPTABLE => Self::NotAcceptable,
+            StatusCode::REQUEST_TIMEOUT => Self::TooSlow,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            status if status.is_client_error() => Self::BadRequest,
+            _ => Self::Internal,
+        }
+    }
+
+    /// The error that an actix error means.
+    #[must_use]
+    pub fn of_error(error: &actix_web::Error) -> Self {
+        if let Some(error) = error.as_error::<Self>() {
+            return error.clone();
+        }
+        if error.as_error::<actix_web::error::PayloadError>().is_some()
+            && error.as_response_error().status_code() == StatusCode::BAD_REQUEST
+        {
+            return Self::BrokenBody;
+        }
+        Self::of_status(error.as_response_error().status_code())
+    }
+
+    /// The answer, with the id under which the request stands in the log.
+    #[must_use]
+    pub fn response(&self, request_id: Option<&str>) -> HttpResponse {
+        let Row {
+            status,
+            kind,
+            title,
+            detail,
+        } = self.row();
+        let errors = match self {
+            Self::Contradiction(errors) | Self::InvalidFields(errors) => errors.as_slice(),
+            _ => &[],
+        };
+        let body = Problem {
+            kind: format!("{TYPE_PREFIX}{kind}"),
+            title,
+            status: status.as_u16(),
+            detail: &detail,
+            errors,
+            request_id,
+        };
+        let mut response = HttpResponseBuilder::new(status);
+        response.insert_header((CONTENT_TYPE, "application/problem+json"));
+        response.insert_header((CACHE_CONTROL, "no-store"));
+        match self {
+            Self::MethodNotAllowed { allow } => {
+                response.insert_header((ALLOW, *allow));
+            }
+            // One second is longer than a recommendation or a reload takes, and short for a person.
+            Self::NoCatalogue | Self::NotReady { .. } | Self::Busy => {
+                response.insert_header((RETRY_AFTER, "1"));
+            }
+            _ => {}
+        }
+        // A struct of texts and numbers always serialises.
+        response.body(serde_json::to_vec(&body).unwrap_or_default())
+    }
+}
+
+/// RFC 9457, with our two members beside its own.
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.row().kind)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.row().status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.response(None)
+    }
+}

@@ -1,0 +1,200 @@
+//! Keeps the catalogue in memory abreast of the store: a change is announced, and asked for every second in
+//! case the announcement was lost. A store that is away, empty or broken never takes a catalogue away.
+
+use std::{sync::Arc, time::Duration};
+
+use faciliauto_engine::{
+    catalogue::{Catalogue, StockProblems},
+    stock::Stock,
+    tables::Tables,
+};
+use tokio::time::sleep;
+
+use crate::{
+    catalogue::{ServedCatalogue, Showroom, StoreCondition},
+    clock::Clock,
+    metrics::{ImportResult, Metrics},
+    state::{CatalogVersion, Head, State, StateError},
+};
+
+/// How long a lost announcement stays unnoticed. Asking costs the store two small reads.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// Follows one store for one showroom.
+pub struct Follower {
+    state: Arc<dyn State>,
+    showroom: Arc<Showroom>,
+    tables: Arc<Tables>,
+    clock: Clock,
+    metrics: Metrics,
+    /// A version that was read and makes no catalogue: it will not make one a second later either.
+    refused: Option<CatalogVersion>,
+}
+
+impl Follower {
+    /// Follows nothing yet.
+    #[must_use]
+    pub fn new(
+        state: Arc<dyn State>,
+        showroom: Arc<Showroom>,
+        tables: Arc<Tables>,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            state,
+            showroom,
+            tables,
+            clock,
+            metrics,
+            refused: None,
+        }
+    }
+
+    /// Follows until dropped.
+    pub async fn run(mut self) {
+        loop {
+            self.check().await;
+            let state = Arc::clone(&self.state);
+            tokio::select! {
+                () = state.changed() => {}
+                () = sleep(CHECK_EVERY) => {}
+            }
+        }
+    }
+
+    /// Compares memory with the store once, and the calendar with the day that the catalogue is of.
+    pub async fn check(&mut self) {
+        let condition = match self.catch_up().await {
+            Ok(condition) => {
+                self.note(condition, "");
+                condition
+            }
+            Err(error) => {
+                let condition = match error {
+                    StateError::Damaged { .. } => StoreCondition::Unusable,
+                    _ => StoreCondition::Unreachable,
+                };
+                self.note(condition, &error.to_string());
+                condition
+            }
+        };
+        if condition != StoreCondition::Followed {
+            self.turn_the_day().await;
+        }
+    }
+
+    async fn catch_up(&mut self) -> Result<StoreCondition, StateError> {
+        let Some(head) = self.state.head().await? else {
+            return Ok(StoreCondition::NotOpen);
+        };
+        if let Some(served) = self.showroom.served()
+            && served.head == head
+        {
+            self.turn_the_day().await;
+            return Ok(StoreCondition::Followed);
+        }
+        if self.refused.as_ref() == Some(&head.version) {
+            return Ok(StoreCondition::Unusable);
+        }
+        let stored = match self.state.stock().await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return Ok(StoreCondition::NotOpen),
+            Err(error) => {
+                // A damaged stock is read again every second and counted once, when it comes up.
+                if matches!(error, StateError::Damaged { .. })
+                    && self.showroom.store() != StoreCondition::Unusable
+                {
+                    self.metrics.import(ImportResult::Unreadable);
+                }
+                return Err(error);
+            }
+        };
+        let head = stored.head.clone();
+        match self.build(stored.into_stock(), head.clone()).await {
+            Ok(served) => {
+                tracing::info!(
+                    catalog_version = %head.version,
+                    cars = served.catalogue.cars().len(),
+                    dealerships = served.catalogue.dealerships().len(),
+                    "catalogue taken in"
+                );
+                // What a server reads as it starts is nobody's import.
+                if self.showroom.served().is_some() {
+                    self.metrics.import(ImportResult::Applied);
+                }
+                self.showroom.show(served);
+                self.refused = None;
+                Ok(StoreCondition::Followed)
+            }
+            Err(reason) => {
+                tracing::error!(catalog_version = %head.version, reason, "stored stock is no valid catalogue");
+                self.refused = Some(head.version);
+                self.metrics.import(ImportResult::Refused);
+                Ok(StoreCondition::Unusable)
+            }
+        }
+    }
+
+    /// Ages and freshness count from a day: a new day is a new catalogue of the same stock, store or no store.
+    async fn turn_the_day(&self) {
+        let Some(served) = self.showroom.served() else {
+            return;
+        };
+        if served.catalogue.reference_date() == self.clock.today() {
+            return;
+        }
+        let stock = Stock {
+            dealerships: served.catalogue.dealerships().to_vec(),
+            cars: served
+                .catalogue
+                .cars()
+                .iter()
+                .map(|car| car.car.clone())
+                .collect(),
+        };
+        match self.build(stock, served.head.clone()).await {
+            Ok(served) => self.showroom.show(served),
+            Err(reason) => tracing::error!(reason, "the catalogue could not be built for a new day"),
+        }
+    }
+
+    /// Builds on a thread of its own, since a large stock takes a while.
+    async fn build(&self, stock: Stock, head: Head) -> Result<ServedCatalogue, String> {
+        let (tables, today, version) = (
+            Arc::clone(&self.tables),
+            self.clock.today(),
+            head.version.to_string(),
+        );
+        let built = tokio::task::spawn_blocking(move || -> Result<_, StockProblems> {
+            Ok(ServedCatalogue::new(
+                Catalogue::build(stock, &tables, today, version)?,
+                head,
+            ))
+        });
+        match built.await {
+            Ok(Ok(served)) => Ok(served),
+            Ok(Err(problems)) => Err(problems.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Logs a change of condition once, not every second.
+    fn note(&self, condition: StoreCondition, reason: &str) {
+        let before = self.showroom.note(condition);
+        if before == condition {
+            return;
+        }
+        let in_memory = self.showroom.served().is_some();
+        match condition {
+            StoreCondition::Followed => tracing::info!(before = before.word(), "the store is followed"),
+            _ => tracing::warn!(
+                before = before.word(),
+                now = condition.word(),
+                reason,
+                in_memory,
+                "the store cannot be followed; the catalogue in memory stays"
+            ),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! How the process is: for people (`/health`), for whoever restarts it (`/livez`), for whoever sends it
+//! traffic (`/readyz`).
+
+use std::sync::atomic::Ordering;
+
+use actix_web::{HttpResponse, http::header::CACHE_CONTROL, web};
+use serde::Serialize;
+
+use crate::{catalogue::StoreCondition, error::ApiError, startup::Shared};
+
+#[derive(Serialize)]
+struct Health<'a> {
+    status: &'a str,
+    dealerships: usize,
+    cars: usize,
+    sample: bool,
+    catalog_version: Option<&'a str>,
+    catalog_changed_at: Option<String>,
+    /// `memory`, or how the shared store stands to what is served.
+    store: &'a str,
+    version: &'a str,
+}
+
+/// Always 200: it says how things are, and serving from memory while the store is away is service.
+pub(super) async fn show(shared: web::Data<Shared>) -> HttpResponse {
+    let served = shared.showroom.served();
+    let served = served.as_deref();
+    let condition = shared.showroom.store();
+    let healthy = served.is_some() && condition == StoreCondition::Followed;
+    let health = Health {
+        status: if healthy { "healthy" } else { "degraded" },
+        dealerships: served.map_or(0, |served| served.catalogue.dealerships().len()),
+        cars: served.map_or(0, |served| served.catalogue.cars().len()),
+        sample: served.is_some_and(|served| served.sample),
+        catalog_version: served.map(|served| served.catalogue.version()),
+        catalog_changed_at: served.map(|served| served.head.changed_at.to_string()),
+        store: if shared.store_is_shared {
+            condition.word()
+        } else {
+            "memory"
+        },
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(health)
+}
+
+/// The process answers. The store plays no part: a restart would not bring it back.
+pub(super) async fn live() -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body("alive\n")
+}
+
+/// A catalogue is in memory, be it an empty one, and the process is not about to stop.
+pub(super) async fn ready(shared: web::Data<Shared>) -> Result<HttpResponse, ApiError> {
+    if shared.stopping.load(Ordering::Relaxed) {
+        return Err(ApiError::NotReady { reason: "stopping" });
+    }
+    if shared.showroom.served().is_none() {
+        return Err(ApiError::NotReady {
+            reason: match shared.showroom.store() {
+                StoreCondition::Unknown | StoreCondition::Followed => "the store has not been read yet",
+                StoreCondition::Unreachable => "the store cannot be reached",
+                StoreCondition::NotOpen => "no stock has been imported, not even an empty one",
+                StoreCondition::Unusable => "the stored stock cannot be used",
+            },
+        });
+    }
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body("ready\n"))
+}

@@ -1,0 +1,113 @@
+//! Query strings, read with the same care as bodies: every mistake with its pointer.
+
+use actix_web::web;
+use serde_json::{Map, Value};
+
+use crate::{
+    error::ApiError,
+    fields::{Fields, Findings},
+};
+
+/// The parameters of a query, and which of them nobody knows.
+pub(super) struct Query {
+    values: Map<String, Value>,
+}
+
+impl Query {
+    /// Reads a query string. Of a parameter that stands twice the last counts.
+    pub(super) fn parse(text: &str) -> Result<Self, ApiError> {
+        let pairs = web::Query::<Vec<(String, String)>>::from_query(text)
+            .map_err(|_| ApiError::BadRequest)?
+            .into_inner();
+        // An empty parameter, as forms send it, is one that was not filled in.
+        let filled = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+        Ok(Self {
+            values: filled.map(|(name, value)| (name, Value::String(value))).collect(),
+        })
+    }
+
+    /// Reads all parameters; gives back what was read and the names of those that were not.
+    pub(super) fn read<T>(
+        mut self,
+        numbers: &[&str],
+        flags: &[&str],
+        read: impl FnOnce(&mut Fields<'_>) -> T,
+    ) -> Result<(T, Vec<String>), ApiError> {
+        // What is a text only because a query has nothing else becomes what it stands for.
+        for (name, value) in &mut self.values {
+            let Value::String(text) = &*value else { continue };
+            if numbers.contains(&name.as_str())
+                && let Ok(number @ Value::Number(_)) = serde_json::from_str(text.trim())
+            {
+                *value = number;
+            } else if flags.contains(&name.as_str()) {
+                match text.trim().to_lowercase().as_str() {
+                    "true" | "1" => *value = Value::Bool(true),
+                    "false" | "0" => *value = Value::Bool(false),
+                    _ => {}
+                }
+            }
+        }
+        let mut findings = Findings::default();
+        let mut answer = None;
+        if let Some(mut fields) = Fields::new(Value::Object(self.values), "", &mut findings) {
+            answer = Some(read(&mut fields));
+            fields.finish();
+        }
+        match answer {
+            Some(answer) if findings.error_count == 0 => {
+                let unknown = findings
+                    .warnings
+                    .iter()
+                    .map(|warning| warning.pointer[1..].to_owned());
+                Ok((answer, unknown.collect()))
+            }
+            _ => Err(ApiError::InvalidFields(findings.errors)),
+        }
+    }
+}
+
+/// A text as a part of a URL: all but RFC 3986's unreserved characters escaped.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(byte))
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prevents a link whose text is cut at the first "&" or garbled at the first accent.
+    #[test]
+    fn escaped_texts_survive_a_url() {
+        assert_eq!(escape("Olá & bem-vindo ~1"), "Ol%C3%A1%20%26%20bem-vindo%20~1");
+    }
+
+    /// Prevents `?preco_max=abc` from being taken as no filter at all.
+    #[test]
+    fn ill_typed_parameters_are_errors_and_unknown_ones_are_named() {
+        let read = |text: &str| {
+            Query::parse(text).unwrap().read(&["n"], &["f"], |fields| {
+                (
+                    fields.integer::<u32>("n", 0..=9),
+                    fields.flag("f"),
+                    fields.text("t"),
+                )
+            })
+        };
+        let ((n, f, t), unknown) = read("n=7&f=true&t=um+dois&u=1&empty=").unwrap();
+        assert_eq!((n, f, t.as_deref()), (Some(7), Some(true), Some("um dois")));
+        assert_eq!(unknown, ["u"]);
+        for text in ["n=abc", "n=10", "n=1.5", "f=talvez"] {
+            assert!(matches!(read(text), Err(ApiError::InvalidFields(_))), "{text}");
+        }
+    }
+}

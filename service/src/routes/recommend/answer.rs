@@ -1,0 +1,296 @@
+//! Writes what the engine found as an app reads it. Percentages are written from integers, so that points
+//! sum exactly to the match.
+
+use faciliauto_engine::{
+    catalogue::Catalogue,
+    cost::{CostOfOwnership, FinancialHealth},
+    questionnaire::Quality,
+    recommendation::{Contribution, FilterCount, Recommendation, Recommended},
+    stock::Centavos,
+};
+use serde::Serialize;
+
+use super::questionnaire::Asked;
+use crate::{
+    fields::Warning,
+    routes::{query::escape, wire::CarAnswer},
+    stock::rows::reais,
+};
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    total_recommendations: usize,
+    profile_summary: ProfileSummary<'a>,
+    recommendations: Vec<RecommendationAnswer<'a>>,
+    filters: Vec<FilterAnswer<'a>>,
+    warnings: &'a [Warning],
+    catalog_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggestion: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ProfileSummary<'a> {
+    budget_range: String,
+    usage: &'a str,
+    location: Option<&'a str>,
+    top_priorities: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct RecommendationAnswer<'a> {
+    car: CarAnswer<'a>,
+    match_score: f64,
+    match_percentage: f64,
+    justification: &'a str,
+    contributions: Vec<ContributionAnswer<'a>>,
+    attention_points: &'a [String],
+    tco_breakdown: CostAnswer<'a>,
+    fits_budget: Option<bool>,
+    budget_percentage: Option<f64>,
+    financial_health: Option<&'a str>,
+    whatsapp_url: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ContributionAnswer<'a> {
+    criterion: &'a str,
+    points: f64,
+    missed: f64,
+    fact: &'a str,
+}
+
+#[derive(Serialize)]
+struct CostAnswer<'a> {
+    financing_monthly: f64,
+    fuel_monthly: f64,
+    maintenance_monthly: f64,
+    insurance_monthly: f64,
+    ipva_monthly: f64,
+    licensing_monthly: f64,
+    depreciation_monthly: f64,
+    interest_monthly: f64,
+    total_monthly: f64,
+    economic_total_monthly: f64,
+    assumptions: &'a [String],
+}
+
+#[derive(Serialize)]
+struct FilterAnswer<'a> {
+    filter: std::borrow::Cow<'a, str>,
+    removed: usize,
+    removed_only: usize,
+    nao_informado: usize,
+}
+
+/// The body of the answer.
+pub(super) fn write(
+    catalogue: &Catalogue,
+    asked: &Asked,
+    recommendation: &Recommendation<'_>,
+) -> serde_json::Result<Vec<u8>> {
+    let Recommendation {
+        matching: _,
+        available: _,
+        weights: _,
+        cars,
+        filters,
+        top_priorities,
+        message,
+        suggestion,
+    } = recommendation;
+    let wanted = &asked.questionnaire;
+    serde_json::to_vec(&Answer {
+        total_recommendations: cars.len(),
+        profile_summary: ProfileSummary {
+            budget_range: format!(
+                "{} - {}",
+                money(wanted.budget_minimum),
+                money(wanted.budget_maximum)
+            ),
+            usage: wanted.usage.word(),
+            location: asked.location.as_deref(),
+            top_priorities: top_priorities.iter().copied().map(Quality::word).collect(),
+        },
+        recommendations: cars
+            .iter()
+            .map(|car| RecommendationAnswer::new(catalogue, car))
+            .collect(),
+        filters: filters.iter().map(FilterAnswer::from).collect(),
+        warnings: &asked.warnings,
+        catalog_version: catalogue.version(),
+        message: message.as_deref(),
+        suggestion: suggestion.as_deref(),
+    })
+}
+
+impl<'a> RecommendationAnswer<'a> {
+    fn new(catalogue: &'a Catalogue, recommended: &'a Recommended<'a>) -> Self {
+        let Recommended {
+            car,
+            dealership,
+            match_tenths,
+            contributions,
+            justification,
+            attention_points,
+            cost,
+        } = recommended;
+        Self {
+            car: CarAnswer::of(catalogue, car, dealership),
+            match_score: f64::from(*match_tenths) / 1000.0,
+            match_percentage: percent(*match_tenths),
+            justification,
+            contributions: contributions.iter().map(ContributionAnswer::from).collect(),
+            attention_points,
+            fits_budget: cost.fits_budget,
+            budget_percentage: cost.budget_percentage,
+            financial_health: cost.health.map(FinancialHealth::word),
+            tco_breakdown: CostAnswer::from(cost),
+            whatsapp_url: dealership.whatsapp.as_deref().map(|number| {
+                let (name, year, price) = (car.display_name(), car.car.year, money(car.car.price));
+                whatsapp_url(number, &name, year, &price)
+            }),
+        }
+    }
+}
+
+impl<'a> From<&'a Contribution> for ContributionAnswer<'a> {
+    fn from(contribution: &'a Contribution) -> Self {
+        let Contribution {
+            criterion,
+            points_tenths,
+            missed_tenths,
+            fact,
+        } = contribution;
+        Self {
+            criterion: criterion.word(),
+            points: percent(*points_tenths),
+            missed: percent(*missed_tenths),
+            fact,
+        }
+    }
+}
+
+impl<'a> From<&'a CostOfOwnership> for CostAnswer<'a> {
+    fn from(cost: &'a CostOfOwnership) -> Self {
+        let CostOfOwnership {
+            financing_monthly,
+            fuel_monthly,
+            maintenance_monthly,
+            insurance_monthly,
+            ipva_monthly,
+            licensing_monthly,
+            depreciation_monthly,
+            interest_monthly,
+            total_monthly,
+            economic_total_monthly,
+            assumptions,
+            // Badges of the car, beside its costs.
+            fits_budget: _,
+            budget_percentage: _,
+            health: _,
+        } = cost;
+        Self {
+            financing_monthly: reais(*financing_monthly),
+            fuel_monthly: reais(*fuel_monthly),
+            maintenance_monthly: reais(*maintenance_monthly),
+            insurance_monthly: reais(*insurance_monthly),
+            ipva_monthly: reais(*ipva_monthly),
+            licensing_monthly: reais(*licensing_monthly),
+            depreciation_monthly: reais(*depreciation_monthly),
+            interest_monthly: reais(*interest_monthly),
+            total_monthly: reais(*total_monthly),
+            economic_total_monthly: reais(*economic_total_monthly),
+            assumptions,
+        }
+    }
+}
+
+impl<'a> From<&'a FilterCount> for FilterAnswer<'a> {
+    fn from(count: &'a FilterCount) -> Self {
+        let FilterCount {
+            filter,
+            removed,
+            removed_only,
+            unknown,
+        } = count;
+        Self {
+            filter: filter.word(),
+            removed: *removed,
+            removed_only: *removed_only,
+            nao_informado: *unknown,
+        }
+    }
+}
+
+/// Tenths of a percent as a number with one decimal: the double nearest to it prints as that decimal.
+fn percent(tenths: u16) -> f64 {
+    f64::from(tenths) / 10.0
+}
+
+/// `R$ 62.990`, with centavos only where there are any.
+fn money(Centavos(centavos): Centavos) -> String {
+    let digits = (centavos / 100).to_string();
+    let mut text = String::from("R$ ");
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push('.');
+        }
+        text.push(digit);
+    }
+    match centavos % 100 {
+        0 => text,
+        rest => format!("{text},{rest:02}"),
+    }
+}
+
+/// Opens a conversation with the seller, with a first sentence written.
+fn whatsapp_url(number: &str, car: &str, year: u16, price: &str) -> String {
+    let sentence =
+        format!("Olá! Vi o {car} {year} por {price} no FacilIAuto e gostaria de mais informações.");
+    format!(
+        "https://wa.me/{}?text={}",
+        number.trim_start_matches('+'),
+        escape(&sentence)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prevents a budget from being shown with a thousand separator in the wrong place.
+    #[test]
+    fn money_is_written_as_in_brazil() {
+        for (centavos, text) in [
+            (0, "R$ 0"),
+            (99_900, "R$ 999"),
+            (5_000_000, "R$ 50.000"),
+            (123_456_789, "R$ 1.234.567,89"),
+            (100_005, "R$ 1.000,05"),
+        ] {
+            assert_eq!(money(Centavos(centavos)), text);
+        }
+    }
+
+    /// Prevents a percentage from reaching an app as 87.30000000000001.
+    #[test]
+    fn tenths_print_with_one_decimal() {
+        for tenths in 0..=1000 {
+            let printed = serde_json::to_string(&percent(tenths)).unwrap();
+            assert_eq!(printed, format!("{}.{}", tenths / 10, tenths % 10));
+        }
+    }
+
+    /// Prevents a link that WhatsApp refuses: digits alone, and the text escaped.
+    #[test]
+    fn the_link_opens_a_conversation() {
+        assert_eq!(
+            whatsapp_url("+5511987654321", "Fiat Argo", 2020, "R$ 62.990"),
+            "https://wa.me/5511987654321?text=Ol%C3%A1%21%20Vi%20o%20Fiat%20Argo%202020%20por%20R%24%2062.990\
+             %20no%20FacilIAuto%20e%20gostaria%20de%20mais%20informa%C3%A7%C3%B5es."
+        );
+    }
+}

@@ -1,0 +1,293 @@
+//! Reads what an app sends as a buyer's answers. Nothing is ignored in silence: what is not used is named in
+//! a warning, what cannot be understood is an error with its pointer.
+
+use std::collections::BTreeSet;
+
+use faciliauto_engine::{
+    catalogue::Catalogue,
+    questionnaire::{Frequency, IncomeRange, MustHave, Payment, Priorities, Quality, Questionnaire, Usage},
+    stock::{Category, Centavos, Fuel, Gearbox},
+    text::fold,
+};
+use serde_json::Value;
+
+use crate::{
+    error::ApiError,
+    fields::{FieldError, Fields, Findings, Warning},
+    stock::rows::{self, words},
+};
+
+const DEFAULT_LIMIT: usize = 5;
+
+/// What matters as much as most things, where nothing was said.
+const DEFAULT_PRIORITY: u8 = 3;
+
+const FREQUENCIES: [&str; 3] = ["diaria", "semanal", "eventual"];
+const INCOME_RANGES: [&str; 5] = ["0-3000", "3000-5000", "5000-8000", "8000-12000", "12000+"];
+
+/// A questionnaire with what its answer repeats or remarks.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) questionnaire: Questionnaire,
+    /// Where the buyer says to be, as said.
+    pub(super) location: Option<String>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// What of the answers is not an answer the engine knows.
+#[derive(Default)]
+struct Surroundings {
+    city: Option<String>,
+    contradictions: Vec<FieldError>,
+}
+
+impl Surroundings {
+    fn contradiction(&mut self, pointer: &str, code: &'static str, message: &str) {
+        self.contradictions.push(FieldError {
+            pointer: pointer.to_owned(),
+            code,
+            message: message.to_owned(),
+        });
+    }
+}
+
+/// Reads a body.
+///
+/// # Errors
+/// [`ApiError::InvalidFields`] for what is missing or ill-typed, and only when all is well typed
+/// [`ApiError::Contradiction`] for answers that exclude each other.
+pub(super) fn read(body: Value, catalogue: &Catalogue) -> Result<Asked, ApiError> {
+    let mut findings = Findings::default();
+    let mut surroundings = Surroundings::default();
+    let questionnaire = Fields::new(body, "", &mut findings).and_then(|mut fields| {
+        let questionnaire = fields_of(&mut fields, &mut surroundings, catalogue);
+        fields.finish();
+        questionnaire
+    });
+    let Some(questionnaire) = questionnaire.filter(|_| findings.error_count == 0) else {
+        return Err(ApiError::InvalidFields(findings.errors));
+    };
+    contradictions(&questionnaire, &mut surroundings);
+    if !surroundings.contradictions.is_empty() {
+        return Err(ApiError::Contradiction(surroundings.contradictions));
+    }
+    let location = match (&surroundings.city, &questionnaire.state) {
+        (Some(city), Some(state)) => Some(format!("{city}, {state}")),
+        (Some(place), None) | (None, Some(place)) => Some(place.clone()),
+        (None, None) => None,
+    };
+    Ok(Asked {
+        questionnaire,
+        location,
+        warnings: findings.warnings,
+    })
+}
+
+/// `None` only when a required field is missing or ill-typed, which is noted.
+fn fields_of(
+    fields: &mut Fields<'_>,
+    surroundings: &mut Surroundings,
+    catalogue: &Catalogue,
+) -> Option<Questionnaire> {
+    let budget_minimum = fields.required("orcamento_min", Fields::money);
+    let budget_maximum = fields.required("orcamento_max", Fields::money);
+    let usage_words = Usage::ALL.map(Usage::word);
+    let usage = fields.required("uso_principal", |fields, name| {
+        fields.word(name, &usage_words, Usage::from_word)
+    });
+
+    let state = place(fields, surroundings);
+    let frequency = fields.word("frequencia_uso", &FREQUENCIES, |text| {
+        let values = [Frequency::Daily, Frequency::Weekly, Frequency::Occasional];
+        position(&FREQUENCIES, text).map(|index| values[index])
+    });
+    let family_size = fields.integer("tamanho_familia", 1..=20);
+    let needs_space = fields.flag("necessita_espaco").unwrap_or(false);
+    let has_children = fields.flag("tem_criancas").unwrap_or(false);
+    let has_elderly = fields.flag("tem_idosos").unwrap_or(false);
+    let first_car = fields.flag("primeiro_carro").unwrap_or(false);
+    let years_driving = fields.integer("experiencia_anos", 0..=80);
+    let priorities = priorities(fields);
+    let preferred_brands = brands(fields, "marcas_preferidas", catalogue);
+    let rejected_brands = brands(fields, "marcas_rejeitadas", catalogue);
+    let preferred_categories = fields
+        .word_or_words("tipos_preferidos", &words::CATEGORIES, Category::from_word)
+        .unwrap_or_default();
+    let preferred_fuels = fields
+        .word_or_words("combustivel_preferido", &words::FUELS, Fuel::from_word)
+        .unwrap_or_default();
+    let preferred_gearboxes = fields
+        .word_or_words("cambio_preferido", &words::GEARBOXES, Gearbox::from_word)
+        .unwrap_or_default();
+    let year_minimum = fields.integer("ano_minimo", 1900..=2100);
+    let year_maximum = fields.integer("ano_maximo", 1900..=2100);
+    let odometer_maximum_km = fields.integer("km_maxima", 0..=5_000_000);
+    let mut must_haves = fields
+        .words("must_haves", MustHave::from_word)
+        .unwrap_or_default();
+    must_haves.sort();
+    must_haves.dedup();
+    let payment = payment(fields, surroundings);
+    let limit = fields.integer("limit", 1..=50).unwrap_or(DEFAULT_LIMIT);
+    if fields.flag("diversificar").is_some() {
+        fields.warn(
+            "diversificar",
+            "ainda não é usado: a lista vem na ordem pura da nota",
+        );
+    }
+    Some(Questionnaire {
+        budget_minimum: budget_minimum?,
+        budget_maximum: budget_maximum?,
+        usage: usage?,
+        frequency,
+        family_size,
+        needs_space,
+        has_children,
+        has_elderly,
+        first_car,
+        years_driving,
+        priorities,
+        state,
+        preferred_brands,
+        rejected_brands,
+        preferred_categories,
+        preferred_fuels,
+        preferred_gearboxes,
+        year_minimum,
+        year_maximum,
+        odometer_maximum_km,
+        must_haves,
+        payment,
+        limit,
+    })
+}
+
+/// Where the buyer is. Distance does not rank cars yet, and the answer says so.
+fn place(fields: &mut Fields<'_>, surroundings: &mut Surroundings) -> Option<String> {
+    const NOT_RANKED: &str = "ainda não é usado para ordenar ou filtrar os carros";
+    surroundings.city = fields.text("city");
+    if surroundings.city.is_some() {
+        fields.warn("city", NOT_RANKED);
+    }
+    let state = rows::state(fields, "state");
+    if state.is_some() {
+        fields.warn(
+            "state",
+            format!("{NOT_RANKED}; vale para IPVA, licenciamento e seguro"),
+        );
+    }
+    if fields.flag("priorizar_proximas").is_some() {
+        fields.warn("priorizar_proximas", NOT_RANKED);
+    }
+    // No two places in Brazil are 5,000 km apart.
+    if fields.number("raio_maximo_km", 1.0..=5_000.0).is_some() {
+        fields.warn("raio_maximo_km", NOT_RANKED);
+    }
+    state
+}
+
+fn priorities(fields: &mut Fields<'_>) -> Priorities {
+    let mut priorities = [DEFAULT_PRIORITY; Quality::ALL.len()];
+    fields.object("prioridades", |inner| {
+        for quality in Quality::ALL {
+            if let Some(value) = inner.integer(quality.word(), 1..=5) {
+                priorities[quality.index()] = value;
+            }
+        }
+    });
+    Priorities(priorities)
+}
+
+/// Folded names with aliases resolved; a brand that nobody sells is named, since the wish cannot be met.
+fn brands(fields: &mut Fields<'_>, name: &str, catalogue: &Catalogue) -> Vec<String> {
+    let Some(texts) = fields.texts(name) else {
+        return Vec::new();
+    };
+    let resolve = |text: &str| catalogue.tables().brand_alias(&fold(text)).to_owned();
+    let wanted: Vec<String> = texts.iter().map(|text| resolve(text)).collect();
+    let mut missing: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
+    for item in catalogue.cars() {
+        if missing.is_empty() {
+            break;
+        }
+        missing.remove(resolve(&item.car.brand).as_str());
+    }
+    for (index, brand) in wanted.iter().enumerate() {
+        if missing.contains(brand.as_str()) {
+            let message = format!("nenhum carro do estoque é da marca {:?}", texts[index].trim());
+            fields.warn_at(name, index, message);
+        }
+    }
+    wanted
+}
+
+fn payment(fields: &mut Fields<'_>, surroundings: &mut Surroundings) -> Payment {
+    let mut payment = Payment {
+        down_payment: fields.money("entrada"),
+        months: fields.integer("prazo_meses", 1..=96),
+        monthly_rate: fields.number("taxa_mes", 0.0..=0.2),
+        km_per_month: fields.integer("km_mes", 1..=20_000),
+        maximum_monthly: None,
+        income: None,
+    };
+    fields.object("financial_capacity", |inner| {
+        payment.income = income(inner, surroundings);
+        payment.maximum_monthly = inner.money("max_monthly_tco");
+        if inner.flag("is_disclosed") == Some(false) {
+            for (name, said) in [
+                ("monthly_income_range", payment.income.take().is_some()),
+                ("max_monthly_tco", payment.maximum_monthly.take().is_some()),
+            ] {
+                if said {
+                    inner.warn(name, "não foi usado, porque is_disclosed é false");
+                }
+            }
+        }
+    });
+    payment
+}
+
+/// A range that does not exist is refused like a contradiction, as existing apps expect: 400.
+fn income(inner: &mut Fields<'_>, surroundings: &mut Surroundings) -> Option<IncomeRange> {
+    let values = [
+        IncomeRange::UpTo3000,
+        IncomeRange::UpTo5000,
+        IncomeRange::UpTo8000,
+        IncomeRange::UpTo12000,
+        IncomeRange::Above12000,
+    ];
+    let text = inner.text("monthly_income_range")?;
+    let known = INCOME_RANGES.iter().position(|range| *range == text.trim());
+    if known.is_none() {
+        let message = format!("faixa desconhecida; use uma destas: {}", INCOME_RANGES.join(", "));
+        surroundings.contradiction(&inner.pointer("monthly_income_range"), "unknown", &message);
+    }
+    known.map(|index| values[index])
+}
+
+fn position(allowed: &[&str], text: &str) -> Option<usize> {
+    let folded = fold(text);
+    allowed.iter().position(|word| *word == folded)
+}
+
+/// Answers that exclude each other, each well formed.
+fn contradictions(questionnaire: &Questionnaire, surroundings: &mut Surroundings) {
+    const CODE: &str = "contradiction";
+    if questionnaire.budget_maximum < questionnaire.budget_minimum {
+        surroundings.contradiction("/orcamento_max", CODE, "é menor do que orcamento_min");
+    }
+    if questionnaire.budget_maximum == Centavos(0) {
+        surroundings.contradiction("/orcamento_max", CODE, "com zero não se compra um carro");
+    }
+    if let (Some(least), Some(most)) = (questionnaire.year_minimum, questionnaire.year_maximum)
+        && most < least
+    {
+        surroundings.contradiction("/ano_maximo", CODE, "é menor do que ano_minimo");
+    }
+    for (index, brand) in questionnaire.rejected_brands.iter().enumerate() {
+        if questionnaire.preferred_brands.contains(brand) {
+            let pointer = format!("/marcas_rejeitadas/{index}");
+            surroundings.contradiction(&pointer, CODE, "a mesma marca está em marcas_preferidas");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Puts the application together from its settings. `main` and the tests build the same.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_web::{
+    App, Error, HttpResponse, HttpServer,
+    body::MessageBody,
+    dev::{Server, ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse},
+    http::{KeepAlive, header::CONTENT_TYPE},
+    middleware::{Compress, from_fn},
+    web,
+};
+use anyhow::Context;
+use faciliauto_engine::tables::Tables;
+use prometheus_client::registry::Registry;
+use tokio::{task::JoinHandle, time::timeout};
+
+use crate::{
+    catalogue::Showroom,
+    clock::Clock,
+    configuration::Settings,
+    edge,
+    error::ApiError,
+    follow::Follower,
+    gate::Gate,
+    metrics::{self, Metrics},
+    routes,
+    state::{
+        Basis, Change, State,
+        memory::MemoryState,
+        redis::{Patience, RedisState},
+    },
+    stock::{self, StockFile},
+};
+
+/// Load balancers keep idle connections for 60 s: one that we close first is an error to their client.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long the head of a request may take to arrive.
+const LONGEST_HEAD: Duration = Duration::from_secs(10);
+
+/// Beyond the drain: what is still open then is dropped, and the process ends.
+const BEYOND_DRAIN: Duration = Duration::from_secs(2);
+
+/// What every request can reach.
+pub(crate) struct Shared {
+    pub(crate) showroom: Arc<Showroom>,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) metrics: Metrics,
+    pub(crate) gate: Gate,
+    /// Set once the process is told to stop; `/readyz` says so.
+    pub(crate) stopping: Arc<AtomicBool>,
+    /// Whether other replicas read the same store.
+    pub(crate) store_is_shared: bool,
+}
+
+/// A process that listens and is about to serve.
+pub struct Application {
+    api: TcpListener,
+    metrics_page: TcpListener,
+    settings: Settings,
+    shared: web::Data<Shared>,
+    registry: Arc<Registry>,
+    /// Stops following when the application ends.
+    background: Background,
+}
+
+/// Tasks that end with their owner.
+struct Background(Vec<JoinHandle<()>>);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        for task in &self.0 {
+            task.abort();
+        }
+    }
+}
+
+impl Application {
+    /// Binds both listeners (port 0 = any free one) and begins to follow the store. An absent store is no
+    /// error: the process lives, and becomes ready when the store is there.
+    ///
+    /// # Errors
+    /// An address in use, a secret that cannot be read, or bundled data that is wrong.
+    pub async fn build(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
+        let api = listen(settings.listen)?;
+        let metrics_page = listen(settings.metrics_listen)?;
+        let tables = Arc::new(Tables::bundled().context("failed to read the bundled tables")?);
+        let showroom = Arc::new(Showroom::default());
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let shared_store = settings.redis.is_some();
+        Metrics::register_showroom(&mut registry, Arc::clone(&showroom), clock.clone(), shared_store);
+
+        let mut background = Background(Vec::new());
+        let state: Arc<dyn State> = match &settings.redis {
+            Some(connection) => {
+                let info = connection.resolve()?;
+                let state = RedisState::new(info, &connection.key_prefix, Patience::SERVING)?;
+                background.0.push(tokio::spawn(state.listen()));
+                Arc::new(state)
+            }
+            None => Arc::new(sample_in_memory(&tables, &clock).await?),
+        };
+        let mut follower = Follower::new(
+            state,
+            Arc::clone(&showroom),
+            Arc::clone(&tables),
+            clock,
+            metrics.clone(),
+        );
+        if !shared_store {
+            // The sample is at hand: the first request finds it.
+            follower.check().await;
+        }
+        background.0.push(tokio::spawn(follower.run()));
+
+        let shared = web::Data::new(Shared {
+            showroom,
+            tables,
+            metrics,
+            gate: Gate::new(settings.workers),
+            stopping: Arc::new(AtomicBool::new(false)),
+            store_is_shared: shared_store,
+        });
+        Ok(Self {
+            api,
+            metrics_page,
+            settings,
+            shared,
+            registry: Arc::new(registry),
+            background,
+        })
+    }
+
+    /// Where the API listens.
+    ///
+    /// # Errors
+    /// The system's, when the listener is gone.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.api.local_addr()
+    }
+
+    /// Where `/metrics` listens.
+    ///
+    /// # Errors
+    /// The system's, when the listener is gone.
+    pub fn metrics_address(&self) -> io::Result<SocketAddr> {
+        self.metrics_page.local_addr()
+    }
+
+    /// Serves until `stop` resolves, then: readiness fails, the readiness delay passes while all is still
+    /// served, new connections are refused, requests in flight finish within the drain, and it returns.
+    ///
+    /// # Errors
+    /// The system's, when serving cannot begin.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self {
+            api,
+            metrics_page,
+            settings,
+            shared,
+            registry,
+            background,
+        } = self;
+        let stopping = Arc::clone(&shared.stopping);
+        let api = serve_api(api, &settings, shared).context("failed to serve the API")?;
+        let metrics_page = serve_metrics(metrics_page, registry).context("failed to serve the metrics")?;
+        let (api_handle, metrics_handle) = (api.handle(), metrics_page.handle());
+        let api = tokio::spawn(api);
+        let metrics_page = tokio::spawn(metrics_page);
+
+        stop.await;
+        stopping.store(true, Ordering::Relaxed);
+        tracing::info!(
+            delay_seconds = settings.readiness_delay.as_secs(),
+            drain_seconds = settings.drain.as_secs(),
+            "stopping: not ready any more"
+        );
+        tokio::time::sleep(settings.readiness_delay).await;
+        drain(api, &api_handle, settings.drain).await;
+        drop(background);
+        // Last, so that the last requests can still be scraped.
+        metrics_handle.stop(false).await;
+        metrics_page.abort();
+        Ok(())
+    }
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).with_context(|| format!("failed to listen on {address}"))?;
+    Ok(listener)
+}
+
+async fn drain(server: JoinHandle<io::Result<()>>, handle: &ServerHandle, bound: Duration) {
+    let stopped = async {
+        handle.stop(true).await;
+        let _ = server.await;
+    };
+    if timeout(bound + BEYOND_DRAIN, stopped).await.is_err() {
+        tracing::warn!("requests in flight were dropped: the drain took too long");
+    }
+}
+
+/// A store of this process alone, opened with the sample stock.
+async fn sample_in_memory(tables: &Tables, clock: &Clock) -> anyhow::Result<MemoryState> {
+    let file = StockFile::read(stock::SAMPLE, clock.today()).context("failed to read the sample stock")?;
+    file.check(tables, clock.today())
+        .context("failed to read the sample stock")?;
+    let state = MemoryState::new(clock.clone());
+    let change = Change {
+        basis: Basis::Unopened,
+        put: stock::by_dealership(file.stock),
+        remove: Vec::new(),
+    };
+    state.commit(change, &|_| {}).await?;
+    Ok(state)
+}
+
+/// The application around its routes. `more` adds routes, for tests of the layers around them.
+pub(crate) fn app(
+    shared: web::Data<Shared>,
+    more: impl FnOnce(&mut web::ServiceConfig),
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    // The last layer is the outermost.
+    App::new()
+        .app_data(shared)
+        .wrap(from_fn(edge::containment))
+        .wrap(from_fn(edge::deadline))
+        .wrap(Compress::default())
+        .wrap(from_fn(edge::envelope))
+        .configure(more)
+        .configure(routes::configure)
+}
+
+fn serve_api(listener: TcpListener, settings: &Settings, shared: web::Data<Shared>) -> io::Result<Server> {
+    let server = HttpServer::new(move || app(shared.clone(), |_| {}))
+        .workers(settings.workers)
+        .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+        .client_request_timeout(LONGEST_HEAD)
+        .client_disconnect_timeout(Duration::from_secs(2))
+        .tcp_nodelay(true)
+        .disable_signals()
+        .shutdown_timeout(settings.drain.as_secs());
+    Ok(server.listen_auto_h2c(listener)?.run())
+}
+
+fn serve_metrics(listener: TcpListener, registry: Arc<Registry>) -> io::Result<Server> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::Data::from(Arc::clone(&registry)))
+            .route("/metrics", web::get().to(scrape))
+            .default_service(web::to(edge::route_not_found))
+    });
+    Ok(server.workers(1).disable_signals().listen(listener)?.run())
+}
+
+async fn scrape(registry: web::Data<Registry>) -> Result<HttpResponse, ApiError> {
+    let text = metrics::render(&registry).map_err(|_| ApiError::Internal)?;
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, metrics::CONTENT_TYPE))
+        .body(text))
+}

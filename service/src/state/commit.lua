@@ -1,0 +1,95 @@
+-- Commits a change of stock in one step, or refuses it and changes nothing.
+--
+-- KEYS  1 generation  2 fence  3 catalog (hash: counter, changed_at)
+--       4 dealerships (hash: id -> record)  5 stock (hash: id -> "version chunks digest cars")
+-- ARGV  1 "open" or "change"  2 epoch  3 counter that the change was decided on (empty for "open")
+--       4 channel  5 prefix of chunk keys  6 milliseconds that superseded chunks are kept
+--       7 number of dealerships to put, then for each: id, record, version, chunks, digest, cars
+--       then the number of dealerships to remove, then their ids
+--
+-- Chunks are keys made from a prefix and the version, so they are not in KEYS: a superseded version is only
+-- known in here. All of them lie under the prefix of the access list; a cluster of several nodes is not
+-- served.
+--
+-- Answers {"ok", counter, changed_at} or {refusal, detail}.
+
+local generation, fence, catalog, dealerships, stock = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local mode, epoch, basis, channel, chunk_prefix, kept = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+
+local position = 6
+local function next_argument()
+  position = position + 1
+  return ARGV[position]
+end
+
+local function chunk_key(id, version, index)
+  return chunk_prefix .. id .. ':' .. version .. ':' .. index
+end
+
+-- 1. The generation and the version that the change was decided on.
+local current = redis.call('GET', generation)
+if mode == 'open' then
+  if current then return {'already-open', current} end
+else
+  if current ~= epoch then return {'moved', current or ''} end
+  local counter = redis.call('HGET', catalog, 'counter')
+  if counter ~= basis then return {'moved', counter or ''} end
+end
+
+-- 2. The fence of a restore, unless its holder died and its deadline is past.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local deadline = tonumber(redis.call('HGET', fence, 'deadline') or '')
+if deadline and deadline > now then
+  return {'fenced', redis.call('HGET', fence, 'id') or ''}
+end
+
+-- 3. Every chunk is there and is what was written. An eviction or a lost write shows here.
+local puts = {}
+for _ = 1, tonumber(next_argument()) do
+  local put = {
+    id = next_argument(), record = next_argument(), version = next_argument(),
+    chunks = tonumber(next_argument()), digest = next_argument(), cars = next_argument(),
+  }
+  local digests = {}
+  for index = 0, put.chunks - 1 do
+    local chunk = redis.call('GET', chunk_key(put.id, put.version, index))
+    if not chunk then return {'incomplete', put.id, 'chunk ' .. index .. ' of ' .. put.chunks .. ' is missing'} end
+    digests[#digests + 1] = redis.sha1hex(chunk)
+  end
+  if redis.sha1hex(table.concat(digests)) ~= put.digest then
+    return {'incomplete', put.id, 'the digest differs from the one that was written'}
+  end
+  puts[#puts + 1] = put
+end
+local removals = {}
+for _ = 1, tonumber(next_argument()) do removals[#removals + 1] = next_argument() end
+
+-- 4. Writes, and nothing but writes from here on. The first is one that a full server refuses, so that
+-- "no room" comes before anything is changed; a script that has begun to write is let through.
+local counter = redis.call('HINCRBY', catalog, 'counter', 1)
+redis.call('HSET', catalog, 'changed_at', now)
+
+local function supersede(id)
+  local pointer = redis.call('HGET', stock, id)
+  if not pointer then return end
+  local version, chunks = string.match(pointer, '^(%S+) (%d+) ')
+  for index = 0, tonumber(chunks or 0) - 1 do
+    redis.call('PEXPIRE', chunk_key(id, version, index), kept)
+  end
+end
+
+for _, id in ipairs(removals) do
+  supersede(id)
+  redis.call('HDEL', stock, id)
+  redis.call('HDEL', dealerships, id)
+end
+for _, put in ipairs(puts) do
+  supersede(put.id)
+  for index = 0, put.chunks - 1 do redis.call('PERSIST', chunk_key(put.id, put.version, index)) end
+  redis.call('HSET', dealerships, put.id, put.record)
+  redis.call('HSET', stock, put.id, table.concat({put.version, put.chunks, put.digest, put.cars}, ' '))
+end
+if mode == 'open' then redis.call('SET', generation, epoch) end
+redis.call('PUBLISH', channel, epoch .. '.' .. counter)
+return {'ok', tostring(counter), tostring(now)}

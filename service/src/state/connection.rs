@@ -1,0 +1,149 @@
+//! Where the shared store is and how it is entered. Settings hold where secrets lie; secrets are read from
+//! there when the connection is made.
+
+use std::{fmt, fs, path::PathBuf};
+
+use redis::{
+    ConnectionInfo, IntoConnectionInfo,
+    io::tcp::{TcpSettings, socket2::TcpKeepalive},
+};
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the text in.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(…)")
+    }
+}
+
+/// Where the URL comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UrlSource {
+    /// Given outright; it may hold a password.
+    Given(Secret),
+    /// A file holds it.
+    File(PathBuf),
+}
+
+/// A shared store, as set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionSettings {
+    /// Where it is.
+    pub url: UrlSource,
+    /// A file that holds the password, in place of the one in the URL.
+    pub password_file: Option<PathBuf>,
+    /// What every key and channel begins with.
+    pub key_prefix: String,
+}
+
+/// Why a connection could not even be described.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// A file with a secret cannot be read.
+    #[error("failed to read {}", path.display())]
+    ReadFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The URL cannot be used. The URL itself stays out of the message, since it may hold a password.
+    #[error("failed to parse the Redis URL: {reason}")]
+    ParseUrl {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl ConnectionSettings {
+    /// Reads the files and describes the connection.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or a URL that cannot be used.
+    pub fn resolve(&self) -> Result<ConnectionInfo, ConnectionError> {
+        let url = match &self.url {
+            UrlSource::Given(url) => url.clone(),
+            UrlSource::File(path) => read_secret(path)?,
+        };
+        let info = url
+            .reveal()
+            .into_connection_info()
+            .map_err(|error| ConnectionError::ParseUrl {
+                reason: error
+                    .detail()
+                    .unwrap_or("it must look like redis://USER@HOST:PORT")
+                    .to_owned(),
+            })?;
+        // A peer that vanished without a word is noticed within seconds, not by the kernel's two hours.
+        let tcp = TcpSettings::default()
+            .set_nodelay(true)
+            .set_keepalive(TcpKeepalive::new().with_time(std::time::Duration::from_secs(15)))
+            .set_user_timeout(std::time::Duration::from_secs(5));
+        let mut entry = info.redis_settings().clone().set_skip_set_lib_name();
+        if let Some(path) = &self.password_file {
+            entry = entry.set_password(read_secret(path)?.reveal());
+        }
+        Ok(info.set_tcp_settings(tcp).set_redis_settings(entry))
+    }
+}
+
+/// Files from a Secret often end in a line break that is no part of the secret.
+fn read_secret(path: &PathBuf) -> Result<Secret, ConnectionError> {
+    let text = fs::read_to_string(path).map_err(|source| ConnectionError::ReadFile {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prevents a password file, written by an editor that ends lines, from locking the service out.
+    #[test]
+    fn the_password_of_the_file_replaces_that_of_the_url() {
+        let folder = tempfile::tempdir().unwrap();
+        let (url, password) = (folder.path().join("url"), folder.path().join("password"));
+        fs::write(&url, "redis://api:old@localhost:6380/2\n").unwrap();
+        fs::write(&password, "new\n").unwrap();
+        let settings = ConnectionSettings {
+            url: UrlSource::File(url),
+            password_file: Some(password),
+            key_prefix: "p".to_owned(),
+        };
+        let info = settings.resolve().unwrap();
+        let entry = info.redis_settings();
+        assert_eq!(
+            (entry.username(), entry.password(), entry.db()),
+            (Some("api"), Some("new"), 2)
+        );
+        assert_eq!(info.addr().to_string(), "localhost:6380");
+    }
+
+    /// Prevents an unusable URL from being logged with the password in it.
+    #[test]
+    fn a_bad_url_is_refused_without_repeating_it() {
+        let settings = ConnectionSettings {
+            url: UrlSource::Given(Secret::new("http://api:hunter2@localhost".to_owned())),
+            password_file: None,
+            key_prefix: "p".to_owned(),
+        };
+        let message = settings.resolve().expect_err("refused").to_string();
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+}

@@ -1,0 +1,176 @@
+//! What is remembered: a port of domain values, and its two adapters.
+//!
+//! A store is **open** once it has a generation. Everything durable lives in a generation, and every durable
+//! write names the catalogue version it was decided on: a store that moved on refuses it, so two writers
+//! never overwrite what they did not see.
+//!
+//! ```text
+//!   import ──Change──▶ State::commit ──▶ new version ──announced──▶ State::changed ──▶ every server
+//!                                                                                        │ head, stock
+//!                                                                                        ▼
+//!                                                                              catalogue in memory
+//! ```
+
+use std::{collections::BTreeMap, fmt};
+
+use faciliauto_engine::stock::{Car, Dealership, Stock};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+
+pub mod connection;
+pub mod memory;
+pub mod redis;
+
+/// Names a state of the stock. Compared for equality only: a restore may bring an older counter back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CatalogVersion {
+    /// The generation: random, made once when the store was opened.
+    pub epoch: String,
+    /// Counts the changes within a generation, from 1.
+    pub counter: u64,
+}
+
+impl fmt::Display for CatalogVersion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.epoch, self.counter)
+    }
+}
+
+/// Which stock a store holds, without the stock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its version.
+    pub version: CatalogVersion,
+    /// When it became so, by the clock of the store.
+    pub changed_at: Timestamp,
+}
+
+/// A dealership with all that it has for sale.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DealerStock {
+    /// The seller.
+    pub dealership: Dealership,
+    /// Its cars.
+    pub cars: Vec<Car>,
+}
+
+/// All stock of a store at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredStock {
+    /// Which.
+    pub head: Head,
+    /// By the ids of dealerships.
+    pub dealers: Vec<DealerStock>,
+}
+
+impl StoredStock {
+    /// As the engine takes it in.
+    #[must_use]
+    pub fn into_stock(self) -> Stock {
+        let mut stock = Stock::default();
+        for DealerStock { dealership, cars } in self.dealers {
+            stock.dealerships.push(dealership);
+            stock.cars.extend(cars);
+        }
+        stock
+    }
+}
+
+/// What a change was decided on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// A store that is not open: the change opens it.
+    Unopened,
+    /// Stock of this version: the change is refused when the store has another by now.
+    Version(CatalogVersion),
+}
+
+/// A change of the stock, taken as a whole or not at all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// What it was decided on.
+    pub basis: Basis,
+    /// Dealerships whose record and whole stock are replaced or added.
+    pub put: Vec<DealerStock>,
+    /// Ids of dealerships that go, with their stock.
+    pub remove: Vec<String>,
+}
+
+/// How far a commit has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// Whose stock is being written.
+    pub dealership: &'a str,
+    /// Pieces written of it.
+    pub written: usize,
+    /// Pieces it has.
+    pub pieces: usize,
+}
+
+/// Why a store did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// It does not answer, or answers that it cannot yet.
+    #[error("failed to reach the store: {0}")]
+    Reach(String),
+    /// It answered that it will not: wrong password, no permission, no room.
+    #[error("the store refused: {0}")]
+    Refused(String),
+    /// It is open already, and the change was to open it.
+    #[error("the store is open already")]
+    AlreadyOpen,
+    /// Its stock is not the one that the change was decided on.
+    #[error("the stock was changed by somebody else meanwhile")]
+    Moved,
+    /// A restore holds all writes back.
+    #[error("writes are held back by {holder}")]
+    Fenced {
+        /// Who holds them back.
+        holder: String,
+    },
+    /// What was written is not what is there now.
+    #[error("failed to commit {dealership}: {reason}")]
+    Commit {
+        /// Whose stock.
+        dealership: String,
+        /// What was found.
+        reason: String,
+    },
+    /// What it holds cannot be read as stock.
+    #[error("failed to read the stored stock of {dealership}: {reason}")]
+    Damaged {
+        /// Whose stock.
+        dealership: String,
+        /// What was found.
+        reason: String,
+    },
+}
+
+/// The port. Futures are boxed so that servers hold either adapter behind one type.
+pub trait State: Send + Sync {
+    /// Which stock there is; `None` when the store is not open or its version is missing.
+    fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StateError>>;
+
+    /// All stock, as at one moment; `None` as for [`State::head`].
+    fn stock(&self) -> BoxFuture<'_, Result<Option<StoredStock>, StateError>>;
+
+    /// Makes a change, all of it in one step, and gives the head after it.
+    fn commit<'a>(
+        &'a self,
+        change: Change,
+        progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
+    ) -> BoxFuture<'a, Result<Head, StateError>>;
+
+    /// Waits until a change is announced. Announcements can be lost: ask for [`State::head`] now and then.
+    fn changed(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What a change makes of the dealerships that there were.
+fn apply(dealers: &mut BTreeMap<String, DealerStock>, put: Vec<DealerStock>, remove: &[String]) {
+    for id in remove {
+        dealers.remove(id);
+    }
+    for dealer in put {
+        dealers.insert(dealer.dealership.id.clone(), dealer);
+    }
+}

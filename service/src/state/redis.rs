@@ -1,0 +1,465 @@
+//! State shared by every replica, in Redis or Valkey.
+//!
+//! | key under the prefix | type | holds |
+//! | --- | --- | --- |
+//! | `generation` | string | the epoch of the current generation; made only when the store is opened |
+//! | `fence` | hash | `id`, `token`, `deadline` in ms by the server's `TIME`: a restore holds writes back |
+//! | `<epoch>:catalog` | hash | `counter` and `changed_at` in ms: the catalogue version |
+//! | `<epoch>:dealerships` | hash | id → record, JSON |
+//! | `<epoch>:stock` | hash | id → `version chunks digest cars` |
+//! | `<epoch>:stock:<id>:<version>:<n>` | string | a piece of the dealer's rows, JSON lines in one zstd frame |
+//!
+//! Channel `changes` carries the new catalogue version. Durable keys have no time to live. A piece has one
+//! until its commit, and gets one again when it is superseded, so that a reader in mid-read finishes and
+//! an import that died leaves nothing. Every durable write is [`COMMIT`].
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use faciliauto_engine::stock::Car;
+use futures::{
+    StreamExt,
+    future::{BoxFuture, FutureExt},
+};
+use jiff::Timestamp;
+use redis::{
+    AsyncCommands, Client, ConnectionInfo, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use tokio::{sync::Notify, time::timeout};
+
+use super::{Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock};
+use crate::{random, stock::rows};
+
+/// The one script that makes anything durable.
+const COMMIT: &str = include_str!("commit.lua");
+
+/// Small enough that no command holds the server up, large enough that a dealer is one or two pieces.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// How long a piece lives that is not committed, and one that was superseded.
+const UNCOMMITTED: Duration = Duration::from_secs(3600);
+const SUPERSEDED: Duration = Duration::from_secs(3600);
+
+/// zstd's default: beyond it time grows faster than size shrinks.
+const COMPRESSION: i32 = 3;
+
+/// How patient to be with the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// With making a connection.
+    pub connect: Duration,
+    /// With any one answer.
+    pub respond: Duration,
+    /// With a command as a whole, a reconnection before it included.
+    pub whole: Duration,
+}
+
+impl Patience {
+    /// Of a server, which goes on from memory when the store is away.
+    pub const SERVING: Self = Self {
+        connect: Duration::from_millis(500),
+        respond: Duration::from_millis(1500),
+        whole: Duration::from_secs(2),
+    };
+    /// Of an import, which has nothing else to do; a commit of many dealers takes the server a moment.
+    pub const IMPORTING: Self = Self {
+        connect: Duration::from_secs(2),
+        respond: Duration::from_secs(20),
+        whole: Duration::from_secs(25),
+    };
+}
+
+/// The adapter that keeps everything in a Redis.
+pub struct RedisState {
+    client: Client,
+    manager: ConnectionManager,
+    keys: Keys,
+    patience: Patience,
+    commit: Script,
+    announced: Arc<Notify>,
+}
+
+impl RedisState {
+    /// Describes the connection. Nothing is sent before the first command, so this works while the server
+    /// is away. Call it within the runtime that is to drive the connection.
+    ///
+    /// # Errors
+    /// [`StateError::Refused`] when the address can never work.
+    pub fn new(info: ConnectionInfo, key_prefix: &str, patience: Patience) -> Result<Self, StateError> {
+        let client = Client::open(info).map_err(failure)?;
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(patience.connect))
+            .set_response_timeout(Some(patience.respond))
+            // The defaults wait nine seconds through the retries of a refused connection.
+            .set_number_of_retries(2)
+            .set_min_delay(Duration::from_millis(50))
+            .set_max_delay(Duration::from_millis(500));
+        let manager = client.get_connection_manager_lazy(config).map_err(failure)?;
+        Ok(Self {
+            client,
+            manager,
+            keys: Keys {
+                prefix: key_prefix.to_owned(),
+            },
+            patience,
+            commit: Script::new(COMMIT),
+            announced: Arc::new(Notify::new()),
+        })
+    }
+
+    /// Listens for announcements until the state is dropped. A lost connection is made anew; what was
+    /// announced meanwhile is found by whoever asks for the head, so every new connection counts as news.
+    pub fn listen(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (client, channel) = (self.client.clone(), self.keys.channel());
+        let (announced, connect) = (Arc::downgrade(&self.announced), self.patience.connect);
+        async move {
+            while announced.strong_count() > 0 {
+                if let Ok(Ok(mut connection)) = timeout(connect, client.get_async_pubsub()).await
+                    && let Ok(Ok(())) = timeout(connect, connection.subscribe(&channel)).await
+                {
+                    let mut messages = connection.into_on_message();
+                    loop {
+                        match announced.upgrade() {
+                            Some(announced) => announced.notify_one(),
+                            None => return,
+                        }
+                        if messages.next().await.is_none() {
+                            break;
+                        }
+                    }
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+
+    /// A command with a hard bound, which the manager alone does not give while it reconnects.
+    async fn bounded<T>(&self, command: impl Future<Output = RedisResult<T>>) -> Result<T, StateError> {
+        match timeout(self.patience.whole, command).await {
+            Ok(answer) => answer.map_err(failure),
+            Err(_) => Err(StateError::Reach(format!(
+                "no answer within {:?}",
+                self.patience.whole
+            ))),
+        }
+    }
+
+    async fn read_head(&self) -> Result<Option<Head>, StateError> {
+        let mut connection = self.manager.clone();
+        let epoch: Option<String> = self.bounded(connection.get(self.keys.generation())).await?;
+        let Some(epoch) = epoch.filter(|epoch| !epoch.is_empty()) else {
+            return Ok(None);
+        };
+        let fields: (Option<u64>, Option<i64>) = self
+            .bounded(connection.hmget(self.keys.catalog(&epoch), &["counter", "changed_at"]))
+            .await?;
+        Ok(head_of(epoch, fields))
+    }
+
+    async fn read_stock(&self) -> Result<Option<StoredStock>, StateError> {
+        let mut connection = self.manager.clone();
+        let epoch: Option<String> = self.bounded(connection.get(self.keys.generation())).await?;
+        let Some(epoch) = epoch.filter(|epoch| !epoch.is_empty()) else {
+            return Ok(None);
+        };
+        // One transaction: version, records and pointers belong to one moment. The pieces that the
+        // pointers name stay for an hour even when they are superseded while being read.
+        type Texts = BTreeMap<String, String>;
+        type Snapshot = ((Option<u64>, Option<i64>), Texts, Texts);
+        let mut snapshot = redis::pipe();
+        snapshot
+            .atomic()
+            .hmget(self.keys.catalog(&epoch), &["counter", "changed_at"])
+            .hgetall(self.keys.dealerships(&epoch))
+            .hgetall(self.keys.stock(&epoch));
+        let (fields, records, pointers): Snapshot =
+            self.bounded(snapshot.query_async(&mut connection)).await?;
+        let Some(head) = head_of(epoch.clone(), fields) else {
+            return Ok(None);
+        };
+        let mut dealers = Vec::with_capacity(records.len());
+        for (id, record) in records {
+            let dealership = rows::dealership_from_json(&record).map_err(|reason| damaged(&id, reason))?;
+            let cars = match pointers.get(&id) {
+                None => return Err(damaged(&id, "there is no stock for it")),
+                Some(pointer) => self.read_cars(&epoch, &id, pointer).await?,
+            };
+            dealers.push(DealerStock { dealership, cars });
+        }
+        Ok(Some(StoredStock { head, dealers }))
+    }
+
+    async fn read_cars(&self, epoch: &str, id: &str, pointer: &str) -> Result<Vec<Car>, StateError> {
+        let Pointer {
+            version,
+            chunks,
+            digest,
+            cars: expected,
+        } = Pointer::parse(pointer).ok_or_else(|| damaged(id, "its pointer is not understood"))?;
+        let mut connection = self.manager.clone();
+        let mut compressed = Vec::new();
+        let mut digests = String::new();
+        for index in 0..chunks {
+            let key = self.keys.chunk(epoch, id, &version, index);
+            let chunk: Option<Vec<u8>> = self.bounded(connection.get(key)).await?;
+            let chunk = chunk.ok_or_else(|| damaged(id, format!("piece {index} of {chunks} is missing")))?;
+            digests.push_str(&sha1_hex(&chunk));
+            compressed.extend_from_slice(&chunk);
+        }
+        if sha1_hex(digests.as_bytes()) != digest {
+            return Err(damaged(id, "its digest differs from the one committed"));
+        }
+        // Off the event loop: a large dealer takes a while to unpack.
+        let owner = id.to_owned();
+        let cars = tokio::task::spawn_blocking(move || unpack(&owner, &compressed))
+            .await
+            .map_err(|_| damaged(id, "unpacking it failed"))??;
+        if cars.len() != expected {
+            return Err(damaged(
+                id,
+                format!("it has {} cars, committed were {expected}", cars.len()),
+            ));
+        }
+        Ok(cars)
+    }
+
+    async fn write_chunks(
+        &self,
+        epoch: &str,
+        dealer: &DealerStock,
+        progress: &(dyn Fn(Progress<'_>) + Send + Sync),
+    ) -> Result<Pointer, StateError> {
+        let id = dealer.dealership.id.as_str();
+        let cars = dealer.cars.clone();
+        let packed = tokio::task::spawn_blocking(move || pack(&cars))
+            .await
+            .map_err(|error| error.to_string())
+            .and_then(|packed| packed.map_err(|error| error.to_string()))
+            .map_err(|reason| StateError::Commit {
+                dealership: id.to_owned(),
+                reason,
+            })?;
+        let version = random::hexadecimal(8);
+        let pieces = packed.chunks(CHUNK_BYTES).len();
+        let mut digests = String::new();
+        let mut connection = self.manager.clone();
+        progress(Progress {
+            dealership: id,
+            written: 0,
+            pieces,
+        });
+        for (index, chunk) in packed.chunks(CHUNK_BYTES).enumerate() {
+            let key = self.keys.chunk(epoch, id, &version, index);
+            let lifetime = UNCOMMITTED.as_secs();
+            self.bounded(connection.set_ex::<_, _, ()>(key, chunk, lifetime))
+                .await?;
+            digests.push_str(&sha1_hex(chunk));
+            progress(Progress {
+                dealership: id,
+                written: index + 1,
+                pieces,
+            });
+        }
+        Ok(Pointer {
+            version,
+            chunks: pieces,
+            digest: sha1_hex(digests.as_bytes()),
+            cars: dealer.cars.len(),
+        })
+    }
+
+    async fn write(
+        &self,
+        change: Change,
+        progress: &(dyn Fn(Progress<'_>) + Send + Sync),
+    ) -> Result<Head, StateError> {
+        let Change { basis, put, remove } = change;
+        let (mode, epoch, counter) = match basis {
+            Basis::Unopened => ("open", random::hexadecimal(8), String::new()),
+            Basis::Version(CatalogVersion { epoch, counter }) => ("change", epoch, counter.to_string()),
+        };
+        let mut pointers = Vec::with_capacity(put.len());
+        for dealer in &put {
+            pointers.push(self.write_chunks(&epoch, dealer, progress).await?);
+        }
+        let mut invocation = self.commit.prepare_invoke();
+        invocation
+            .key(self.keys.generation())
+            .key(self.keys.fence())
+            .key(self.keys.catalog(&epoch))
+            .key(self.keys.dealerships(&epoch))
+            .key(self.keys.stock(&epoch))
+            .arg(mode)
+            .arg(&epoch)
+            .arg(counter)
+            .arg(self.keys.channel())
+            .arg(self.keys.chunk_prefix(&epoch))
+            .arg(SUPERSEDED.as_millis() as u64)
+            .arg(put.len());
+        for (dealer, pointer) in put.iter().zip(&pointers) {
+            invocation
+                .arg(&dealer.dealership.id)
+                .arg(rows::dealership_to_json(&dealer.dealership))
+                .arg(&pointer.version)
+                .arg(pointer.chunks)
+                .arg(&pointer.digest)
+                .arg(pointer.cars);
+        }
+        invocation.arg(remove.len());
+        for id in &remove {
+            invocation.arg(id);
+        }
+        let mut connection = self.manager.clone();
+        let answer: Vec<String> = self.bounded(invocation.invoke_async(&mut connection)).await?;
+        let part = |index: usize| answer.get(index).cloned().unwrap_or_default();
+        match part(0).as_str() {
+            "ok" => head_of(epoch, (part(1).parse().ok(), part(2).parse().ok()))
+                .ok_or_else(|| StateError::Refused("the commit's answer is not understood".to_owned())),
+            "already-open" => Err(StateError::AlreadyOpen),
+            "moved" => Err(StateError::Moved),
+            "fenced" => Err(StateError::Fenced { holder: part(1) }),
+            "incomplete" => Err(StateError::Commit {
+                dealership: part(1),
+                reason: part(2),
+            }),
+            other => Err(StateError::Refused(format!("the commit answered {other:?}"))),
+        }
+    }
+}
+
+impl State for RedisState {
+    fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StateError>> {
+        self.read_head().boxed()
+    }
+
+    fn stock(&self) -> BoxFuture<'_, Result<Option<StoredStock>, StateError>> {
+        self.read_stock().boxed()
+    }
+
+    fn commit<'a>(
+        &'a self,
+        change: Change,
+        progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
+    ) -> BoxFuture<'a, Result<Head, StateError>> {
+        self.write(change, progress).boxed()
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        self.announced.notified().boxed()
+    }
+}
+
+/// Names of keys; see the table above.
+struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    fn generation(&self) -> String {
+        format!("{}:generation", self.prefix)
+    }
+
+    fn fence(&self) -> String {
+        format!("{}:fence", self.prefix)
+    }
+
+    fn channel(&self) -> String {
+        format!("{}:changes", self.prefix)
+    }
+
+    fn catalog(&self, epoch: &str) -> String {
+        format!("{}:{epoch}:catalog", self.prefix)
+    }
+
+    fn dealerships(&self, epoch: &str) -> String {
+        format!("{}:{epoch}:dealerships", self.prefix)
+    }
+
+    fn stock(&self, epoch: &str) -> String {
+        format!("{}:{epoch}:stock", self.prefix)
+    }
+
+    fn chunk_prefix(&self, epoch: &str) -> String {
+        format!("{}:{epoch}:stock:", self.prefix)
+    }
+
+    fn chunk(&self, epoch: &str, dealership: &str, version: &str, index: usize) -> String {
+        format!("{}{dealership}:{version}:{index}", self.chunk_prefix(epoch))
+    }
+}
+
+/// Where the current stock of a dealership lies.
+struct Pointer {
+    version: String,
+    chunks: usize,
+    digest: String,
+    cars: usize,
+}
+
+impl Pointer {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(' ');
+        let pointer = Self {
+            version: parts.next()?.to_owned(),
+            chunks: parts.next()?.parse().ok()?,
+            digest: parts.next()?.to_owned(),
+            cars: parts.next()?.parse().ok()?,
+        };
+        parts.next().is_none().then_some(pointer)
+    }
+}
+
+fn head_of(epoch: String, (counter, changed_at): (Option<u64>, Option<i64>)) -> Option<Head> {
+    let version = CatalogVersion {
+        epoch,
+        counter: counter?,
+    };
+    Some(Head {
+        version,
+        changed_at: Timestamp::from_millisecond(changed_at?).ok()?,
+    })
+}
+
+fn pack(cars: &[Car]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), COMPRESSION)?;
+    encoder.include_checksum(true)?;
+    rows::write_cars(&mut encoder, cars)?;
+    encoder.finish()
+}
+
+fn unpack(dealership: &str, compressed: &[u8]) -> Result<Vec<Car>, StateError> {
+    let decoder = zstd::Decoder::new(compressed).map_err(|error| damaged(dealership, error.to_string()))?;
+    rows::read_cars(decoder, dealership).map_err(|reason| damaged(dealership, reason))
+}
+
+/// The digest that a script can compute. It finds loss and mix-ups; it is no defence against a forger.
+fn sha1_hex(bytes: &[u8]) -> String {
+    sha1_smol::Sha1::from(bytes).digest().to_string()
+}
+
+fn damaged(dealership: &str, reason: impl Into<String>) -> StateError {
+    StateError::Damaged {
+        dealership: dealership.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+/// Tells an absent server, which is worth waiting for, from one that refuses.
+fn failure(error: RedisError) -> StateError {
+    let text = match error.detail() {
+        Some(detail) => format!("{error} ({detail})"),
+        None => error.to_string(),
+    };
+    match error.kind() {
+        ErrorKind::Io
+        | ErrorKind::Parse
+        | ErrorKind::Server(
+            ServerErrorKind::BusyLoading
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::TryAgain
+            | ServerErrorKind::ClusterDown,
+        ) => StateError::Reach(text),
+        _ if error.is_unrecoverable_error() => StateError::Reach(text),
+        _ => StateError::Refused(text),
+    }
+}
