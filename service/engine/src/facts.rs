@@ -31,7 +31,7 @@ impl FactSource<'_> {
         match criterion {
             Criterion::Quality(quality) if !car.is_known(quality) => UNKNOWN.to_owned(),
             Criterion::Quality(quality) => self.quality(quality, car).unwrap_or_else(|| UNKNOWN.to_owned()),
-            Criterion::Wear => format!("{} km rodados", thousands(u64::from(car.car.odometer_km))),
+            Criterion::Wear => format!("{} km", thousands(u64::from(car.car.odometer_km))),
             Criterion::Preferences => self.wishes(car),
             Criterion::Price => self.price(car.car.price),
         }
@@ -107,23 +107,26 @@ impl FactSource<'_> {
             judged
                 .iter()
                 .filter(|(_, met)| *met == wanted)
-                .map(|(wish, _)| match (wish, wanted) {
-                    (Wish::Category, true) => format!("categoria {}", car.car.category.label()),
-                    (Wish::Category, false) => "categoria".to_owned(),
-                    (Wish::Brand, true) => format!("marca {}", car.car.brand),
-                    (Wish::Brand, false) => "marca".to_owned(),
-                    (Wish::Fuel, true) => format!("combustível {}", car.car.fuel.label()),
-                    (Wish::Fuel, false) => "combustível".to_owned(),
-                    (Wish::Gearbox, true) => format!("câmbio {}", car.car.gearbox.label()),
-                    (Wish::Gearbox, false) => "câmbio".to_owned(),
+                .map(|(wish, _)| match wish {
+                    Wish::Category => ("categoria", car.car.category.label()),
+                    Wish::Brand => ("marca", car.car.brand.as_str()),
+                    Wish::Fuel => ("combustível", car.car.fuel.label()),
+                    Wish::Gearbox => ("câmbio", car.car.gearbox.label()),
+                })
+                .map(|(kind, value)| {
+                    if wanted {
+                        format!("{kind} {value}")
+                    } else {
+                        format!("{kind} (é {value})")
+                    }
                 })
                 .collect()
         };
         let (met, unmet) = (named(true), named(false));
         match (met.is_empty(), unmet.is_empty()) {
-            (false, true) => format!("atende a {}", list(&met)),
-            (true, _) => format!("não atende a {}", list(&unmet)),
-            (false, false) => format!("atende a {}, mas não a {}", list(&met), list(&unmet)),
+            (_, true) => format!("atende {}", list(&met)),
+            (true, false) => format!("não atende {}", list(&unmet)),
+            (false, false) => format!("atende {}; não atende {}", list(&met), list(&unmet)),
         }
     }
 
@@ -139,7 +142,7 @@ impl FactSource<'_> {
         } else if below.0 == 0 {
             format!("{}, no limite do seu orçamento", money(price))
         } else {
-            format!("{}, {} a menos que o seu limite", money(price), money(below))
+            format!("{}, {} abaixo do seu limite", money(price), money(below))
         }
     }
 }

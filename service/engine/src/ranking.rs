@@ -249,3 +249,40 @@ impl TopKeys {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prevents poor safety from being bought back by a low price: below 77 of 255 a lost point counts twice.
+    #[test]
+    fn below_the_threshold_a_lost_point_counts_twice() {
+        for (utility, guarded) in [(255, 255), (77, 77), (76, 75), (40, 3), (39, 1), (38, 0), (0, 0)] {
+            assert_eq!(guard(utility, 77), guarded, "{utility}");
+        }
+    }
+
+    /// Prevents a price scale that is off by one step, or that divides by an empty budget range.
+    #[test]
+    fn a_price_is_worth_its_place_in_the_budget() {
+        let scale = PriceScale::new(Centavos(5_000_000), Centavos(9_000_000));
+        // 400 steps of R$ 100, 41,779 each: (200 · 41,779 + 32,768) >> 16 = 127
+        for (price, worth) in [
+            (9_000_000, 0),
+            (7_000_000, 127),
+            (5_000_000, 255),
+            (1, 255),
+            (9_000_001, 0),
+        ] {
+            assert_eq!(scale.utility(Centavos(price)), worth, "{price}");
+        }
+        let point = PriceScale::new(Centavos(5_000_000), Centavos(5_000_000));
+        assert_eq!(
+            (
+                point.utility(Centavos(5_000_000)),
+                point.utility(Centavos(5_100_000))
+            ),
+            (255, 0)
+        );
+    }
+}

@@ -67,6 +67,7 @@ pub(crate) fn recommend<'catalogue>(
         available,
         cars,
         filters: filter_counts,
+        weights: scoring.weights.taking_part().collect(),
         top_priorities: scoring.weights.heaviest(TOP_PRIORITIES),
         message,
         suggestion,

@@ -99,6 +99,8 @@ pub struct Recommendation<'catalogue> {
     pub filters: Vec<FilterCount>,
     /// The qualities that weigh most for this buyer, heaviest first, three.
     pub top_priorities: Vec<Quality>,
+    /// What each criterion that plays a part weighs, in the order of [`Criterion::ALL`]; they sum to 256.
+    pub weights: Vec<(Criterion, u16)>,
     /// When nothing matched: which wish emptied the list, as a sentence in Portuguese.
     pub message: Option<String>,
     /// When nothing matched: what to change and how many cars that would bring, in Portuguese.

@@ -10,6 +10,8 @@ mod energy;
 mod ipva;
 mod models;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 use std::{collections::BTreeMap, fmt};

@@ -38,10 +38,17 @@ impl Weights {
         &self.0
     }
 
+    /// The criteria that have a weight, with it.
+    pub(crate) fn taking_part(&self) -> impl Iterator<Item = (Criterion, u16)> {
+        Criterion::ALL
+            .into_iter()
+            .zip(self.0)
+            .filter(|(_, weight)| *weight > 0)
+    }
+
     /// Heavier than the mean of the criteria that have a weight.
     pub(crate) fn is_above_average(&self, criterion: Criterion) -> bool {
-        let taking_part = self.0.iter().filter(|weight| **weight > 0).count();
-        usize::from(self.of_criterion(criterion)) * taking_part > usize::from(TOTAL)
+        usize::from(self.of_criterion(criterion)) * self.taking_part().count() > usize::from(TOTAL)
     }
 
     /// The heaviest qualities, ties by index.

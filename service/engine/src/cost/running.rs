@@ -6,7 +6,7 @@ use crate::{
     figures::{count, date, money, shortest, thousands, unit_price},
     questionnaire::Questionnaire,
     stock::{Category, Centavos, Fuel},
-    tables::{CostTable, Energy, StateRules, Tables, Taxed},
+    tables::{CostTable, StateRules, Tables, Taxed},
     utilities::{depreciation_percent, maintenance_per_km},
 };
 
@@ -130,7 +130,7 @@ fn fuel(car: &CatalogueCar, km: f64, city_share: f64, tables: &Tables) -> (Centa
         used.energy.unit(),
         date(price.valid_from),
     );
-    if fuel == Fuel::Flex && used.energy != Energy::NaturalGas {
+    if fuel == Fuel::Flex {
         sentence.push_str(", o mais barato por km");
     }
     if fuel == Fuel::PluginHybrid {

@@ -1,0 +1,14 @@
+//! The engine from outside: whole questionnaires against whole catalogues.
+
+// Helpers here are test code too; clippy.toml lets only functions marked as tests unwrap.
+#![allow(clippy::unwrap_used)]
+
+mod bad_stock;
+mod by_hand;
+mod cost;
+mod explanation;
+mod filters;
+mod fixtures;
+mod models;
+mod relations;
+mod sample;
