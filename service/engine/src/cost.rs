@@ -181,7 +181,7 @@ fn financing_sentence(financing: &Financing, price: Centavos, payment: &Payment)
     let assumed = |given: bool| if given { "" } else { " (suposição nossa)" };
     let yearly = (1..=12).fold(1.0, |grown, _| grown * (1.0 + monthly_rate)) - 1.0;
     format!(
-        "Financiamento: entrada de {}{}, {months} parcelas{} de {} com juros de {} % ao mês, ou {} % ao ano{}; IOF de {} \
+        "Financiamento: entrada de {}{}, {months} parcelas{} de {} com juros de {}% ao mês, ou {}% ao ano{}; IOF de {} \
          incluído.",
         money(*down_payment),
         assumed(payment.down_payment.is_some()),

@@ -59,7 +59,7 @@ impl FactSource<'_> {
             Quality::Safety => Some(safety(&Safety::of(model, car.equipment.unwrap_or_default()))),
             Quality::Resale => {
                 let percent = shortest(depreciation_percent(model?, cost)?, 1);
-                Some(format!("perde cerca de {percent} % do valor por ano"))
+                Some(format!("perde cerca de {percent}% do valor por ano"))
             }
             Quality::Reliability => {
                 let class = reliability(model?, car.car.odometer_km, car.age, criteria)?;

@@ -69,13 +69,13 @@ impl Running {
                 km_sentence,
                 maintenance_sentence,
                 format!(
-                    "Seguro estimado em {} % do valor do carro por ano em {state}; peça uma cotação, pois o perfil do \
+                    "Seguro estimado em {}% do valor do carro por ano em {state}; peça uma cotação, pois o perfil do \
                      motorista muda o preço.",
                     shortest(insurance_percent, 2)
                 ),
                 tax_sentence,
                 format!(
-                    "Desvalorização estimada em {} % ao ano.",
+                    "Desvalorização estimada em {}% ao ano.",
                     shortest(lost_percent, 1)
                 ),
             ],
@@ -123,7 +123,7 @@ fn fuel(car: &CatalogueCar, km: f64, city_share: f64, tables: &Tables) -> (Centa
     };
     let price = tables.energy_price(used.energy);
     let mut sentence = format!(
-        ", {} % na cidade; {} a {} por {} (preço médio nacional de {})",
+        ", {}% na cidade; {} a {} por {} (preço médio nacional de {})",
         shortest(city_share * 100.0, 0),
         used.energy.label(),
         unit_price(price.price),
@@ -131,7 +131,7 @@ fn fuel(car: &CatalogueCar, km: f64, city_share: f64, tables: &Tables) -> (Centa
         date(price.valid_from),
     );
     if fuel == Fuel::Flex {
-        sentence.push_str(", o mais barato por km");
+        sentence.push_str(", a opção mais barata por km");
     }
     if fuel == Fuel::PluginHybrid {
         sentence.push_str(", como se a bateria nunca fosse carregada na tomada");
@@ -184,7 +184,7 @@ fn taxes(car: &CatalogueCar, state: &str, of_buyer: bool, tables: &Tables) -> (C
             "preço pedido"
         };
         let text = format!(
-            "IPVA de {} % ao ano em {state}{whose}, sobre o {base} de {}",
+            "IPVA de {}% ao ano em {state}{whose}, sobre o {base} de {}",
             shortest(percent, 2),
             money(value)
         );

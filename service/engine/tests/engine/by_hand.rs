@@ -80,7 +80,7 @@ fn an_onix_for_a_family() {
             quality(Quality::Resale),
             58,
             25,
-            "perde cerca de 8 % do valor por ano",
+            "perde cerca de 8% do valor por ano",
         ),
         part(
             Criterion::Price,

@@ -58,15 +58,15 @@ fn the_golden_case_holds_to_the_centavo() {
         economic_total_monthly: Centavos(205_438),
         assumptions: [
             "Financiamento: entrada de R$ 12.000 (suposição nossa), 48 parcelas (suposição nossa) de R$ 1.640,09 com juros \
-             de 2,08 % ao mês, ou 28 % ao ano (suposição nossa); IOF de R$ 1.512,62 incluído.",
-            "Uso de 1.000 km por mês, como você informou, 60 % na cidade; gasolina a R$ 6,30 por l (preço médio nacional \
-             de 01/03/2026), o mais barato por km.",
+             de 2,08% ao mês, ou 28% ao ano (suposição nossa); IOF de R$ 1.512,62 incluído.",
+            "Uso de 1.000 km por mês, como você informou, 60% na cidade; gasolina a R$ 6,30 por l (preço médio nacional \
+             de 01/03/2026), a opção mais barata por km.",
             "Manutenção estimada em R$ 0,13 por km.",
-            "Seguro estimado em 4,94 % do valor do carro por ano em SP; peça uma cotação, pois o perfil do motorista muda \
+            "Seguro estimado em 4,94% do valor do carro por ano em SP; peça uma cotação, pois o perfil do motorista muda \
              o preço.",
-            "IPVA de 4 % ao ano em SP, sobre o preço pedido de R$ 60.000; licenciamento de R$ 174,08 por ano (tabela de \
+            "IPVA de 4% ao ano em SP, sobre o preço pedido de R$ 60.000; licenciamento de R$ 174,08 por ano (tabela de \
              01/01/2026).",
-            "Desvalorização estimada em 8 % ao ano.",
+            "Desvalorização estimada em 8% ao ano.",
             "Contas feitas em 25/11/2026. O desembolso mensal soma parcela, combustível ou energia, manutenção, seguro, \
              IPVA e licenciamento; o custo econômico troca a parcela por juros e desvalorização.",
         ]

@@ -10,5 +10,6 @@ mod explanation;
 mod filters;
 mod fixtures;
 mod models;
+mod qualities;
 mod relations;
 mod sample;
