@@ -56,5 +56,6 @@ images: ## Build both images from the Dockerfile and load them into it
 	@$(PYTHON) hack/cluster images
 
 .PHONY: generate
-generate: ## Write generated files anew: CRD, RBAC, golden files, sample stock
+generate: ## Write generated files anew: the CRD, and the sample stock
 	cargo run --quiet -p faciliauto-operator -- crd > crds/faciliautodeployments.yaml
+	$(PYTHON) hack/sample_stock.py

@@ -24,8 +24,12 @@ def print_recommendation(target: Target) -> None:
     answer = json.loads(
         target.kubectl("create", "--raw", f"{proxy}/recommend", "-f", "-", stdin=json.dumps(QUESTIONNAIRE))
     )
+    stock = json.loads(target.kubectl("get", "--raw", f"{proxy}/health"))
     profile = answer["profile_summary"]
-    print(f"Five of {answer['total_recommendations']} cars for {profile['usage']}, {profile['budget_range']}:\n")
+    print(
+        f"The best {answer['total_recommendations']} of {stock['cars']} cars for {profile['usage']},"
+        f" {profile['budget_range']} (catalogue {answer['catalog_version']}):\n"
+    )
     for place, item in enumerate(answer["recommendations"], start=1):
         car = item["car"]
         print(
