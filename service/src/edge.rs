@@ -5,10 +5,7 @@
 //!   envelope ▶ Compress ▶ deadline ▶ containment ▶ router
 //! ```
 
-use std::{
-    panic::AssertUnwindSafe,
-    time::{Duration, Instant},
-};
+use std::{panic::AssertUnwindSafe, time::Instant};
 
 use actix_web::{
     Error, HttpResponse,
@@ -29,10 +26,6 @@ use futures::FutureExt;
 use tracing::Instrument;
 
 use crate::{error::ApiError, metrics::Metrics, random, startup::Shared};
-
-/// How long a request may take as a whole. Answers take milliseconds: what takes this long is a body that
-/// does not arrive.
-const LONGEST_REQUEST: Duration = Duration::from_secs(15);
 
 /// Label of requests for no route of ours, so that a scan of made-up paths is one series.
 const NO_ROUTE: &str = "unmatched";
@@ -105,13 +98,13 @@ pub(crate) async fn envelope(
     };
     let took = started.elapsed();
     shared.metrics.request(method, &route, status.as_u16(), took);
-    let (status, milliseconds) = (status.as_u16(), took.as_secs_f64() * 1000.0);
+    let (status, microseconds) = (status.as_u16(), took.as_micros() as u64);
     tracing::info!(
         request_id = id.0,
         method,
         route,
         status,
-        milliseconds,
+        microseconds,
         "request answered"
     );
 
@@ -177,12 +170,13 @@ fn method_word(method: &Method) -> &'static str {
     }
 }
 
-/// Bounds a request in time.
+/// Bounds a request in time: what takes this long is a body that does not arrive.
 pub(crate) async fn deadline(
+    shared: web::Data<Shared>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    match tokio::time::timeout(LONGEST_REQUEST, next.call(request)).await {
+    match tokio::time::timeout(shared.longest_request, next.call(request)).await {
         Ok(answer) => answer,
         Err(_) => Err(ApiError::TooSlow.into()),
     }
@@ -208,4 +202,113 @@ pub(crate) fn method_not_allowed(allow: &'static str) -> Result<HttpResponse, Ap
 /// The answer of paths that do not exist.
 pub(crate) async fn route_not_found() -> Result<HttpResponse, ApiError> {
     Err(ApiError::RouteNotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, time::Duration};
+
+    use actix_web::HttpServer;
+    use reqwest::{Client, Response};
+
+    use super::*;
+    use crate::startup::{self, Shared};
+
+    async fn panics() -> HttpResponse {
+        panic!("a secret of the inside")
+    }
+
+    async fn never_answers() -> HttpResponse {
+        std::future::pending().await
+    }
+
+    /// Every layer around two routes that go wrong, on one worker.
+    fn serve() -> (String, web::Data<Shared>) {
+        let shared = web::Data::new(Shared {
+            longest_request: Duration::from_millis(200),
+            ..Shared::without_catalogue(1)
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let inside = shared.clone();
+        let server = HttpServer::new(move || {
+            startup::app(inside.clone(), |config| {
+                config
+                    .route("/panics", web::get().to(panics))
+                    .route("/slow/{id}", web::get().to(never_answers));
+            })
+        });
+        tokio::spawn(
+            server
+                .workers(1)
+                .disable_signals()
+                .listen(listener)
+                .unwrap()
+                .run(),
+        );
+        (address, shared)
+    }
+
+    async fn problem_of(response: Response, status: u16) -> serde_json::Value {
+        assert_eq!(response.status(), status);
+        let headers = response.headers().clone();
+        assert_eq!(headers["content-type"], "application/problem+json");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        let problem: serde_json::Value = response.json().await.unwrap();
+        assert_eq!(problem["request_id"], headers["x-request-id"].to_str().unwrap());
+        problem
+    }
+
+    /// Prevents a panic from dropping the connection without an answer, from telling a client about the
+    /// inside, or from taking the worker with it.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_is_answered_and_the_worker_goes_on() {
+        let (address, shared) = serve();
+        let client = Client::new();
+        for round in 1..=3 {
+            let problem =
+                problem_of(client.get(format!("{address}/panics")).send().await.unwrap(), 500).await;
+            assert!(!problem.to_string().contains("secret"), "{problem}");
+            assert_eq!(
+                client
+                    .get(format!("{address}/livez"))
+                    .send()
+                    .await
+                    .unwrap()
+                    .status(),
+                200,
+                "{round}"
+            );
+        }
+        assert_eq!(shared.metrics.requests_in_flight.get(), 0);
+    }
+
+    /// Prevents a request from taking a place for ever.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_request_that_takes_too_long_is_ended() {
+        let (address, shared) = serve();
+        problem_of(
+            Client::new()
+                .get(format!("{address}/slow/1"))
+                .send()
+                .await
+                .unwrap(),
+            408,
+        )
+        .await;
+        assert_eq!(shared.metrics.requests_in_flight.get(), 0);
+    }
+
+    /// Prevents a client that went away from being counted as in flight for ever.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_that_goes_away_is_in_flight_no_more() {
+        let (address, shared) = serve();
+        let asking = Client::builder()
+            .timeout(Duration::from_millis(50))
+            .build()
+            .unwrap();
+        assert!(asking.get(format!("{address}/slow/1")).send().await.is_err());
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        assert_eq!(shared.metrics.requests_in_flight.get(), 0);
+    }
 }

@@ -50,6 +50,9 @@ const LONGEST_HEAD: Duration = Duration::from_secs(10);
 /// Beyond the drain: what is still open then is dropped, and the process ends.
 const BEYOND_DRAIN: Duration = Duration::from_secs(2);
 
+/// How long a request may take as a whole. Answers take milliseconds: this is for bodies on slow lines.
+const LONGEST_REQUEST: Duration = Duration::from_secs(15);
+
 /// What every request can reach.
 pub(crate) struct Shared {
     pub(crate) showroom: Arc<Showroom>,
@@ -60,6 +63,23 @@ pub(crate) struct Shared {
     pub(crate) stopping: Arc<AtomicBool>,
     /// Whether other replicas read the same store.
     pub(crate) store_is_shared: bool,
+    pub(crate) longest_request: Duration,
+}
+
+#[cfg(test)]
+impl Shared {
+    /// For tests of what does not depend on stock.
+    pub(crate) fn without_catalogue(workers: usize) -> Self {
+        Self {
+            showroom: Arc::default(),
+            tables: Arc::new(Tables::bundled().unwrap()),
+            metrics: Metrics::register(&mut Registry::default()),
+            gate: Gate::new(workers),
+            stopping: Arc::default(),
+            store_is_shared: false,
+            longest_request: LONGEST_REQUEST,
+        }
+    }
 }
 
 /// A process that listens and is about to serve.
@@ -130,6 +150,7 @@ impl Application {
             gate: Gate::new(settings.workers),
             stopping: Arc::new(AtomicBool::new(false)),
             store_is_shared: shared_store,
+            longest_request: LONGEST_REQUEST,
         });
         Ok(Self {
             api,

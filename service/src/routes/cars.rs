@@ -137,7 +137,7 @@ impl Search {
         Self {
             dealership_id: fields.text("dealership_id"),
             brand: fields.text("marca"),
-            category: fields.word("categoria", &words::CATEGORIES, Category::from_word),
+            category: fields.word("categoria", &words::categories(), Category::from_word),
             price_minimum: fields.money("preco_min"),
             price_maximum: fields.money("preco_max"),
             year_minimum: fields.integer("ano_min", 1900..=2100),

@@ -18,40 +18,27 @@ use crate::fields::{Fields, Findings};
 /// Ids are parts of keys and of addresses.
 const LONGEST_ID: usize = 64;
 
-/// Words on the wire of each closed list, for messages and validation.
+/// The words on the wire of each closed list, as a message names them.
 pub mod words {
     use super::{Category, Fuel, Gearbox};
 
     /// Fuels.
-    pub const FUELS: [&str; Fuel::ALL.len()] = {
-        let mut words = [""; Fuel::ALL.len()];
-        let mut index = 0;
-        while index < words.len() {
-            words[index] = Fuel::ALL[index].word();
-            index += 1;
-        }
-        words
-    };
+    #[must_use]
+    pub fn fuels() -> [&'static str; Fuel::ALL.len()] {
+        Fuel::ALL.map(Fuel::word)
+    }
+
     /// Gearboxes.
-    pub const GEARBOXES: [&str; Gearbox::ALL.len()] = {
-        let mut words = [""; Gearbox::ALL.len()];
-        let mut index = 0;
-        while index < words.len() {
-            words[index] = Gearbox::ALL[index].word();
-            index += 1;
-        }
-        words
-    };
+    #[must_use]
+    pub fn gearboxes() -> [&'static str; Gearbox::ALL.len()] {
+        Gearbox::ALL.map(Gearbox::word)
+    }
+
     /// Bodies.
-    pub const CATEGORIES: [&str; Category::ALL.len()] = {
-        let mut words = [""; Category::ALL.len()];
-        let mut index = 0;
-        while index < words.len() {
-            words[index] = Category::ALL[index].word();
-            index += 1;
-        }
-        words
-    };
+    #[must_use]
+    pub fn categories() -> [&'static str; Category::ALL.len()] {
+        Category::ALL.map(Category::word)
+    }
 }
 
 /// Reads a dealership. `None` when it has mistakes, which are noted.
@@ -116,13 +103,13 @@ pub fn car(row: Value, pointer: String, dealership: Option<&str>, findings: &mut
         fields.integer(name, 0..=5_000_000)
     });
     let fuel = fields.required("combustivel", |fields, name| {
-        fields.word(name, &words::FUELS, Fuel::from_word)
+        fields.word(name, &words::fuels(), Fuel::from_word)
     });
     let gearbox = fields.required("cambio", |fields, name| {
-        fields.word(name, &words::GEARBOXES, Gearbox::from_word)
+        fields.word(name, &words::gearboxes(), Gearbox::from_word)
     });
     let category = fields.required("categoria", |fields, name| {
-        fields.word(name, &words::CATEGORIES, Category::from_word)
+        fields.word(name, &words::categories(), Category::from_word)
     });
     let colour = fields.text("cor");
     let doors = fields.integer("portas", 1..=9);

@@ -111,13 +111,13 @@ fn fields_of(
     let preferred_brands = brands(fields, "marcas_preferidas", catalogue);
     let rejected_brands = brands(fields, "marcas_rejeitadas", catalogue);
     let preferred_categories = fields
-        .word_or_words("tipos_preferidos", &words::CATEGORIES, Category::from_word)
+        .word_or_words("tipos_preferidos", &words::categories(), Category::from_word)
         .unwrap_or_default();
     let preferred_fuels = fields
-        .word_or_words("combustivel_preferido", &words::FUELS, Fuel::from_word)
+        .word_or_words("combustivel_preferido", &words::fuels(), Fuel::from_word)
         .unwrap_or_default();
     let preferred_gearboxes = fields
-        .word_or_words("cambio_preferido", &words::GEARBOXES, Gearbox::from_word)
+        .word_or_words("cambio_preferido", &words::gearboxes(), Gearbox::from_word)
         .unwrap_or_default();
     let year_minimum = fields.integer("ano_minimo", 1900..=2100);
     let year_maximum = fields.integer("ano_maximo", 1900..=2100);

@@ -1,0 +1,143 @@
+//! A real Redis on a free port of this machine, with a folder of its own.
+
+use std::{
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use redis::{Client, Connection, FromRedisValue};
+use tempfile::TempDir;
+
+/// Ends with the test.
+pub(crate) struct RedisServer {
+    child: Option<Child>,
+    pub(crate) port: u16,
+    folder: TempDir,
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl RedisServer {
+    /// Starts one that remembers nothing yet.
+    pub(crate) fn start() -> Self {
+        // Another process can take the port between our look and the server's: then it is tried again.
+        for _ in 0..5 {
+            let mut server = Self::not_started();
+            if server.try_start() {
+                return server;
+            }
+        }
+        panic!("redis-server did not start on five ports in a row");
+    }
+
+    /// Reserves a port where a server may start later.
+    pub(crate) fn not_started() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = free.local_addr().expect("an address").port();
+        Self {
+            child: None,
+            port,
+            folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    /// Starts it, again or for the first time, with what it remembered.
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.try_start(), "redis-server starts on port {}", self.port);
+    }
+
+    fn try_start(&mut self) -> bool {
+        let child = Command::new("redis-server")
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--appendonly", "yes", "--appendfsync", "always", "--loglevel", "warning"])
+            .arg("--dir")
+            .arg(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("these tests need redis-server on the PATH (Debian: apt-get install redis-server): {error}")
+            });
+        self.child = Some(child);
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(10) {
+            let ended = self
+                .child
+                .as_mut()
+                .and_then(|child| child.try_wait().ok().flatten())
+                .is_some();
+            if ended {
+                self.child = None;
+                return false;
+            }
+            let answer = Client::open(self.url())
+                .and_then(|client| client.get_connection())
+                .and_then(|mut connection| redis::cmd("PING").query::<String>(&mut connection));
+            if answer.is_ok() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        false
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Sends it a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.as_ref().expect("a running server").id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status();
+        assert!(sent.expect("kill runs").success(), "the server is there");
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn connection(&self) -> Connection {
+        Client::open(self.url())
+            .and_then(|client| client.get_connection())
+            .expect("a connection")
+    }
+
+    /// Runs a command, written as a person would.
+    pub(crate) fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command
+            .query(&mut self.connection())
+            .unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// Names of keys, sorted.
+    pub(crate) fn keys(&self, pattern: &str) -> Vec<String> {
+        let mut keys: Vec<String> = self.ask(&["KEYS", pattern]);
+        keys.sort();
+        keys
+    }
+
+    /// Every key with its value or fields as the server dumps them, for comparing whole stores.
+    pub(crate) fn dump(&self, pattern: &str) -> Vec<(String, Vec<u8>)> {
+        let keys = self.keys(pattern);
+        keys.into_iter()
+            .map(|key| (key.clone(), self.ask(&["DUMP", &key])))
+            .collect()
+    }
+
+    /// Seconds that a key has left; -1 = it stays.
+    pub(crate) fn seconds_left(&self, key: &str) -> i64 {
+        self.ask(&["TTL", key])
+    }
+}

@@ -1,0 +1,209 @@
+//! `faciliauto-service import`, the real program.
+
+use std::{fs, path::PathBuf, process::Output};
+
+use faciliauto_service::state::State;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    harness::{
+        fixtures::{car_row, dealership_row},
+        process,
+        redis_server::RedisServer,
+    },
+    state::redis_state,
+};
+
+/// A Redis and a folder for files and reports.
+struct Importer {
+    redis: RedisServer,
+    folder: TempDir,
+}
+
+impl Importer {
+    fn new() -> Self {
+        Self {
+            redis: RedisServer::start(),
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn file(&self, content: &Value) -> PathBuf {
+        let path = self.folder.path().join("stock.json");
+        fs::write(&path, content.to_string()).unwrap();
+        path
+    }
+
+    fn run(&self, source: &str) -> (Output, Value) {
+        let report = self.folder.path().join("report");
+        let output = process::run(&[
+            "--redis-url",
+            &self.redis.url(),
+            "--key-prefix",
+            "test",
+            "--report-file",
+            report.to_str().unwrap(),
+            "import",
+            source,
+        ]);
+        let text = fs::read_to_string(&report).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        (output, serde_json::from_str(&text).unwrap())
+    }
+
+    fn import(&self, source: &str) -> Value {
+        let (output, report) = self.run(source);
+        assert!(output.status.success(), "{output:?}");
+        report
+    }
+
+    fn import_file(&self, content: &Value) -> Value {
+        self.import(self.file(content).to_str().unwrap())
+    }
+
+    fn refused(&self, content: &Value) -> String {
+        let (output, report) = self.run(self.file(content).to_str().unwrap());
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        report["error"].as_str().expect("an error").to_owned()
+    }
+
+    async fn ids(&self) -> Vec<String> {
+        let stored = redis_state(&self.redis)
+            .stock()
+            .await
+            .unwrap()
+            .expect("an open store");
+        stored
+            .dealers
+            .iter()
+            .flat_map(|dealer| dealer.cars.iter().map(|car| car.id.clone()))
+            .collect()
+    }
+}
+
+/// Prevents a seed that is run again, as Kubernetes may, from replacing the stock of a deployment in use.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sample_opens_a_store_once() {
+    let importer = Importer::new();
+    let report = importer.import("--sample");
+    assert_eq!(report["created"], true);
+    assert_eq!(
+        report["catalog_version"],
+        format!("{}.1", report["generation"].as_str().unwrap())
+    );
+    assert!(report["cars"].as_u64().unwrap() >= 300 && report["dealerships"].as_u64().unwrap() >= 8);
+    let before = importer.redis.dump("*");
+    for source in ["--sample", "--none"] {
+        let again = importer.import(source);
+        let mut expected = report.clone();
+        expected["created"] = json!(false);
+        expected["imported"] = json!(false);
+        assert_eq!(again, expected, "{source}");
+    }
+    assert_eq!(importer.redis.dump("*"), before, "nothing was done");
+}
+
+/// Prevents a deployment that wants no sample from getting one.
+#[tokio::test(flavor = "multi_thread")]
+async fn none_opens_an_empty_store() {
+    let importer = Importer::new();
+    let report = importer.import("--none");
+    assert_eq!((&report["created"], &report["cars"]), (&json!(true), &json!(0)));
+    assert_eq!(importer.ids().await, Vec::<String>::new());
+}
+
+/// Prevents a dealer's file from touching another dealer, and invented cars from standing beside real ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_replaces_its_dealers_and_drives_the_sample_out() {
+    let importer = Importer::new();
+    importer.import("--sample");
+    let mut sold_by_b = car_row("b-1", "b");
+    sold_by_b["marca"] = json!("Renault");
+    sold_by_b["modelo"] = json!("Kwid");
+    let report = importer.import_file(&json!({
+        "dealerships": [dealership_row("a"), dealership_row("b")],
+        "cars": [car_row("a-1", "a"), car_row("a-2", "a"), sold_by_b],
+    }));
+    assert_eq!(
+        (&report["created"], &report["imported"]),
+        (&json!(false), &json!(true))
+    );
+    assert_eq!((&report["cars"], &report["dealerships"]), (&json!(3), &json!(2)));
+    assert_eq!(importer.ids().await, ["a-1", "a-2", "b-1"]);
+    importer.import_file(&json!({"dealerships": [dealership_row("a")], "cars": [car_row("a-3", "a")]}));
+    assert_eq!(importer.ids().await, ["a-3", "b-1"]);
+    let stored = redis_state(&importer.redis).stock().await.unwrap().unwrap();
+    let car = &stored.dealers[0].cars[0];
+    assert_eq!(car.price.0, 6_199_050, "to the centavo");
+    assert!(car.confirmed_on.is_some(), "handing a car in confirms it");
+}
+
+/// Prevents a first file from needing a sample before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_can_open_a_store() {
+    let importer = Importer::new();
+    let report =
+        importer.import_file(&json!({"dealerships": [dealership_row("a")], "cars": [car_row("a-1", "a")]}));
+    assert_eq!((&report["created"], &report["cars"]), (&json!(true), &json!(1)));
+}
+
+/// Prevents a bad row from entering, or from being reported without its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_change_nothing_and_are_named() {
+    let importer = Importer::new();
+    importer.import_file(&json!({"dealerships": [dealership_row("a")], "cars": [car_row("a-1", "a")]}));
+    let before = importer.redis.dump("*");
+    let mut ill = car_row("b-1", "b");
+    ill["ano"] = json!("dois mil");
+    let error = importer.refused(&json!({"dealerships": [dealership_row("b")], "cars": [ill]}));
+    assert!(error.contains("/cars/0/ano"), "{error}");
+    let error = importer.refused(
+        &json!({"dealerships": [dealership_row("b")], "cars": [car_row("b-1", "b"), car_row("a-1", "b")]}),
+    );
+    assert!(error.contains("id a-1"), "another dealer has this id: {error}");
+    let error =
+        importer.refused(&json!({"dealerships": [dealership_row("b")], "cars": [car_row("b-1", "c")]}));
+    assert!(error.contains("/cars/0/dealership_id"), "{error}");
+    let error = importer.refused(&json!([]));
+    assert!(error.contains("objeto"), "{error}");
+    let (output, report) = importer.run("/does/not/exist.json");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        report["error"].as_str().unwrap().contains("/does/not/exist.json"),
+        "{report}"
+    );
+    assert_eq!(importer.redis.dump("*"), before, "nothing was written");
+}
+
+/// Prevents a report from failing where Kubernetes mounts a file that can be neither made nor replaced.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_longer_report_is_overwritten_in_place() {
+    let importer = Importer::new();
+    let report = importer.folder.path().join("report");
+    fs::write(&report, "x".repeat(5000)).unwrap();
+    let file = fs::File::open(&report).unwrap();
+    importer.import("--none");
+    assert!(
+        fs::read_to_string(&report)
+            .unwrap()
+            .starts_with("{\"created\":true")
+    );
+    use std::os::unix::fs::MetadataExt;
+    assert_eq!(
+        file.metadata().unwrap().ino(),
+        fs::metadata(&report).unwrap().ino(),
+        "the same file"
+    );
+}
+
+/// Prevents a damaged store from being taken for one that was never opened, and opened over what is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_without_its_version_is_not_opened_again() {
+    let importer = Importer::new();
+    importer.redis.ask::<()>(&["SET", "test:generation", "left"]);
+    let (output, report) = importer.run("--sample");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(report["error"].as_str().unwrap().contains("damaged"), "{report}");
+    assert_eq!(importer.redis.ask::<String>(&["GET", "test:generation"]), "left");
+}

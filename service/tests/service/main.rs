@@ -1,0 +1,26 @@
+//! The service from outside: over HTTP on a free port, as a process, with a real Redis.
+//!
+//! Tests that need Redis start `redis-server` themselves; without it they fail and say so.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "functions that only tests call are tests too, which the lint's own exception does not see"
+)]
+
+mod harness;
+
+mod cars;
+mod dealerships;
+mod edge;
+mod follow;
+mod health;
+mod import;
+mod import_killed;
+mod metrics;
+mod outage;
+mod problems;
+mod recommend;
+mod redis_state;
+mod shutdown;
+mod state;
+mod stats;

@@ -1,0 +1,65 @@
+//! `/metrics`: names are a contract with dashboards and alerts.
+
+use serde_json::json;
+
+use crate::harness::application::TestApplication;
+
+/// Prevents a dashboard or an alert from watching a name that no longer exists.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_promised_name_is_there() {
+    let application = TestApplication::embedded().await;
+    application.recommend(json!({})).await.ok();
+    application
+        .recommend(json!({"orcamento_min": 1, "orcamento_max": 2}))
+        .await
+        .ok();
+    application.get("/nada/secret").await.problem(404);
+    let response = application
+        .client
+        .get(format!("{}/metrics", application.metrics))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    let text = response.text().await.unwrap();
+    assert!(text.ends_with("# EOF\n"));
+    for beginning in [
+        "http_requests_total{method=\"POST\",route=\"/recommend\",status=\"200\"} 2",
+        "http_requests_total{method=\"GET\",route=\"unmatched\",status=\"404\"} 1",
+        "http_request_duration_seconds_bucket{le=\"0.5\",method=\"POST\",route=\"/recommend\"} 2",
+        "http_request_duration_seconds_bucket{le=\"1.0\",method=\"POST\",route=\"/recommend\"} 2",
+        "http_request_duration_seconds_count{method=\"POST\",route=\"/recommend\"} 2",
+        "http_requests_in_flight 0",
+        "recommendations_total{usage=\"familia\"} 2",
+        "recommendation_duration_seconds_count 2",
+        "recommendation_match_score_count 5",
+        "recommendations_empty_total{cause=\"orcamento_max\"} 1",
+        "cars_total 378",
+        "cars_without_image 378",
+        "catalog_age_seconds ",
+        "stock_imports_total{result=\"applied\"} 0",
+        "stock_imports_total{result=\"refused\"} 0",
+        "process_cpu_seconds_total ",
+        "process_resident_memory_bytes ",
+        "process_open_fds ",
+        "process_start_time_seconds ",
+        "build_info{version=\"0.1.0\"} 1",
+    ] {
+        assert!(
+            text.lines().any(|line| line.starts_with(beginning)),
+            "{beginning}\n{text}"
+        );
+    }
+    assert!(!text.contains("redis_up"), "there is no Redis to be up or down");
+    assert!(!text.contains("secret"), "labels are patterns");
+    let lost = application
+        .client
+        .get(format!("{}/nada", application.metrics))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(lost.status(), 404);
+}

@@ -1,0 +1,218 @@
+//! How a store behaves, whichever adapter it is.
+
+use std::{sync::Arc, time::Duration};
+
+use faciliauto_service::{
+    clock::Clock,
+    state::{
+        Basis, CatalogVersion, Change, DealerStock, Head, State, StateError,
+        connection::{ConnectionSettings, Secret, UrlSource},
+        memory::MemoryState,
+        redis::{Patience, RedisState},
+    },
+};
+use tokio::time::timeout;
+
+use crate::harness::{fixtures::dealer, redis_server::RedisServer};
+
+/// A Redis state on a server of the test.
+pub(crate) fn redis_state(server: &RedisServer) -> RedisState {
+    let settings = ConnectionSettings {
+        url: UrlSource::Given(Secret::new(server.url())),
+        password_file: None,
+        key_prefix: "test".to_owned(),
+    };
+    let info = settings.resolve().expect("a good address");
+    RedisState::new(info, "test", Patience::SERVING).expect("a state")
+}
+
+pub(crate) async fn commit(
+    state: &dyn State,
+    basis: Basis,
+    put: Vec<DealerStock>,
+    remove: &[&str],
+) -> Result<Head, StateError> {
+    let remove = remove.iter().map(|id| (*id).to_owned()).collect();
+    state.commit(Change { basis, put, remove }, &|_| {}).await
+}
+
+async fn dealers(state: &dyn State) -> Vec<DealerStock> {
+    state
+        .stock()
+        .await
+        .expect("an answer")
+        .expect("an open store")
+        .dealers
+}
+
+/// Runs each behaviour on both adapters.
+macro_rules! on_both {
+    ($($(#[$about:meta])* $behaviour:ident;)+) => {
+        mod memory {
+            use super::*;
+            $($(#[$about])* #[tokio::test(flavor = "multi_thread")] async fn $behaviour() {
+                super::$behaviour(Arc::new(MemoryState::new(Clock::system()))).await;
+            })+
+        }
+        mod redis {
+            use super::*;
+            $($(#[$about])* #[tokio::test(flavor = "multi_thread")] async fn $behaviour() {
+                let server = RedisServer::start();
+                let state = redis_state(&server);
+                tokio::spawn(state.listen());
+                super::$behaviour(Arc::new(state)).await;
+            })+
+        }
+    };
+}
+
+on_both! {
+    /// Prevents a store that nobody opened from looking like one that is empty.
+    a_store_is_closed_until_it_is_opened;
+    /// Prevents a second deployment step from replacing the stock of a store in use.
+    a_store_is_opened_once;
+    /// Prevents stock from coming back different from how it went in, or in parts.
+    what_is_put_comes_back;
+    /// Prevents an import of one dealer from touching another's cars.
+    a_change_leaves_other_dealerships_alone;
+    /// Prevents a writer from undoing a change that it did not see.
+    a_change_of_an_older_version_is_refused;
+    /// Prevents a dealership that left from being shown on.
+    removed_dealerships_are_gone;
+    /// Prevents servers from learning of a change only by asking.
+    changes_are_announced;
+    /// Prevents two writers at once from both being told that they succeeded.
+    of_two_changes_at_once_one_wins;
+}
+
+async fn a_store_is_closed_until_it_is_opened(state: Arc<dyn State>) {
+    assert_eq!(state.head().await.unwrap(), None);
+    assert_eq!(state.stock().await.unwrap(), None);
+    let nowhere = CatalogVersion {
+        epoch: "0".to_owned(),
+        counter: 1,
+    };
+    let refused = commit(&*state, Basis::Version(nowhere), vec![dealer("a", 1)], &[]).await;
+    assert!(matches!(refused, Err(StateError::Moved)), "{refused:?}");
+    assert_eq!(state.head().await.unwrap(), None);
+}
+
+async fn a_store_is_opened_once(state: Arc<dyn State>) {
+    let head = commit(&*state, Basis::Unopened, vec![], &[]).await.unwrap();
+    assert_eq!(head.version.counter, 1);
+    assert_eq!(state.head().await.unwrap(), Some(head.clone()));
+    assert_eq!(dealers(&*state).await, [], "open and empty");
+    let refused = commit(&*state, Basis::Unopened, vec![dealer("a", 1)], &[]).await;
+    assert!(matches!(refused, Err(StateError::AlreadyOpen)), "{refused:?}");
+    assert_eq!(state.head().await.unwrap(), Some(head));
+}
+
+async fn what_is_put_comes_back(state: Arc<dyn State>) {
+    let put = vec![dealer("a", 3), dealer("b", 0), dealer("c", 2)];
+    commit(&*state, Basis::Unopened, put.clone(), &[]).await.unwrap();
+    assert_eq!(dealers(&*state).await, put);
+}
+
+async fn a_change_leaves_other_dealerships_alone(state: Arc<dyn State>) {
+    let head = commit(
+        &*state,
+        Basis::Unopened,
+        vec![dealer("a", 3), dealer("b", 2)],
+        &[],
+    )
+    .await
+    .unwrap();
+    let next = commit(
+        &*state,
+        Basis::Version(head.version.clone()),
+        vec![dealer("b", 5)],
+        &[],
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        next.version,
+        CatalogVersion {
+            counter: 2,
+            ..head.version
+        }
+    );
+    assert_eq!(dealers(&*state).await, [dealer("a", 3), dealer("b", 5)]);
+}
+
+async fn a_change_of_an_older_version_is_refused(state: Arc<dyn State>) {
+    let old = commit(&*state, Basis::Unopened, vec![dealer("a", 1)], &[])
+        .await
+        .unwrap();
+    let new = commit(
+        &*state,
+        Basis::Version(old.version.clone()),
+        vec![dealer("a", 2)],
+        &[],
+    )
+    .await
+    .unwrap();
+    let refused = commit(&*state, Basis::Version(old.version), vec![dealer("a", 9)], &[]).await;
+    assert!(matches!(refused, Err(StateError::Moved)), "{refused:?}");
+    assert_eq!(state.head().await.unwrap(), Some(new));
+    assert_eq!(dealers(&*state).await, [dealer("a", 2)]);
+}
+
+async fn removed_dealerships_are_gone(state: Arc<dyn State>) {
+    let head = commit(
+        &*state,
+        Basis::Unopened,
+        vec![dealer("a", 1), dealer("b", 2)],
+        &[],
+    )
+    .await
+    .unwrap();
+    commit(
+        &*state,
+        Basis::Version(head.version),
+        vec![dealer("c", 3)],
+        &["a", "nobody"],
+    )
+    .await
+    .unwrap();
+    assert_eq!(dealers(&*state).await, [dealer("b", 2), dealer("c", 3)]);
+}
+
+async fn changes_are_announced(state: Arc<dyn State>) {
+    // Making the connection is news too: wait until that is over.
+    while timeout(Duration::from_millis(300), state.changed()).await.is_ok() {}
+    let waiting = tokio::spawn({
+        let state = Arc::clone(&state);
+        async move { state.changed().await }
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!waiting.is_finished());
+    commit(&*state, Basis::Unopened, vec![dealer("a", 1)], &[])
+        .await
+        .unwrap();
+    timeout(Duration::from_secs(5), waiting)
+        .await
+        .expect("announced")
+        .unwrap();
+}
+
+async fn of_two_changes_at_once_one_wins(state: Arc<dyn State>) {
+    let head = commit(&*state, Basis::Unopened, vec![dealer("a", 1)], &[])
+        .await
+        .unwrap();
+    let outcomes = futures::future::join_all((2..6).map(|cars| {
+        let (state, version) = (Arc::clone(&state), head.version.clone());
+        tokio::spawn(async move {
+            commit(&*state, Basis::Version(version), vec![dealer("a", cars)], &[])
+                .await
+                .map(|_| cars)
+        })
+    }))
+    .await;
+    let won: Vec<usize> = outcomes
+        .into_iter()
+        .filter_map(|outcome| outcome.unwrap().ok())
+        .collect();
+    assert_eq!(won.len(), 1, "{won:?}");
+    assert_eq!(dealers(&*state).await, [dealer("a", won[0])]);
+}
