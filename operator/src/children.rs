@@ -1,0 +1,275 @@
+//! Live children: one store per watched kind, and on top of the stores what the API server answered
+//! to our own writes, until the watch has caught up with it.
+//!
+//! Without that second layer a look that follows a write would see the object as it was before, and
+//! write again.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::{ResourceExt, api::DynamicObject};
+use kube_runtime::reflector::{ObjectRef, Store};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::{names, reconcile::apply::difference::Difference, resources::Kind};
+
+/// How long an answer may stand in for the store when no event about the object arrives.
+const ANSWER_LIFETIME: Duration = Duration::from_secs(5);
+
+/// Top-level field of a projected Deployment: somebody else owns `spec.replicas`.
+pub const REPLICAS_OWNED_BY_OTHER: &str = "replicasOwnedByOther";
+
+/// Top-level field of a projected pod, ReplicaSet or Job: the ConfigMaps that it names.
+pub const CONFIG_MAPS: &str = "configMaps";
+
+/// Where an object is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Stores of live children.
+#[derive(Debug)]
+pub struct Children {
+    stores: HashMap<Kind, Store<DynamicObject>>,
+    /// Kinds whose first list is not complete. `Store::wait_until_ready` wakes one waiter only, and
+    /// looks at several resources wait here at the same time.
+    unfilled: watch::Sender<BTreeSet<Kind>>,
+    answers: Mutex<HashMap<Place, Answer>>,
+    settled: Mutex<HashMap<Place, Settled>>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    object: Arc<DynamicObject>,
+    until: Instant,
+}
+
+/// What an API server makes of an object whatever we send, by a webhook or a field it drops.
+#[derive(Clone, Debug, PartialEq)]
+struct Settled {
+    hash: String,
+    differences: Vec<Difference>,
+}
+
+impl Children {
+    /// Children as `stores` have them, a store per kind, none of which has finished its first list.
+    pub fn new(stores: HashMap<Kind, Store<DynamicObject>>) -> Self {
+        Self {
+            unfilled: watch::Sender::new(stores.keys().copied().collect()),
+            stores,
+            answers: Mutex::default(),
+            settled: Mutex::default(),
+        }
+    }
+
+    /// The first list of a kind is complete.
+    pub fn filled(&self, kind: Kind) {
+        self.unfilled.send_if_modified(|kinds| kinds.remove(&kind));
+    }
+
+    /// Waits until every store has finished its first list.
+    pub async fn wait_until_filled(&self) {
+        // It cannot fail while `self` holds the sender.
+        let _ = self.unfilled.subscribe().wait_for(BTreeSet::is_empty).await;
+    }
+
+    /// One child by name.
+    pub fn get(&self, place: &Place) -> Option<Arc<DynamicObject>> {
+        {
+            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            match answers.get(place) {
+                Some(answer) if answer.until > Instant::now() => return Some(answer.object.clone()),
+                Some(_) => drop(answers.remove(place)),
+                None => {}
+            }
+        }
+        let store = self.stores.get(&place.kind)?;
+        let reference = ObjectRef::new_with(&place.name, place.kind.api_resource()).within(&place.namespace);
+        store.get(&reference)
+    }
+
+    /// All children of a kind that carry the label of the resource `instance`.
+    pub fn of_instance(&self, kind: Kind, namespace: &str, instance: &str) -> Vec<Arc<DynamicObject>> {
+        let belongs = |object: &DynamicObject| {
+            object.namespace().as_deref() == Some(namespace)
+                && object.labels().get(names::INSTANCE).map(String::as_str) == Some(instance)
+        };
+        let stored = self
+            .stores
+            .get(&kind)
+            .map(|store| store.state_filter(belongs))
+            .unwrap_or_default();
+        let mut found: HashMap<String, Arc<DynamicObject>> = stored
+            .into_iter()
+            .map(|object| (object.name_any(), object))
+            .collect();
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        for (place, answer) in answers
+            .iter()
+            .filter(|(place, answer)| place.kind == kind && answer.until > now)
+        {
+            if belongs(&answer.object) {
+                found.insert(place.name.clone(), answer.object.clone());
+            }
+        }
+        let mut found: Vec<_> = found.into_values().collect();
+        found.sort_by_key(|object| object.name_any());
+        found
+    }
+
+    /// Keeps the API server's answer to a write of ours.
+    pub fn remember(&self, place: Place, mut object: DynamicObject) {
+        project(place.kind, &mut object);
+        let answer = Answer {
+            object: Arc::new(object),
+            until: Instant::now() + ANSWER_LIFETIME,
+        };
+        self.answers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(place, answer);
+    }
+
+    /// Drops an answer: the object was deleted.
+    pub fn forget(&self, place: &Place) {
+        self.answers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(place);
+    }
+
+    /// An event about `object` arrived, so the store is at least as new as the event: an answer that
+    /// is not newer has served its time.
+    pub fn event(&self, kind: Kind, object: &DynamicObject) {
+        let place = Place {
+            kind,
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+        };
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_newer = |answer: &Answer| version(&answer.object) > version(object);
+        if answers.get(&place).is_some_and(|answer| !is_newer(answer)) {
+            answers.remove(&place);
+        }
+    }
+
+    /// Notes in what way the answer to our own apply differs from what we sent. True when that is
+    /// something new.
+    pub fn settle(&self, place: &Place, hash: &str, differences: Vec<Difference>) -> bool {
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        if differences.is_empty() {
+            settled.remove(place);
+            return false;
+        }
+        let now = Settled {
+            hash: hash.to_owned(),
+            differences,
+        };
+        settled.insert(place.clone(), now.clone()).as_ref() != Some(&now)
+    }
+
+    /// Whether these differences are the ones that remained after our last apply of the same object.
+    pub fn is_settled(&self, place: &Place, hash: &str, differences: &[Difference]) -> bool {
+        let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        settled
+            .get(place)
+            .is_some_and(|settled| settled.hash == hash && settled.differences == differences)
+    }
+}
+
+/// A resourceVersion as a number. They are opaque by contract and numbers in fact; this decides only
+/// which of two copies a cache shows, for seconds.
+fn version(object: &DynamicObject) -> Option<u64> {
+    object
+        .metadata
+        .resource_version
+        .as_deref()
+        .and_then(|version| version.parse().ok())
+}
+
+/// Leaves of an object only what reconciling reads, before it goes into a store: others' annotations
+/// and managed fields are most of an object's size.
+pub fn project(kind: Kind, object: &mut DynamicObject) {
+    let managed = object.metadata.managed_fields.take().unwrap_or_default();
+    if let Some(annotations) = &mut object.metadata.annotations {
+        annotations.retain(|key, _| key.starts_with("faciliauto.com/"));
+    }
+    match kind {
+        Kind::Deployment => {
+            let owned = managed.iter().any(owns_replicas_and_is_not_us);
+            object.data[REPLICAS_OWNED_BY_OTHER] = json!(owned);
+        }
+        Kind::Pod => {
+            let names = config_map_names(&object.data["spec"]);
+            let status = keep(
+                object.data["status"].take(),
+                &[
+                    "phase",
+                    "reason",
+                    "message",
+                    "conditions",
+                    "containerStatuses",
+                    "initContainerStatuses",
+                ],
+            );
+            object.data = json!({"status": status, CONFIG_MAPS: names});
+        }
+        Kind::ReplicaSet => {
+            let names = config_map_names(&object.data["spec"]["template"]["spec"]);
+            let replicas = object.data["spec"]["replicas"].take();
+            let status = keep(object.data["status"].take(), &["replicas", "readyReplicas"]);
+            object.data = json!({"spec": {"replicas": replicas}, "status": status, CONFIG_MAPS: names});
+        }
+        Kind::Job => {
+            let names = config_map_names(&object.data["spec"]["template"]["spec"]);
+            object.data[CONFIG_MAPS] = json!(names);
+        }
+        _ => {}
+    }
+}
+
+/// Whether the entry belongs to another manager and covers `spec.replicas`.
+fn owns_replicas_and_is_not_us(entry: &ManagedFieldsEntry) -> bool {
+    let ours =
+        entry.manager.as_deref() == Some(names::FIELD_MANAGER) && entry.operation.as_deref() == Some("Apply");
+    let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
+    !ours && fields.is_some_and(|fields| fields.pointer("/f:spec/f:replicas").is_some())
+}
+
+fn keep(value: Value, fields: &[&str]) -> Value {
+    let Value::Object(mut object) = value else {
+        return Value::Null;
+    };
+    object.retain(|key, _| fields.contains(&key.as_str()));
+    Value::Object(object)
+}
+
+/// Names of the ConfigMaps that a pod's volumes mount or its containers take their environment from.
+fn config_map_names(pod: &Value) -> Vec<String> {
+    let items = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let volumes = items(&pod["volumes"])
+        .into_iter()
+        .map(|volume| volume["configMap"]["name"].clone());
+    let containers = items(&pod["containers"]).into_iter();
+    let environments = containers.flat_map(|container| items(&container["envFrom"]));
+    let environments = environments.map(|source| source["configMapRef"]["name"].clone());
+    volumes
+        .chain(environments)
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! The command line over the same builders.
+
+pub mod crd;
+pub mod render;

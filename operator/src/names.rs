@@ -1,0 +1,131 @@
+//! Every name that other programs and people rely on: children, labels, annotations, ports, paths.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+/// The one field manager of everything that this operator writes.
+pub const FIELD_MANAGER: &str = "faciliauto-operator";
+
+/// Hash of the canonical object as we last wanted it; catches what we stopped setting.
+pub const APPLIED: &str = "faciliauto.com/applied";
+/// Changes with the Redis password or URL, so that pods that read it at their start are replaced.
+pub const CREDENTIALS: &str = "faciliauto.com/credentials";
+
+/// Label: which system an object belongs to, the name of its resource.
+pub const INSTANCE: &str = "app.kubernetes.io/instance";
+/// Label: which part of the system.
+pub const COMPONENT: &str = "app.kubernetes.io/component";
+/// Label: the product.
+pub const NAME: &str = "app.kubernetes.io/name";
+/// Label: who keeps the object.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Label: the larger whole.
+pub const PART_OF: &str = "app.kubernetes.io/part-of";
+
+/// The API's container and its component label.
+pub const API: &str = "api";
+/// Redis's container and its component label.
+pub const REDIS: &str = "redis";
+/// The seed Job's component label.
+pub const SEED: &str = "seed";
+
+/// Port of the API, by number; its name is `http`.
+pub const HTTP_PORT: i32 = 8000;
+/// Port of the API's metrics, by number; its name is `metrics`.
+pub const METRICS_PORT: i32 = 9090;
+/// Port that clients of the API's Service use.
+pub const SERVICE_PORT: i32 = 80;
+/// Port of Redis.
+pub const REDIS_PORT: i32 = 6379;
+
+/// Folder in which the API finds its Redis password or URL.
+pub const REDIS_SECRET_FOLDER: &str = "/etc/faciliauto/redis";
+/// Folder in which the seed Job finds a stock of the user's.
+pub const STOCK_FOLDER: &str = "/etc/faciliauto/stock";
+/// Key of a seed ConfigMap.
+pub const STOCK_FILE: &str = "stock.json";
+/// Key of the generated password.
+pub const PASSWORD_KEY: &str = "password";
+/// Key of Redis's users.
+pub const ACL_KEY: &str = "users.acl";
+/// Redis's user that the API logs in as.
+pub const REDIS_USER: &str = "api";
+
+/// Labels of a child: `instance` is the resource's name, `component` the part of the system.
+pub fn labels(instance: &str, component: &str) -> BTreeMap<String, String> {
+    let mut labels = selector(instance, component);
+    labels.insert(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned());
+    labels.insert(PART_OF.to_owned(), "faciliauto".to_owned());
+    labels
+}
+
+/// The labels by which pods are selected. They can never change: a Deployment's selector is immutable.
+pub fn selector(instance: &str, component: &str) -> BTreeMap<String, String> {
+    [(NAME, "faciliauto"), (INSTANCE, instance), (COMPONENT, component)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// The label selector of the API's pods as one line.
+pub fn selector_line(instance: &str, component: &str) -> String {
+    let pairs: Vec<_> = selector(instance, component)
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    pairs.join(",")
+}
+
+/// Name of Redis's StatefulSet and Service.
+pub fn redis(instance: &str) -> String {
+    format!("{instance}-redis")
+}
+
+/// Name of the Secret with Redis's generated password.
+pub fn credentials(instance: &str) -> String {
+    format!("{instance}-redis-credentials")
+}
+
+/// Name of the Secret with Redis's users.
+pub fn acl(instance: &str) -> String {
+    format!("{instance}-redis-acl")
+}
+
+/// Name of the immutable ConfigMap with the API's settings.
+pub fn config(instance: &str, hash: &str) -> String {
+    format!("{instance}-config-{hash}")
+}
+
+/// Name of the immutable ConfigMap with Redis's configuration file.
+pub fn redis_config(instance: &str, hash: &str) -> String {
+    format!("{instance}-redis-config-{hash}")
+}
+
+/// Name of the seed Job.
+pub fn seed(instance: &str, hash: &str) -> String {
+    format!("{instance}-seed-{hash}")
+}
+
+/// Name of Redis's volume claim, which the StatefulSet makes from its template.
+pub fn redis_volume(instance: &str) -> String {
+    format!("{REDIS_VOLUME}-{}-0", redis(instance))
+}
+
+/// Name of Redis's volume within its pod.
+pub const REDIS_VOLUME: &str = "data";
+
+/// A hash of `parts` as 8 hexadecimal digits: enough to tell the few configurations of one resource
+/// apart, short enough for a name. Parts are kept apart by their length.
+pub fn short_hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.len().to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hex(&hasher.finalize()[..4])
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,492 @@
+//! One look at one resource: the five steps in order, then the answer.
+//!
+//! | step | kind | does |
+//! | --- | --- | --- |
+//! | dereference | async, client | reads what the resource refers to |
+//! | validate | pure | raw resource and what was read → one validated type |
+//! | build | pure | validated type → every child (`resources`) |
+//! | apply | async, client | server-side apply in order; prunes |
+//! | conditions, status | pure, then async | live children → conditions; one patch, if it differs |
+//!
+//! A failure of an early step does not skip the last one: what went wrong is told in the conditions.
+
+pub mod apply;
+pub mod conditions;
+pub mod dereference;
+pub mod observe;
+pub mod status;
+pub mod trouble;
+pub mod validate;
+
+mod notices;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode, Seed};
+use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
+use kube::{Client, ResourceExt, api::DynamicObject, core::DeserializeGuard};
+use kube_runtime::{controller::Action, reflector::ObjectRef};
+
+use crate::{
+    backoff::{Backoff, jitter},
+    children::{Children, project},
+    events::{Events, Notice},
+    memory::Memory,
+    metrics::Metrics,
+    reconcile::{
+        apply::{Outcome, Scope, apply, credentials},
+        conditions::Look,
+        dereference::dereference,
+        observe::Observed,
+        validate::{ReleaseDefaults, SeedSource, Validated, validate},
+    },
+    resources::{Inputs, Kind, build},
+};
+
+/// Longest time that one look may take; every call within has a bound of its own.
+const LONGEST_LOOK: Duration = Duration::from_secs(180);
+
+/// How often a healthy resource is looked at when nothing happens: Secrets are not watched, and one
+/// that was deleted is missed by the next pod that starts.
+const REST: Duration = Duration::from_secs(600);
+
+/// The same for a resource that refers to a Secret of the user's.
+const REST_WITH_REFERENCES: Duration = Duration::from_secs(60);
+
+/// Pause in a namespace that is going away.
+const NAMESPACE_ENDING: Duration = Duration::from_secs(60);
+
+/// Two status writes of one resource are at least this far apart, unless readiness changes.
+const STATUS_HOLD: Duration = Duration::from_secs(2);
+
+/// What reconciling works with; one for the process.
+pub struct Context {
+    /// Client of the API server.
+    pub client: Client,
+    /// Live children.
+    pub children: Arc<Children>,
+    /// What is remembered between looks.
+    pub memory: Memory,
+    /// Where people are told.
+    pub events: Events,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What resources that name no image get.
+    pub defaults: ReleaseDefaults,
+}
+
+/// Why a look failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The resource does not read as one.
+    #[error("failed to read the resource: {0}")]
+    Decode(String),
+    /// What it refers to could not be read.
+    #[error(transparent)]
+    Dereference(#[from] dereference::Error),
+    /// It cannot be built from.
+    #[error(transparent)]
+    Validate(#[from] validate::Error),
+    /// What it refers to is not there; the rest was done.
+    #[error("{0}")]
+    Waiting(String),
+    /// Objects that are not ours stand in the way; the rest was done.
+    #[error("{0} objects that are not ours stand in the way")]
+    NameConflict(usize),
+    /// The children could not be brought to what was built.
+    #[error(transparent)]
+    Apply(#[from] apply::Error),
+    /// The status could not be written.
+    #[error(transparent)]
+    Status(#[from] status::Error),
+    /// It took too long.
+    #[error("failed to finish within {LONGEST_LOOK:?}")]
+    TooLong,
+}
+
+/// When to look again after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Nothing helps but a change of the resource.
+    OnChange,
+    /// Soon, and then less often: somebody will put something there.
+    Missing,
+    /// With growing pauses.
+    Failure,
+    /// The namespace is going away: leave it alone.
+    NamespaceEnding,
+}
+
+/// A failure as conditions tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The resource itself is at fault.
+    Invalid {
+        /// What to change.
+        message: String,
+    },
+    /// The API server refuses an object that the resource asks for.
+    Refused {
+        /// What it says.
+        message: String,
+    },
+    /// Something that the resource refers to is not there.
+    MissingReference {
+        /// What is missing.
+        message: String,
+    },
+    /// Something failed that may pass.
+    Failed {
+        /// What.
+        message: String,
+    },
+}
+
+impl Error {
+    /// A stable word for metrics.
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::Decode(_) => "decode",
+            Self::Dereference(_) => "dereference",
+            Self::Validate(validate::Error::Invalid { .. }) => "invalid",
+            Self::Validate(validate::Error::MissingReference { .. }) | Self::Waiting(_) => {
+                "missing_reference"
+            }
+            Self::NameConflict(_) | Self::Apply(apply::Error::CredentialsNotOurs { .. }) => "name_conflict",
+            Self::Apply(_) => "apply",
+            Self::Status(_) => "status",
+            Self::TooLong => "timeout",
+        }
+    }
+
+    /// When to look again.
+    pub fn retry(&self) -> Retry {
+        if self.namespace_is_ending() {
+            return Retry::NamespaceEnding;
+        }
+        match self {
+            Self::Decode(_) | Self::Validate(validate::Error::Invalid { .. }) => Retry::OnChange,
+            Self::Validate(validate::Error::MissingReference { .. })
+            | Self::Waiting(_)
+            | Self::NameConflict(_)
+            | Self::Apply(apply::Error::CredentialsNotOurs { .. }) => Retry::Missing,
+            Self::Apply(error) if is_invalid(error) => Retry::OnChange,
+            Self::Dereference(_) | Self::Apply(_) | Self::Status(_) | Self::TooLong => Retry::Failure,
+        }
+    }
+
+    fn namespace_is_ending(&self) -> bool {
+        let answer = match self {
+            Self::Apply(error) => error.api_error(),
+            Self::Dereference(error) => Some(error.api_error()),
+            _ => None,
+        };
+        matches!(answer, Some(kube::Error::Api(status)) if status.code == 403 && status.message.contains("being terminated"))
+    }
+
+    /// The failure as conditions tell it; none when conditions say it otherwise.
+    fn failure(&self) -> Option<Failure> {
+        Some(match self {
+            Self::Validate(validate::Error::Invalid { problems }) => Failure::Invalid {
+                message: problems.join("; "),
+            },
+            Self::Validate(validate::Error::MissingReference { message }) => Failure::MissingReference {
+                message: message.clone(),
+            },
+            Self::Waiting(_)
+            | Self::NameConflict(_)
+            | Self::Apply(apply::Error::CredentialsNotOurs { .. }) => {
+                return None;
+            }
+            Self::Apply(error) if is_invalid(error) => Failure::Refused {
+                message: with_cause(self),
+            },
+            _ => Failure::Failed {
+                message: format!("{}. It is tried again.", with_cause(self)),
+            },
+        })
+    }
+}
+
+/// Whether the API server finds fault with an object itself.
+fn is_invalid(error: &apply::Error) -> bool {
+    matches!(error, apply::Error::Apply { source: kube::Error::Api(status), .. } if status.code == 422 || status.code == 400)
+}
+
+/// An error with what caused it, in one line.
+fn with_cause(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// Looks at one resource and brings its children to what it declares.
+///
+/// # Errors
+/// At the first step that fails; its conditions tell of it.
+pub async fn reconcile(
+    resource: Arc<DeserializeGuard<FaciliAutoDeployment>>,
+    context: Arc<Context>,
+) -> Result<Action, Error> {
+    let began = Instant::now();
+    let result = match tokio::time::timeout(LONGEST_LOOK, look(&resource, &context)).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::TooLong),
+    };
+    context
+        .metrics
+        .count_reconciliation(began.elapsed(), result.as_ref().err().map(Error::category));
+    if result.is_ok()
+        && let Ok(resource) = &resource.0
+    {
+        let uid = resource.uid().unwrap_or_default();
+        context
+            .memory
+            .with(&ObjectRef::from_obj(resource), &uid, |remembered| {
+                remembered.failures = 0
+            });
+    }
+    result
+}
+
+async fn look(guard: &DeserializeGuard<FaciliAutoDeployment>, context: &Context) -> Result<Action, Error> {
+    // Never from a store that has not finished its first list: what is missing there may exist.
+    context.children.wait_until_filled().await;
+    let resource = match &guard.0 {
+        Ok(resource) => resource,
+        Err(invalid) => {
+            let note = format!(
+                "The resource cannot be read, and is left alone until it changes: {}",
+                invalid.error
+            );
+            context
+                .events
+                .publish(guard, &Notice::warning("Rejected", note))
+                .await;
+            return Err(Error::Decode(invalid.error.clone()));
+        }
+    };
+    if resource.metadata.deletion_timestamp.is_some() {
+        // The cluster removes what we own; nothing outside it needs us.
+        return Ok(Action::await_change());
+    }
+    let mut progress = Progress::default();
+    let result = steps(context, resource, &mut progress).await;
+    if let Err(error) = &result
+        && error.retry() == Retry::NamespaceEnding
+    {
+        return Ok(Action::requeue(NAMESPACE_ENDING));
+    }
+    let held = answer(context, resource, &progress, result.as_ref().err()).await?;
+    result?;
+    let rest = if resource.spec.redis.mode == RedisMode::External {
+        REST_WITH_REFERENCES
+    } else {
+        REST
+    };
+    Ok(Action::requeue(held.unwrap_or_else(|| jitter(rest))))
+}
+
+/// How far the steps came.
+#[derive(Debug, Default)]
+struct Progress {
+    wanted: Vec<(Kind, String)>,
+    outcome: Outcome,
+    seed_missing: Option<String>,
+    password_remade: bool,
+}
+
+async fn steps(
+    context: &Context,
+    resource: &FaciliAutoDeployment,
+    progress: &mut Progress,
+) -> Result<(), Error> {
+    let referenced = dereference(&context.client, resource).await?;
+    let validated = validate(resource, &referenced, &context.defaults)?;
+    let before = observe(context, &validated);
+    let password = if resource.spec.redis.mode == RedisMode::Managed {
+        let existing = referenced.credentials.as_ref();
+        let ensured = credentials::ensure(&context.client, &validated, existing).await;
+        let credentials = ensured.inspect_err(|error| progress.note_conflict(error))?;
+        progress.password_remade = credentials.made_now && before.stateful_set.is_some();
+        progress
+            .wanted
+            .push((Kind::Secret, crate::names::credentials(&validated.owner.name)));
+        Some(credentials.password)
+    } else {
+        None
+    };
+    let inputs = Inputs {
+        password,
+        seed_is_due: seed_is_due(resource, &before),
+    };
+    let children = build(&validated, &inputs)
+        .into_children()
+        .map_err(apply::Error::Serialize)?;
+    progress
+        .wanted
+        .extend(children.iter().map(|child| (child.kind, child.name.clone())));
+    let scope = Scope {
+        client: &context.client,
+        children: &context.children,
+        validated: &validated,
+        acl: referenced.acl.and_then(secret_as_live),
+    };
+    progress.outcome = apply(&scope, children).await?;
+    if !progress.outcome.conflicts.is_empty() {
+        return Err(Error::NameConflict(progress.outcome.conflicts.len()));
+    }
+    if let SeedSource::Missing { message } = &validated.seed
+        && !is_seeded(resource)
+    {
+        progress.seed_missing = Some(message.clone());
+        return Err(Error::Waiting(message.clone()));
+    }
+    Ok(())
+}
+
+impl Progress {
+    fn note_conflict(&mut self, error: &apply::Error) {
+        if let apply::Error::CredentialsNotOurs { name, leftover } = error {
+            self.outcome.conflicts.push(apply::NameConflict {
+                kind: Kind::Secret,
+                name: name.clone(),
+                leftover: *leftover,
+            });
+        }
+    }
+}
+
+fn observe(context: &Context, validated: &Validated) -> Observed {
+    let owner = &validated.owner;
+    Observed::of(&context.children, &owner.namespace, &owner.name, &owner.uid)
+}
+
+/// The import is due once, and only when there is a Redis to take it: a Job that starts before fails
+/// and backs off for longer than Redis takes.
+fn seed_is_due(resource: &FaciliAutoDeployment, observed: &Observed) -> bool {
+    let redis = resource.spec.redis.mode == RedisMode::External || observed.redis_is_ready();
+    redis && resource.spec.stock.seed != Seed::None && !is_seeded(resource) && !observed.seeded()
+}
+
+fn is_seeded(resource: &FaciliAutoDeployment) -> bool {
+    resource
+        .status
+        .as_ref()
+        .and_then(|status| status.stock.as_ref())
+        .is_some_and(|stock| stock.seeded)
+}
+
+/// A Secret that was read by name, in the shape in which stores hold live children.
+fn secret_as_live(secret: Secret) -> Option<DynamicObject> {
+    let value = serde_json::to_value(secret).ok()?;
+    let mut object: DynamicObject = serde_json::from_value(value).ok()?;
+    project(Kind::Secret, &mut object);
+    Some(object)
+}
+
+/// Draws conditions and status, writes them if they differ, and tells people what changed. Returns
+/// how long a write was put off, if it was.
+async fn answer(
+    context: &Context,
+    resource: &FaciliAutoDeployment,
+    progress: &Progress,
+    error: Option<&Error>,
+) -> Result<Option<Duration>, Error> {
+    let (name, namespace) = (resource.name_any(), resource.namespace().unwrap_or_default());
+    let uid = resource.uid().unwrap_or_default();
+    let reference = ObjectRef::from_obj(resource);
+    let observed = Observed::of(&context.children, &namespace, &name, &uid);
+    let found = Look {
+        failure: error.and_then(Error::failure),
+        conflicts: progress.outcome.conflicts.clone(),
+        volume_refused: progress.outcome.volume_refused.clone(),
+        seed_missing: progress.seed_missing.clone(),
+    };
+    let (previous, since_write) = context.memory.with(&reference, &uid, |remembered| {
+        let ours = remembered
+            .status
+            .as_ref()
+            .filter(|(base, _)| *base == resource.resource_version());
+        let stored = resource.status.clone().unwrap_or_default();
+        let previous = ours.map_or(stored, |(_, status)| status.clone());
+        (
+            previous,
+            remembered.status_written.map(|written| written.elapsed()),
+        )
+    });
+    let status = status::status(
+        resource,
+        &observed,
+        &found,
+        &progress.wanted,
+        &previous,
+        Timestamp::now(),
+    );
+
+    let mut notices = notices::of_outcome(&progress.outcome, progress.password_remade);
+    notices.extend(notices::of_ignored_scale(context, resource, &reference, &uid));
+    let mut held = None;
+    if status != previous {
+        let urgent = status::ready_changed(&previous, &status) || generation_moved(&previous, &status);
+        held = since_write
+            .filter(|_| !urgent)
+            .and_then(|since| STATUS_HOLD.checked_sub(since));
+        if held.is_none() {
+            status::patch(&context.client, resource, &status).await?;
+            notices.extend(notices::of_status(&previous, &status));
+            context.memory.with(&reference, &uid, |remembered| {
+                remembered.status = Some((resource.resource_version(), status));
+                remembered.status_written = Some(Instant::now());
+            });
+        }
+    }
+    context.events.publish_all(resource, &notices).await;
+    Ok(held)
+}
+
+/// A new generation is acknowledged at once: tools wait for it.
+fn generation_moved(previous: &FaciliAutoDeploymentStatus, status: &FaciliAutoDeploymentStatus) -> bool {
+    previous.observed_generation != status.observed_generation
+}
+
+/// When to look again at a resource after a failure.
+pub fn error_policy(
+    guard: Arc<DeserializeGuard<FaciliAutoDeployment>>,
+    error: &Error,
+    context: Arc<Context>,
+) -> Action {
+    let (name, namespace) = (guard.name_any(), guard.namespace().unwrap_or_default());
+    let reference: ObjectRef<FaciliAutoDeployment> = ObjectRef::new(&name).within(&namespace);
+    let uid = guard.uid().unwrap_or_default();
+    let failures = context.memory.with(&reference, &uid, |remembered| {
+        remembered.failures = remembered.failures.saturating_add(1);
+        remembered.failures
+    });
+    let pause = match error.retry() {
+        Retry::OnChange => jitter(REST),
+        Retry::Missing => Backoff::MISSING.after(failures),
+        Retry::Failure => Backoff::FAILURE.after(failures),
+        Retry::NamespaceEnding => NAMESPACE_ENDING,
+    };
+    tracing::warn!(
+        namespace,
+        name,
+        category = error.category(),
+        failures,
+        ?pause,
+        error = with_cause(error),
+        "a resource could not be brought to what it declares"
+    );
+    Action::requeue(pause)
+}

@@ -1,0 +1,356 @@
+//! Apply: bring what is live to what was built. Server-side apply with one field manager, in the
+//! order that build gives; what is unchanged is not written. What we own and no longer want goes.
+
+pub mod credentials;
+pub mod difference;
+mod prune;
+pub mod replicas;
+mod volume;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{DynamicObject, Patch, PatchParams},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    children::{Children, Place},
+    client::bounded,
+    names,
+    reconcile::{
+        apply::difference::differences,
+        validate::{Owner, Scaling, Validated},
+    },
+    resources::{Child, Kind},
+};
+use faciliauto_api::FaciliAutoDeployment;
+
+/// Failures of this step.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An object could not be read before its first apply.
+    #[error("failed to read {} {name}", kind.word())]
+    Read {
+        /// The object's kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
+    /// An object could not be applied.
+    #[error("failed to apply {} {name}", kind.word())]
+    Apply {
+        /// The object's kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
+    /// An object could not be deleted.
+    #[error("failed to delete {} {name}", kind.word())]
+    Delete {
+        /// The object's kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
+    /// The Secret with the generated password could not be made.
+    #[error("failed to create the Secret {name} with a new Redis password")]
+    CreateCredentials {
+        /// The Secret.
+        name: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
+    /// A Secret stands where the generated password should, and is not ours.
+    #[error("the Secret {name} exists and is not ours")]
+    CredentialsNotOurs {
+        /// The Secret.
+        name: String,
+        /// Whether it belongs to a resource of the same name that is gone.
+        leftover: bool,
+    },
+    /// The operating system gave no randomness.
+    #[error("failed to get randomness from the operating system")]
+    Randomness(#[source] getrandom::Error),
+    /// The children could not be written as JSON.
+    #[error("failed to write the children as JSON")]
+    Serialize(#[source] serde_json::Error),
+}
+
+impl Error {
+    /// What the API server said, where it was asked.
+    pub fn api_error(&self) -> Option<&kube::Error> {
+        match self {
+            Self::Read { source, .. }
+            | Self::Apply { source, .. }
+            | Self::Delete { source, .. }
+            | Self::CreateCredentials { source, .. } => Some(source),
+            Self::CredentialsNotOurs { .. } | Self::Randomness(_) | Self::Serialize(_) => None,
+        }
+    }
+}
+
+/// What this step works with.
+pub struct Scope<'a> {
+    /// Client of the API server.
+    pub client: &'a Client,
+    /// Live children.
+    pub children: &'a Children,
+    /// What the children were built from.
+    pub validated: &'a Validated,
+    /// The live Secret with Redis's users, which no store holds.
+    pub acl: Option<DynamicObject>,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Made anew.
+    pub created: Vec<(Kind, String)>,
+    /// Changed.
+    pub updated: Vec<(Kind, String)>,
+    /// Deleted.
+    pub pruned: Vec<(Kind, String)>,
+    /// Written, and changed by somebody on the way in.
+    pub mutated: Vec<(Kind, String)>,
+    /// Left alone: they exist and are not ours.
+    pub conflicts: Vec<NameConflict>,
+    /// Why a volume could not grow.
+    pub volume_refused: Option<String>,
+}
+
+/// An object that exists where a child should be, and is not ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameConflict {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// Whether it belongs to a resource of the same name that is gone, and will go too.
+    pub leftover: bool,
+}
+
+/// Applies `wanted` in order and prunes the rest.
+///
+/// # Errors
+/// At the first write or read that fails; what was done before stays done, the next look goes on.
+pub async fn apply(scope: &Scope<'_>, wanted: Vec<Child>) -> Result<Outcome, Error> {
+    // First: an autoscaler that is no longer wanted would go on setting the number that we are about
+    // to set. A budget on its way out may as well go with it.
+    let early = &Kind::PRUNED[..2];
+    let mut outcome = Outcome {
+        pruned: prune::prune(scope, &wanted, early).await?,
+        ..Outcome::default()
+    };
+    for child in &wanted {
+        apply_child(scope, child, &mut outcome).await?;
+    }
+    // Last: what the new children no longer need.
+    outcome
+        .pruned
+        .extend(prune::prune(scope, &wanted, &Kind::PRUNED[2..]).await?);
+    Ok(outcome)
+}
+
+async fn apply_child(scope: &Scope<'_>, child: &Child, outcome: &mut Outcome) -> Result<(), Error> {
+    let Child {
+        kind,
+        name,
+        object,
+        hash,
+    } = child;
+    let (kind, owner) = (*kind, &scope.validated.owner);
+    let place = Place {
+        kind,
+        namespace: owner.namespace.clone(),
+        name: name.clone(),
+    };
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(scope.client.clone(), &owner.namespace, &kind.api_resource());
+    let live = find(scope, &api, &place).await?;
+    if let Some(live) = &live {
+        if controller_uid(&live.metadata) != Some(owner.uid.as_str()) {
+            let leftover = is_leftover(live.owner_references(), scope.validated);
+            outcome.conflicts.push(NameConflict {
+                kind,
+                name: name.clone(),
+                leftover,
+            });
+            return Ok(());
+        }
+        // Its end is announced by an event; it is made again then. A Job is made once, never changed.
+        if live.metadata.deletion_timestamp.is_some() || kind == Kind::Job {
+            return Ok(());
+        }
+    }
+    let mut desired = object.clone();
+    if let (Kind::StatefulSet, Some(present)) = (kind, &live) {
+        match volume::grow(scope.client, scope.validated, &mut desired, present).await? {
+            volume::Growth::NotNeeded => {}
+            volume::Growth::Refused(reason) => outcome.volume_refused = Some(reason),
+            // The StatefulSet goes once its pod has been let go; it is made again when its end is announced.
+            volume::Growth::Done => {
+                outcome.updated.push((kind, name.clone()));
+                return Ok(());
+            }
+        }
+    }
+    if let (Kind::Deployment, Scaling::Automatic { min, .. }) = (kind, &scope.validated.scaling) {
+        replicas::carry(&mut desired, live.as_ref(), *min);
+    }
+    if let Some(live) = &live {
+        if is_as_wanted(scope, &place, &desired, hash, live) {
+            return Ok(());
+        }
+        if kind == Kind::Service {
+            clear_foreign_ports(&api, &desired, live).await?;
+        }
+    }
+    let answer = write(&api, kind, name, &desired).await?;
+    let left = differences(&without_version(desired), &as_value(&answer));
+    if scope.children.settle(&place, hash, left) {
+        outcome.mutated.push((kind, name.clone()));
+    }
+    scope.children.remember(place, answer);
+    let list = if live.is_some() {
+        &mut outcome.updated
+    } else {
+        &mut outcome.created
+    };
+    list.push((kind, name.clone()));
+    Ok(())
+}
+
+/// The live object, from its store; when the store lacks it, the API server is asked once, for an
+/// object without our label may stand there.
+async fn find(
+    scope: &Scope<'_>,
+    api: &Api<DynamicObject>,
+    place: &Place,
+) -> Result<Option<DynamicObject>, Error> {
+    if place.kind == Kind::Secret {
+        // Read a moment ago, together with everything that the resource refers to.
+        return Ok(scope.acl.clone());
+    }
+    if let Some(object) = scope.children.get(place) {
+        return Ok(Some(object.as_ref().clone()));
+    }
+    let read = |source| Error::Read {
+        kind: place.kind,
+        name: place.name.clone(),
+        source,
+    };
+    let mut found = bounded(api.get_opt(&place.name)).await.map_err(read)?;
+    if let Some(object) = &mut found {
+        crate::children::project(place.kind, object);
+    }
+    Ok(found)
+}
+
+/// Whether nothing has to be written: we want what we wanted, and every field we set is as we set it.
+fn is_as_wanted(scope: &Scope<'_>, place: &Place, desired: &Value, hash: &str, live: &DynamicObject) -> bool {
+    if live.annotations().get(names::APPLIED).map(String::as_str) != Some(hash) {
+        return false;
+    }
+    let found = differences(&without_version(desired.clone()), &as_value(live));
+    if !found.is_empty() && !scope.children.is_settled(place, hash, &found) {
+        let paths: Vec<_> = found.iter().map(|difference| difference.path.as_str()).collect();
+        tracing::info!(
+            kind = place.kind.word(),
+            namespace = place.namespace,
+            name = place.name,
+            ?paths,
+            "fields of ours were changed and are put right"
+        );
+        return false;
+    }
+    true
+}
+
+async fn write(
+    api: &Api<DynamicObject>,
+    kind: Kind,
+    name: &str,
+    desired: &Value,
+) -> Result<DynamicObject, Error> {
+    let parameters = PatchParams::apply(names::FIELD_MANAGER).force();
+    bounded(api.patch(name, &parameters, &Patch::Apply(desired)))
+        .await
+        .map_err(|source| Error::Apply {
+            kind,
+            name: name.to_owned(),
+            source,
+        })
+}
+
+/// Takes ports that others put there out of a Service. A port is merged by its number, so an edited
+/// one is a second port to server-side apply, of the same name, which no Service may have.
+async fn clear_foreign_ports(
+    api: &Api<DynamicObject>,
+    desired: &Value,
+    live: &DynamicObject,
+) -> Result<(), Error> {
+    let number = |port: &Value| port["port"].as_i64();
+    let list = |object: &Value| object["spec"]["ports"].as_array().cloned().unwrap_or_default();
+    let (wanted, present) = (list(desired), list(&live.data));
+    let is_foreign = |port: &Value| !wanted.iter().any(|ours| number(ours) == number(port));
+    if !present.iter().any(is_foreign) {
+        return Ok(());
+    }
+    let name = live.name_any();
+    let steps = json!([
+        {"op": "test", "path": "/metadata/resourceVersion", "value": live.resource_version()},
+        {"op": "replace", "path": "/spec/ports", "value": wanted},
+    ]);
+    let failed = |source| Error::Apply {
+        kind: Kind::Service,
+        name: name.clone(),
+        source,
+    };
+    let patch = serde_json::from_value(steps)
+        .map(Patch::Json::<()>)
+        .map_err(Error::Serialize)?;
+    let parameters = PatchParams {
+        field_manager: Some(names::FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    bounded(api.patch(&name, &parameters, &patch))
+        .await
+        .map(drop)
+        .map_err(failed)
+}
+
+/// The version at which something was read is a condition of the write, not a wish.
+fn without_version(mut desired: Value) -> Value {
+    if let Some(metadata) = desired["metadata"].as_object_mut() {
+        metadata.remove("resourceVersion");
+    }
+    desired
+}
+
+fn as_value(object: &DynamicObject) -> Value {
+    serde_json::to_value(object).unwrap_or_default()
+}
+
+/// UID of the controller of an object.
+pub fn controller_uid(metadata: &ObjectMeta) -> Option<&str> {
+    let owners = metadata.owner_references.as_deref().unwrap_or_default();
+    owners
+        .iter()
+        .find(|owner| owner.controller == Some(true))
+        .map(|owner| owner.uid.as_str())
+}
+
+/// Whether the owners show a resource of our kind and name, but not the one that is there now.
+fn is_leftover(owners: &[OwnerReference], validated: &Validated) -> bool {
+    let Owner { name, uid, .. } = &validated.owner;
+    owners.iter().any(|owner| {
+        owner.kind == FaciliAutoDeployment::kind(&()) && owner.name == *name && owner.uid != *uid
+    })
+}

@@ -1,0 +1,132 @@
+//! Growing Redis's volume. A StatefulSet's claim templates are immutable: the claim itself is grown,
+//! the StatefulSet is deleted without its pod, and made again around that pod with the new template.
+//!
+//! Each step looks at what is there, so a crash between two of them resumes at the right one.
+
+use faciliauto_api::Quantity;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions, PropagationPolicy},
+};
+use serde_json::{Value, json};
+
+use super::Error;
+use crate::{client::bounded, names, reconcile::validate::Validated, resources::Kind};
+
+/// Where a StatefulSet says how large its volumes shall be.
+const TEMPLATE_SIZE: &str = "/spec/volumeClaimTemplates/0/spec/resources/requests/storage";
+
+/// What became of a wish for a larger volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Growth {
+    /// The StatefulSet's template is as large as it shall be.
+    NotNeeded,
+    /// The claim is larger now, and the StatefulSet with the old template is gone.
+    Done,
+    /// The volume stays as it is; the sentence says why and what to do.
+    Refused(String),
+}
+
+/// Grows the volume when `desired`, a StatefulSet, asks for more than `live` has. When that is
+/// refused, `desired` is given the live size, so that everything else in it can still be applied.
+pub(super) async fn grow(
+    client: &Client,
+    validated: &Validated,
+    desired: &mut Value,
+    live: &DynamicObject,
+) -> Result<Growth, Error> {
+    let size = |object: &Value| {
+        object
+            .pointer(TEMPLATE_SIZE)
+            .and_then(Value::as_str)
+            .map(Quantity::from)
+    };
+    let (Some(wanted), Some(present)) = (size(desired), size(&live.data)) else {
+        return Ok(Growth::NotNeeded);
+    };
+    if wanted.compare(&present) != Some(std::cmp::Ordering::Greater) {
+        // Equal, or smaller than a volume that was grown by other means: it never shrinks.
+        set_size(desired, &present);
+        return Ok(Growth::NotNeeded);
+    }
+    if let Some(reason) = grow_claim(client, validated, &wanted).await? {
+        set_size(desired, &present);
+        return Ok(Growth::Refused(reason));
+    }
+    let api: Api<DynamicObject> = Api::namespaced_with(
+        client.clone(),
+        &validated.owner.namespace,
+        &Kind::StatefulSet.api_resource(),
+    );
+    let parameters = DeleteParams {
+        propagation_policy: Some(PropagationPolicy::Orphan),
+        preconditions: Some(Preconditions {
+            uid: live.uid(),
+            resource_version: None,
+        }),
+        ..DeleteParams::default()
+    };
+    let name = live.name_any();
+    match bounded(api.delete(&name, &parameters)).await {
+        Ok(_) => Ok(Growth::Done),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Growth::Done),
+        Err(source) => Err(Error::Delete {
+            kind: Kind::StatefulSet,
+            name,
+            source,
+        }),
+    }
+}
+
+fn set_size(desired: &mut Value, size: &Quantity) {
+    if let Some(field) = desired.pointer_mut(TEMPLATE_SIZE) {
+        *field = json!(size.0);
+    }
+}
+
+/// Asks for a larger volume. `Some` is why the cluster refuses.
+async fn grow_claim(
+    client: &Client,
+    validated: &Validated,
+    wanted: &Quantity,
+) -> Result<Option<String>, Error> {
+    let name = names::redis_volume(&validated.owner.name);
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &validated.owner.namespace);
+    let read = |source| Error::Read {
+        kind: Kind::PersistentVolumeClaim,
+        name: name.clone(),
+        source,
+    };
+    let Some(claim) = bounded(api.get_opt(&name)).await.map_err(read)? else {
+        return Ok(None);
+    };
+    let spec = claim.spec.unwrap_or_default();
+    let present = spec
+        .resources
+        .and_then(|resources| resources.requests?.remove("storage"));
+    let present = present.map(|quantity| Quantity(quantity.0)).unwrap_or_default();
+    if wanted.compare(&present).is_some_and(std::cmp::Ordering::is_le) {
+        return Ok(None);
+    }
+    let grown = json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {"resources": {"requests": {"storage": wanted.0}}},
+    });
+    let parameters = PatchParams::apply(names::FIELD_MANAGER).force();
+    match bounded(api.patch(&name, &parameters, &Patch::Apply(grown))).await {
+        Ok(_) => Ok(None),
+        Err(kube::Error::Api(status)) if status.code == 403 || status.is_invalid() => Ok(Some(format!(
+            "The volume {name} stays at {present}: the cluster refuses {wanted} ({}). Let its StorageClass {} allow volume expansion.",
+            status.message,
+            spec.storage_class_name.unwrap_or_default(),
+        ))),
+        Err(source) => Err(Error::Apply {
+            kind: Kind::PersistentVolumeClaim,
+            name,
+            source,
+        }),
+    }
+}

@@ -1,0 +1,533 @@
+//! Conditions: what holds and what does not, drawn from what is live. Pure; time is a parameter.
+
+use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode, Seed};
+use k8s_openapi::{
+    api::{apps::v1::Deployment, batch::v1::Job},
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
+use kube::ResourceExt;
+use serde::Deserialize;
+
+use crate::{
+    names,
+    reconcile::{
+        Failure,
+        apply::NameConflict,
+        observe::{Observed, job_condition},
+        trouble::{Trouble, pod_trouble},
+    },
+};
+
+/// What one look at a resource found, besides what is live.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// Why the look could not be finished.
+    pub failure: Option<Failure>,
+    /// Objects that stand where children should.
+    pub conflicts: Vec<NameConflict>,
+    /// Why a volume could not grow.
+    pub volume_refused: Option<String>,
+    /// Why the stock import cannot begin.
+    pub seed_missing: Option<String>,
+}
+
+/// A condition before it has a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Draft {
+    kind: &'static str,
+    status: &'static str,
+    reason: String,
+    message: String,
+}
+
+const TRUE: &str = "True";
+const FALSE: &str = "False";
+const UNKNOWN: &str = "Unknown";
+
+impl Draft {
+    fn new(
+        kind: &'static str,
+        status: &'static str,
+        reason: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            status,
+            reason: reason.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// All conditions of `resource`, the ones that are present only while true left out otherwise.
+/// The time of a condition moves only when its status does.
+pub fn conditions(
+    resource: &FaciliAutoDeployment,
+    observed: &Observed,
+    look: &Look,
+    previous: &FaciliAutoDeploymentStatus,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let available = available(resource, observed);
+    let redis = redis_ready(resource, observed, look);
+    let ready = ready(&available, &redis);
+    let conflict = name_conflict(resource, &look.conflicts);
+    let stalled = stalled(observed, look, conflict.as_ref());
+    let reconciling = if stalled.is_some() {
+        None
+    } else {
+        reconciling(observed, look, &ready)
+    };
+    let drafts = [
+        Some(ready),
+        Some(available),
+        Some(redis),
+        Some(autoscaling_active(resource, observed)),
+        stock_seeded(resource, observed, look, previous),
+        conflict,
+        reconciling,
+        stalled,
+    ];
+    drafts
+        .into_iter()
+        .flatten()
+        .map(|draft| dated(draft, resource, previous, now))
+        .collect()
+}
+
+/// Whether a condition of this type is true.
+pub fn is_true(conditions: &[Condition], kind: &str) -> bool {
+    find(conditions, kind).is_some_and(|condition| condition.status == TRUE)
+}
+
+/// A condition by type.
+pub fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+fn dated(
+    draft: Draft,
+    resource: &FaciliAutoDeployment,
+    previous: &FaciliAutoDeploymentStatus,
+    now: Timestamp,
+) -> Condition {
+    let Draft {
+        kind,
+        status,
+        reason,
+        message,
+    } = draft;
+    // The default status of the CRD carries the beginning of time: that was no transition.
+    let since = find(&previous.conditions, kind)
+        .filter(|condition| {
+            condition.status == status && condition.last_transition_time.0 > Timestamp::UNIX_EPOCH
+        })
+        .map_or_else(
+            || Time(whole_seconds(now)),
+            |condition| condition.last_transition_time.clone(),
+        );
+    Condition {
+        type_: kind.to_owned(),
+        status: status.to_owned(),
+        reason: word(&reason),
+        message: shorten(message),
+        observed_generation: resource.metadata.generation,
+        last_transition_time: since,
+    }
+}
+
+/// The API keeps seconds; what it drops would differ from what it answers.
+fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// A reason must look like a CamelCase word; one that comes from a cluster may not.
+fn word(reason: &str) -> String {
+    let word: String = reason.chars().filter(char::is_ascii_alphanumeric).collect();
+    if word.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        word
+    } else {
+        "Unknown".to_owned()
+    }
+}
+
+/// The API takes 32,768 characters; nobody reads more than this.
+fn shorten(mut message: String) -> String {
+    const LONGEST: usize = 2048;
+    if message.len() > LONGEST {
+        let mut end = LONGEST;
+        while !message.is_char_boundary(end) {
+            end -= 1;
+        }
+        message.truncate(end);
+    }
+    message
+}
+
+/// Fewest API pods with which the system counts as available.
+fn wanted_pods(resource: &FaciliAutoDeployment) -> i32 {
+    let spec = &resource.spec;
+    if spec.autoscaling.enabled {
+        spec.autoscaling.min_replicas
+    } else {
+        spec.replicas.0
+    }
+}
+
+fn available(resource: &FaciliAutoDeployment, observed: &Observed) -> Draft {
+    let wanted = wanted_pods(resource);
+    let Some(deployment) = &observed.deployment else {
+        return Draft::new(
+            "Available",
+            FALSE,
+            "DeploymentMissing",
+            "The API's Deployment does not exist yet.",
+        );
+    };
+    let ready = deployment
+        .status
+        .as_ref()
+        .and_then(|status| status.ready_replicas)
+        .unwrap_or(0);
+    if ready >= wanted {
+        let message = format!("At least {wanted} API pods are ready.");
+        return Draft::new("Available", TRUE, "MinimumReplicasReady", message);
+    }
+    let trouble = pod_trouble(observed.pods_of(names::API)).or_else(|| replica_failure(deployment));
+    match trouble {
+        Some(Trouble { reason, message }) => Draft::new(
+            "Available",
+            FALSE,
+            reason,
+            format!("{ready} of {wanted} API pods are ready. {message}"),
+        ),
+        None => {
+            let message = format!("{ready} of {wanted} API pods are ready.");
+            Draft::new("Available", FALSE, "WaitingForPods", message)
+        }
+    }
+}
+
+/// Pods that the cluster does not let a Deployment make, by a quota or an admission policy.
+fn replica_failure(deployment: &Deployment) -> Option<Trouble> {
+    let condition =
+        deployment_condition(deployment, "ReplicaFailure").filter(|condition| condition.status == TRUE)?;
+    Some(Trouble {
+        reason: condition
+            .reason
+            .clone()
+            .unwrap_or_else(|| "ReplicaFailure".to_owned()),
+        message: format!(
+            "The cluster refuses pods: {}",
+            condition.message.as_deref().unwrap_or_default()
+        ),
+    })
+}
+
+fn deployment_condition<'a>(
+    deployment: &'a Deployment,
+    kind: &str,
+) -> Option<&'a k8s_openapi::api::apps::v1::DeploymentCondition> {
+    let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
+    conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+fn redis_ready(resource: &FaciliAutoDeployment, observed: &Observed, look: &Look) -> Draft {
+    const KIND: &str = "RedisReady";
+    if resource.spec.redis.mode == RedisMode::External {
+        return match &look.failure {
+            Some(Failure::MissingReference { message }) => {
+                Draft::new(KIND, FALSE, "UrlSecretMissing", message)
+            }
+            _ => Draft::new(
+                KIND,
+                UNKNOWN,
+                "NotProbed",
+                "The external Redis is not probed by the operator.",
+            ),
+        };
+    }
+    if observed.redis_is_ready() {
+        return Draft::new(KIND, TRUE, "Ready", "Redis answers.");
+    }
+    if observed.stateful_set.is_none() {
+        return Draft::new(
+            KIND,
+            FALSE,
+            "StatefulSetMissing",
+            "Redis's StatefulSet does not exist yet.",
+        );
+    }
+    match pod_trouble(observed.pods_of(names::REDIS)) {
+        Some(Trouble { reason, message }) => Draft::new(KIND, FALSE, reason, message),
+        None => Draft::new(
+            KIND,
+            FALSE,
+            "WaitingForPod",
+            "Redis is starting: its pod is not ready yet.",
+        ),
+    }
+}
+
+/// The worst of the two. A Redis that nobody probes does not gate.
+fn ready(available: &Draft, redis: &Draft) -> Draft {
+    if redis.status == FALSE {
+        let reason = format!("Redis{}", redis.reason);
+        return Draft::new("Ready", FALSE, reason, format!("Redis: {}", redis.message));
+    }
+    if available.status == TRUE {
+        return Draft::new("Ready", TRUE, "Ready", "The API and its Redis are up.");
+    }
+    Draft::new(
+        "Ready",
+        FALSE,
+        available.reason.clone(),
+        format!("API: {}", available.message),
+    )
+}
+
+fn autoscaling_active(resource: &FaciliAutoDeployment, observed: &Observed) -> Draft {
+    const KIND: &str = "AutoscalingActive";
+    if !resource.spec.autoscaling.enabled {
+        return Draft::new(
+            KIND,
+            FALSE,
+            "Disabled",
+            "Autoscaling is off; spec.replicas sets the number of API pods.",
+        );
+    }
+    let status = observed
+        .autoscaler
+        .as_ref()
+        .and_then(|autoscaler| autoscaler.status.as_ref());
+    let conditions = status
+        .and_then(|status| status.conditions.as_ref())
+        .into_iter()
+        .flatten();
+    let active = conditions
+        .into_iter()
+        .find(|condition| condition.type_ == "ScalingActive");
+    // The autoscaler's own message names whichever metric won this time, and so never rests.
+    match active {
+        Some(active) if active.status == TRUE => Draft::new(
+            KIND,
+            TRUE,
+            "Active",
+            "The autoscaler measures use and sets the number of API pods.",
+        ),
+        Some(active) => {
+            let reason = active.reason.clone().unwrap_or_else(|| "Inactive".to_owned());
+            let message = format!(
+                "The autoscaler cannot measure use ({reason}): check that metrics-server runs, and see `kubectl describe hpa {}`.",
+                resource.name_any()
+            );
+            Draft::new(KIND, FALSE, reason, message)
+        }
+        None => Draft::new(
+            KIND,
+            UNKNOWN,
+            "NotMeasuredYet",
+            "The autoscaler has not reported yet.",
+        ),
+    }
+}
+
+/// What an import says about itself, in its termination message.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ImportReport {
+    created: Option<bool>,
+    cars: Option<u64>,
+    dealerships: Option<u64>,
+    error: Option<String>,
+}
+
+fn stock_seeded(
+    resource: &FaciliAutoDeployment,
+    observed: &Observed,
+    look: &Look,
+    previous: &FaciliAutoDeploymentStatus,
+) -> Option<Draft> {
+    const KIND: &str = "StockSeeded";
+    let report = import_report(observed);
+    if observed.seeded() || previous.stock.as_ref().is_some_and(|stock| stock.seeded) {
+        let before = find(&previous.conditions, KIND).filter(|condition| condition.status == TRUE);
+        let message = match (report, before) {
+            (_, Some(before)) => before.message.clone(),
+            (
+                Some(ImportReport {
+                    created: Some(true),
+                    cars: Some(cars),
+                    dealerships: Some(dealerships),
+                    ..
+                }),
+                _,
+            ) => {
+                format!("{cars} cars of {dealerships} dealerships were imported.")
+            }
+            (
+                Some(ImportReport {
+                    created: Some(false), ..
+                }),
+                _,
+            ) => "Redis held a stock already; it was kept.".to_owned(),
+            _ => "The stock was imported.".to_owned(),
+        };
+        return Some(Draft::new(KIND, TRUE, "Imported", message));
+    }
+    if resource.spec.stock.seed == Seed::None {
+        return None;
+    }
+    if let Some(message) = &look.seed_missing {
+        return Some(Draft::new(KIND, FALSE, "SeedConfigMapMissing", message));
+    }
+    let failed = observed.seed_jobs.iter().find(|job| job_condition(job, "Failed"));
+    let running = observed.seed_jobs.iter().any(|job| !job_condition(job, "Failed"));
+    if let (Some(job), false) = (failed, running) {
+        return Some(Draft::new(KIND, FALSE, "ImportFailed", failure_of(job, report)));
+    }
+    if running {
+        let trouble = pod_trouble(observed.pods_of(names::SEED));
+        return Some(match trouble {
+            Some(Trouble { reason, message }) => Draft::new(KIND, FALSE, reason, message),
+            None => Draft::new(KIND, FALSE, "Importing", "The stock is being imported."),
+        });
+    }
+    Some(Draft::new(
+        KIND,
+        FALSE,
+        "WaitingForRedis",
+        "The stock is imported as soon as Redis is ready.",
+    ))
+}
+
+fn failure_of(job: &Job, report: Option<ImportReport>) -> String {
+    let conditions = job
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref())
+        .into_iter()
+        .flatten();
+    let condition = conditions
+        .into_iter()
+        .find(|condition| condition.type_ == "Failed");
+    let why = report
+        .and_then(|report| report.error)
+        .or_else(|| condition.and_then(|condition| condition.message.clone()))
+        .unwrap_or_default();
+    format!(
+        "The import of the stock failed: {why} It is tried again when Job {} has been cleared away.",
+        job.name_any()
+    )
+}
+
+/// The report of the import that ended last.
+fn import_report(observed: &Observed) -> Option<ImportReport> {
+    let ended = observed.pods_of(names::SEED).filter_map(|pod| {
+        let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+        statuses
+            .iter()
+            .find_map(|status| status.state.as_ref()?.terminated.clone())
+    });
+    let last = ended.max_by_key(|ended| ended.finished_at.as_ref().map(|time| time.0))?;
+    serde_json::from_str(last.message?.trim()).ok()
+}
+
+fn name_conflict(resource: &FaciliAutoDeployment, conflicts: &[NameConflict]) -> Option<Draft> {
+    let foreign: Vec<_> = conflicts.iter().filter(|conflict| !conflict.leftover).collect();
+    if foreign.is_empty() {
+        return None;
+    }
+    let names: Vec<_> = foreign
+        .iter()
+        .map(|conflict| format!("{} {}", conflict.kind.word(), conflict.name))
+        .collect();
+    let message = format!(
+        "{} in namespace {} exists and is not this resource's, so it was left alone: delete or rename it, or give this resource another name.",
+        names.join(", "),
+        resource.namespace().unwrap_or_default()
+    );
+    Some(Draft::new("NameConflict", TRUE, "NotOurs", message))
+}
+
+fn stalled(observed: &Observed, look: &Look, conflict: Option<&Draft>) -> Option<Draft> {
+    const KIND: &str = "Stalled";
+    if let Some(Failure::Invalid { message }) = &look.failure {
+        return Some(Draft::new(KIND, TRUE, "Invalid", message));
+    }
+    if let Some(Failure::Refused { message }) = &look.failure {
+        return Some(Draft::new(KIND, TRUE, "Rejected", message));
+    }
+    if let Some(conflict) = conflict {
+        return Some(Draft::new(KIND, TRUE, "NameConflict", conflict.message.clone()));
+    }
+    if let Some(message) = &look.volume_refused {
+        return Some(Draft::new(KIND, TRUE, "VolumeCannotGrow", message));
+    }
+    let deployment = observed.deployment.as_ref()?;
+    let progressing = deployment_condition(deployment, "Progressing")?;
+    if progressing.status != FALSE || progressing.reason.as_deref() != Some("ProgressDeadlineExceeded") {
+        return None;
+    }
+    let trouble = pod_trouble(observed.pods_of(names::API))
+        .map(|trouble| trouble.message)
+        .unwrap_or_default();
+    Some(Draft::new(
+        KIND,
+        TRUE,
+        "RolloutFailed",
+        format!("The API's rollout makes no progress. {trouble}"),
+    ))
+}
+
+fn reconciling(observed: &Observed, look: &Look, ready: &Draft) -> Option<Draft> {
+    const KIND: &str = "Reconciling";
+    match &look.failure {
+        Some(Failure::MissingReference { message }) => {
+            return Some(Draft::new(KIND, TRUE, "WaitingForReference", message));
+        }
+        Some(Failure::Failed { message }) => return Some(Draft::new(KIND, TRUE, "Retrying", message)),
+        Some(Failure::Invalid { .. } | Failure::Refused { .. }) | None => {}
+    }
+    if look.conflicts.iter().any(|conflict| conflict.leftover) {
+        let message = "Objects of a deleted resource of the same name are still going away.";
+        return Some(Draft::new(KIND, TRUE, "WaitingForDeletion", message));
+    }
+    if ready.status != TRUE {
+        return Some(Draft::new(KIND, TRUE, "Progressing", ready.message.clone()));
+    }
+    if is_rolling_out(observed) {
+        let trouble =
+            pod_trouble(observed.pods_of(names::API)).or_else(|| pod_trouble(observed.pods_of(names::REDIS)));
+        let trouble = trouble
+            .map(|trouble| format!(" {}", trouble.message))
+            .unwrap_or_default();
+        return Some(Draft::new(
+            KIND,
+            TRUE,
+            "RollingOut",
+            format!("Pods of an older revision still serve.{trouble}"),
+        ));
+    }
+    None
+}
+
+/// Whether pods of an older revision are left, of the API or of Redis.
+pub fn is_rolling_out(observed: &Observed) -> bool {
+    let api = observed.deployment.as_ref().is_some_and(|deployment| {
+        let status = deployment.status.clone().unwrap_or_default();
+        let seen = status.observed_generation.unwrap_or(0) >= deployment.metadata.generation.unwrap_or(0);
+        !seen || status.updated_replicas.unwrap_or(0) < status.replicas.unwrap_or(0)
+    });
+    let redis = observed.stateful_set.as_ref().is_some_and(|set| {
+        let status = set.status.clone().unwrap_or_default();
+        let seen = status.observed_generation.unwrap_or(0) >= set.metadata.generation.unwrap_or(0);
+        !seen || (status.update_revision.is_some() && status.current_revision != status.update_revision)
+    });
+    api || redis
+}
+
+#[cfg(test)]
+mod tests;

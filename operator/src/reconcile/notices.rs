@@ -1,0 +1,119 @@
+//! What a person would want to find in `kubectl describe`: few, and each once.
+
+use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus};
+use kube_runtime::reflector::ObjectRef;
+
+use super::Context;
+use crate::{
+    events::Notice,
+    reconcile::{
+        apply::Outcome,
+        conditions::{find, is_true},
+    },
+    resources::Kind,
+};
+
+/// What was written.
+pub(super) fn of_outcome(outcome: &Outcome, password_remade: bool) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    // A Job is told of when it has ended.
+    let list = |objects: &[(Kind, String)]| {
+        let words: Vec<_> = objects
+            .iter()
+            .filter(|(kind, _)| *kind != Kind::Job)
+            .map(|(kind, name)| format!("{} {name}", kind.word()))
+            .collect();
+        words.join(", ")
+    };
+    for (reason, verb, objects) in [
+        ("Created", "Created", &outcome.created),
+        ("Updated", "Updated", &outcome.updated),
+        ("Pruned", "Deleted, no longer wanted:", &outcome.pruned),
+    ] {
+        let names = list(objects);
+        if !names.is_empty() {
+            notices.push(Notice::normal(reason, format!("{verb} {names}.")));
+        }
+    }
+    if !outcome.mutated.is_empty() {
+        let note = format!(
+            "Something in this cluster changes what is applied: {}.",
+            list(&outcome.mutated)
+        );
+        notices.push(Notice::warning("Mutated", note));
+    }
+    if password_remade {
+        let note = "The Secret with the Redis password was gone. A new password was made; Redis and the API are restarted with it.";
+        notices.push(Notice::warning("SecretLost", note));
+    }
+    notices
+}
+
+/// What changed in the status.
+pub(super) fn of_status(
+    before: &FaciliAutoDeploymentStatus,
+    after: &FaciliAutoDeploymentStatus,
+) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let message = |kind: &str| {
+        find(&after.conditions, kind)
+            .map(|condition| condition.message.clone())
+            .unwrap_or_default()
+    };
+    match (
+        is_true(&before.conditions, "Ready"),
+        is_true(&after.conditions, "Ready"),
+    ) {
+        // A version was served before, so it is not the first time.
+        (false, true) if before.version.is_some() => {
+            notices.push(Notice::normal("Recovered", message("Ready")))
+        }
+        (false, true) => notices.push(Notice::normal("Ready", message("Ready"))),
+        (true, false) => notices.push(Notice::warning("Degraded", message("Ready"))),
+        _ => {}
+    }
+    let seeded =
+        |status: &FaciliAutoDeploymentStatus| status.stock.as_ref().is_some_and(|stock| stock.seeded);
+    if seeded(after) && !seeded(before) {
+        notices.push(Notice::normal("StockImported", message("StockSeeded")));
+    }
+    let failed = |status| find_reason(status, "StockSeeded") == Some("ImportFailed");
+    if failed(after) && !failed(before) {
+        notices.push(Notice::warning("ImportFailed", message("StockSeeded")));
+    }
+    let stalled = find_reason(after, "Stalled");
+    if stalled.is_some() && stalled != find_reason(before, "Stalled") {
+        let reason = match stalled {
+            Some("Invalid" | "Rejected") => "Rejected",
+            Some("NameConflict") => "NameConflict",
+            Some("VolumeCannotGrow") => "VolumeCannotGrow",
+            _ => "RolloutFailed",
+        };
+        notices.push(Notice::warning(reason, message("Stalled")));
+    }
+    notices
+}
+
+fn find_reason<'a>(status: &'a FaciliAutoDeploymentStatus, kind: &str) -> Option<&'a str> {
+    find(&status.conditions, kind).map(|condition| condition.reason.as_str())
+}
+
+/// `kubectl scale` sets a number that autoscaling ignores; silence would look like a failure.
+pub(super) fn of_ignored_scale(
+    context: &Context,
+    resource: &FaciliAutoDeployment,
+    reference: &ObjectRef<FaciliAutoDeployment>,
+    uid: &str,
+) -> Option<Notice> {
+    let now = resource.spec.replicas.0;
+    let before = context
+        .memory
+        .with(reference, uid, |remembered| remembered.replicas.replace(now));
+    if !resource.spec.autoscaling.enabled || before.is_none_or(|before| before == now) {
+        return None;
+    }
+    let note = format!(
+        "spec.replicas is {now} now, and has no effect while autoscaling is on: change autoscaling.minReplicas and autoscaling.maxReplicas instead."
+    );
+    Some(Notice::warning("ScaleIgnored", note))
+}

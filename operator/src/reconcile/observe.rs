@@ -1,0 +1,96 @@
+//! The live children of one resource, typed, as conditions are drawn from them. Pure but for stores.
+
+use k8s_openapi::api::{
+    apps::v1::{Deployment, StatefulSet},
+    autoscaling::v2::HorizontalPodAutoscaler,
+    batch::v1::Job,
+    core::v1::Pod,
+};
+use kube::{ResourceExt, api::DynamicObject};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    children::{Children, Place},
+    names,
+    reconcile::apply::controller_uid,
+    resources::Kind,
+};
+
+/// What is live.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The API.
+    pub deployment: Option<Deployment>,
+    /// The managed Redis.
+    pub stateful_set: Option<StatefulSet>,
+    /// What sets the number of API pods.
+    pub autoscaler: Option<HorizontalPodAutoscaler>,
+    /// Stock imports.
+    pub seed_jobs: Vec<Job>,
+    /// All pods.
+    pub pods: Vec<Pod>,
+}
+
+impl Observed {
+    /// Reads the stores for the resource `name` with `uid`. Objects of others do not count.
+    pub fn of(children: &Children, namespace: &str, name: &str, uid: &str) -> Self {
+        let one = |kind: Kind, name: String| {
+            let place = Place {
+                kind,
+                namespace: namespace.to_owned(),
+                name,
+            };
+            children
+                .get(&place)
+                .filter(|object| controller_uid(&object.metadata) == Some(uid))
+        };
+        let jobs = children.of_instance(Kind::Job, namespace, name);
+        let pods = children.of_instance(Kind::Pod, namespace, name);
+        Self {
+            deployment: one(Kind::Deployment, name.to_owned()).and_then(|object| typed(&object)),
+            stateful_set: one(Kind::StatefulSet, names::redis(name)).and_then(|object| typed(&object)),
+            autoscaler: one(Kind::HorizontalPodAutoscaler, name.to_owned()).and_then(|object| typed(&object)),
+            seed_jobs: jobs
+                .iter()
+                .filter(|object| controller_uid(&object.metadata) == Some(uid))
+                .filter_map(|object| typed(object))
+                .collect(),
+            pods: pods.iter().filter_map(|object| typed(object)).collect(),
+        }
+    }
+
+    /// The pods of one part of the system.
+    pub fn pods_of(&self, component: &str) -> impl Iterator<Item = &Pod> {
+        self.pods
+            .iter()
+            .filter(move |pod| pod.labels().get(names::COMPONENT).map(String::as_str) == Some(component))
+    }
+
+    /// Whether the managed Redis answers.
+    pub fn redis_is_ready(&self) -> bool {
+        let status = self.stateful_set.as_ref().and_then(|set| set.status.as_ref());
+        status.and_then(|status| status.ready_replicas).unwrap_or(0) > 0
+    }
+
+    /// Whether an import of the stock has finished well.
+    pub fn seeded(&self) -> bool {
+        self.seed_jobs.iter().any(|job| job_condition(job, "Complete"))
+    }
+}
+
+/// Whether a Job's condition is true.
+pub fn job_condition(job: &Job, kind: &str) -> bool {
+    let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition.type_ == kind && condition.status == "True")
+}
+
+/// An object that does not read as its own type is treated as absent: the next event brings it anew.
+fn typed<K: DeserializeOwned>(object: &DynamicObject) -> Option<K> {
+    let value = serde_json::to_value(object).ok()?;
+    serde_json::from_value(value)
+        .map_err(|error| tracing::warn!(%error, "a child cannot be read"))
+        .ok()
+}

@@ -1,0 +1,166 @@
+//! Status: what the operator answers, as one patch, and only when it differs.
+
+use faciliauto_api::{
+    ChildStatus, FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode, RedisStatus, StockStatus,
+};
+use k8s_openapi::{api::apps::v1::Deployment, jiff::Timestamp};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+
+use crate::{
+    client::bounded,
+    names,
+    reconcile::{
+        conditions::{Look, conditions, is_rolling_out, is_true},
+        observe::Observed,
+    },
+    resources::Kind,
+};
+
+/// Failure of this step.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The status could not be written.
+    #[error("failed to patch the status")]
+    Patch(#[source] kube::Error),
+}
+
+/// The whole status, drawn from what is live. Pure.
+pub fn status(
+    resource: &FaciliAutoDeployment,
+    observed: &Observed,
+    look: &Look,
+    wanted: &[(Kind, String)],
+    previous: &FaciliAutoDeploymentStatus,
+    now: Timestamp,
+) -> FaciliAutoDeploymentStatus {
+    let (name, namespace) = (resource.name_any(), resource.namespace().unwrap_or_default());
+    let pods = observed
+        .deployment
+        .as_ref()
+        .and_then(|deployment| deployment.status.clone())
+        .unwrap_or_default();
+    let managed = resource.spec.redis.mode == RedisMode::Managed;
+    let seeded = observed.seeded() || previous.stock.as_ref().is_some_and(|stock| stock.seeded);
+    let conditions = conditions(resource, observed, look, previous, now);
+    let children = if wanted.is_empty() {
+        // The look ended before it knew: what was known stays.
+        previous.children.clone()
+    } else {
+        wanted
+            .iter()
+            .map(|(kind, name)| child_status(*kind, name, observed, look))
+            .collect()
+    };
+    FaciliAutoDeploymentStatus {
+        observed_generation: resource.metadata.generation,
+        replicas: Some(pods.replicas.unwrap_or(0)),
+        ready_replicas: Some(pods.ready_replicas.unwrap_or(0)),
+        selector: Some(names::selector_line(&name, names::API)),
+        version: version(observed).or_else(|| previous.version.clone()),
+        url: Some(format!("http://{name}.{namespace}.svc")),
+        redis: Some(RedisStatus {
+            ready: managed.then(|| observed.redis_is_ready()),
+            endpoint: managed.then(|| format!("{}:{}", names::redis(&name), names::REDIS_PORT)),
+        }),
+        stock: Some(StockStatus { seeded }),
+        children,
+        conditions,
+    }
+}
+
+/// The version that serves: the image's tag, or what is left of its digest, once no pod of another
+/// revision serves beside it.
+fn version(observed: &Observed) -> Option<String> {
+    let deployment = observed.deployment.as_ref()?;
+    let serving = deployment.status.as_ref()?.ready_replicas.unwrap_or(0) > 0;
+    if !serving || is_rolling_out(observed) {
+        return None;
+    }
+    let image = api_image(deployment)?;
+    let version = match image.split_once('@') {
+        Some((_, digest)) => digest
+            .split_at_checked("sha256:".len() + 12)
+            .map_or(digest, |(start, _)| start),
+        None => image.rsplit_once(':').map_or("latest", |(_, tag)| tag),
+    };
+    Some(version.to_owned())
+}
+
+fn api_image(deployment: &Deployment) -> Option<&str> {
+    let containers = &deployment.spec.as_ref()?.template.spec.as_ref()?.containers;
+    containers
+        .iter()
+        .find(|container| container.name == names::API)?
+        .image
+        .as_deref()
+}
+
+fn child_status(kind: Kind, name: &str, observed: &Observed, look: &Look) -> ChildStatus {
+    let api_resource = kind.api_resource();
+    let conflict = look
+        .conflicts
+        .iter()
+        .any(|conflict| conflict.kind == kind && conflict.name == name);
+    let (ready, reason) = match kind {
+        _ if conflict => (false, "NameConflict"),
+        Kind::Deployment => {
+            let status = observed
+                .deployment
+                .as_ref()
+                .and_then(|deployment| deployment.status.as_ref());
+            let conditions = status
+                .and_then(|status| status.conditions.as_ref())
+                .into_iter()
+                .flatten();
+            let available = conditions
+                .into_iter()
+                .any(|condition| condition.type_ == "Available" && condition.status == "True");
+            (available, "Unavailable")
+        }
+        Kind::StatefulSet => (observed.redis_is_ready(), "NotReady"),
+        Kind::Job => (observed.seeded(), "Unfinished"),
+        _ => (true, ""),
+    };
+    ChildStatus {
+        api_version: api_resource.api_version,
+        kind: api_resource.kind,
+        name: name.to_owned(),
+        ready,
+        reason: if ready { String::new() } else { reason.to_owned() },
+    }
+}
+
+/// Whether readiness went from one side to the other.
+pub fn ready_changed(before: &FaciliAutoDeploymentStatus, after: &FaciliAutoDeploymentStatus) -> bool {
+    is_true(&before.conditions, "Ready") != is_true(&after.conditions, "Ready")
+}
+
+/// Writes the status.
+///
+/// # Errors
+/// When the API server refuses or does not answer. A resource that is gone is no error.
+pub async fn patch(
+    client: &Client,
+    resource: &FaciliAutoDeployment,
+    status: &FaciliAutoDeploymentStatus,
+) -> Result<(), Error> {
+    let api: Api<FaciliAutoDeployment> =
+        Api::namespaced(client.clone(), &resource.namespace().unwrap_or_default());
+    let body = json!({
+        "apiVersion": FaciliAutoDeployment::api_version(&()),
+        "kind": FaciliAutoDeployment::kind(&()),
+        // A namesake made in the meantime must not get this one's status.
+        "metadata": {"uid": resource.uid()},
+        "status": status,
+    });
+    let parameters = PatchParams::apply(names::FIELD_MANAGER).force();
+    match bounded(api.patch_status(&resource.name_any(), &parameters, &Patch::Apply(body))).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(()),
+        Err(source) => Err(Error::Patch(source)),
+    }
+}

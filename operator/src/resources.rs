@@ -1,0 +1,294 @@
+//! Build: the validated type in, the whole set of children out. Pure; one builder per kind of child.
+
+pub mod autoscaler;
+pub mod config;
+pub mod deployment;
+pub mod disruption_budget;
+pub mod kind;
+pub mod pod;
+pub mod redis_acl;
+pub mod redis_config;
+pub mod redis_stateful_set;
+pub mod seed_job;
+pub mod service;
+pub mod service_account;
+
+use k8s_openapi::{
+    api::{
+        apps::v1::{Deployment, StatefulSet},
+        autoscaling::v2::HorizontalPodAutoscaler,
+        batch::v1::Job,
+        core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+        policy::v1::PodDisruptionBudget,
+    },
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+};
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    names,
+    reconcile::validate::{Owner, RedisSettings, Validated},
+};
+
+pub use kind::Kind;
+
+/// What build needs beside the declaration.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// The managed Redis's password; absent for an external Redis.
+    pub password: Option<String>,
+    /// Whether the stock import is due: never done, and Redis is there to take it.
+    pub seed_is_due: bool,
+}
+
+/// Every child of one resource.
+#[derive(Clone, Debug)]
+pub struct Resources {
+    /// Identity of all pods; no token is mounted.
+    pub service_account: ServiceAccount,
+    /// The API's settings.
+    pub config: ConfigMap,
+    /// What a managed Redis consists of.
+    pub redis: Option<RedisResources>,
+    /// The stock import, while it is due.
+    pub seed: Option<Job>,
+    /// The API.
+    pub deployment: Deployment,
+    /// Where the API answers.
+    pub service: Service,
+    /// What keeps node drains from taking too many pods.
+    pub disruption_budget: Option<PodDisruptionBudget>,
+    /// What sets the number of API pods.
+    pub autoscaler: Option<HorizontalPodAutoscaler>,
+}
+
+/// What a managed Redis consists of, besides its generated credentials.
+#[derive(Clone, Debug)]
+pub struct RedisResources {
+    /// Redis's users.
+    pub acl: Secret,
+    /// Redis's configuration file.
+    pub config: ConfigMap,
+    /// Where Redis answers.
+    pub service: Service,
+    /// Redis itself, with its volume.
+    pub stateful_set: StatefulSet,
+}
+
+/// One child, ready to be compared with what is live.
+#[derive(Clone, Debug)]
+pub struct Child {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// The whole object as JSON, our hash among its annotations.
+    pub object: Value,
+    /// The hash.
+    pub hash: String,
+}
+
+/// The whole set of children.
+pub fn build(validated: &Validated, inputs: &Inputs) -> Resources {
+    let config = config::build(validated);
+    let redis = match &validated.redis {
+        RedisSettings::Managed(managed) => {
+            let acl = redis_acl::build(validated, inputs.password.as_deref().unwrap_or_default());
+            let redis_config = redis_config::build(validated, managed);
+            let stateful_set = redis_stateful_set::build(validated, managed, &redis_config, &acl);
+            Some(RedisResources {
+                acl,
+                config: redis_config,
+                service: service::redis(validated),
+                stateful_set,
+            })
+        }
+        RedisSettings::External(_) => None,
+    };
+    let fingerprint = match (&validated.redis, &redis) {
+        (RedisSettings::External(external), _) => external.fingerprint.clone(),
+        (_, Some(redis)) => redis_acl::fingerprint(&redis.acl),
+        (_, None) => String::new(),
+    };
+    Resources {
+        service_account: service_account::build(validated),
+        seed: inputs
+            .seed_is_due
+            .then(|| seed_job::build(validated, &config))
+            .flatten(),
+        deployment: deployment::build(validated, &config, &fingerprint),
+        service: service::api(validated),
+        disruption_budget: disruption_budget::build(validated),
+        autoscaler: autoscaler::build(validated),
+        config,
+        redis,
+    }
+}
+
+impl Resources {
+    /// The children in the order in which they are applied.
+    ///
+    /// # Errors
+    /// When an object cannot be written as JSON.
+    pub fn into_children(self) -> Result<Vec<Child>, serde_json::Error> {
+        // Destructured whole: a new kind of child does not compile until its place is decided.
+        let Self {
+            service_account,
+            config,
+            redis,
+            seed,
+            deployment,
+            service,
+            disruption_budget,
+            autoscaler,
+        } = self;
+        let mut children = Vec::new();
+        // Pods cannot be made without their identity, so it comes before everything that has pods.
+        children.push(child(Kind::ServiceAccount, &service_account)?);
+        // What pods mount or read stands before the pods, or their first start fails and backs off.
+        children.push(child(Kind::ConfigMap, &config)?);
+        if let Some(RedisResources {
+            acl,
+            config,
+            service,
+            stateful_set,
+        }) = redis
+        {
+            children.push(child(Kind::Secret, &acl)?);
+            children.push(child(Kind::ConfigMap, &config)?);
+            // The name must resolve when the API starts to look for Redis.
+            children.push(child(Kind::Service, &service)?);
+            children.push(child(Kind::StatefulSet, &stateful_set)?);
+        }
+        if let Some(seed) = seed {
+            children.push(child(Kind::Job, &seed)?);
+        }
+        // A budget that exists before the pods holds from the first of them on.
+        if let Some(disruption_budget) = disruption_budget {
+            children.push(child(Kind::PodDisruptionBudget, &disruption_budget)?);
+        }
+        children.push(child(Kind::Deployment, &deployment)?);
+        children.push(child(Kind::Service, &service)?);
+        // Last: an autoscaler whose target does not exist yet reports a failure that nobody can act on.
+        if let Some(autoscaler) = autoscaler {
+            children.push(child(Kind::HorizontalPodAutoscaler, &autoscaler)?);
+        }
+        Ok(children)
+    }
+}
+
+fn child<K>(kind: Kind, object: &K) -> Result<Child, serde_json::Error>
+where
+    K: Resource + Serialize,
+{
+    Ok(Child::new(kind, object.name_any(), serde_json::to_value(object)?))
+}
+
+impl Child {
+    /// A child whose hash is taken of `object` as it is given.
+    pub fn new(kind: Kind, name: String, mut object: Value) -> Self {
+        let hash = content_hash(&canonical(object.clone()).unwrap_or(Value::Null));
+        // Sent as it was built, not canonically: an empty namespaceSelector says more than none.
+        object["metadata"]["annotations"][names::APPLIED] = json!(hash);
+        Self {
+            kind,
+            name,
+            object,
+            hash,
+        }
+    }
+}
+
+/// The object without nulls and empty values, which a server does not tell from absent ones.
+pub fn canonical(value: Value) -> Option<Value> {
+    match value {
+        Value::Null => None,
+        Value::String(text) if text.is_empty() => None,
+        Value::Array(items) => {
+            // An item that is empty still holds its place.
+            let items: Vec<_> = items
+                .into_iter()
+                .map(|item| {
+                    if item.is_object() {
+                        canonical(item).unwrap_or(json!({}))
+                    } else {
+                        item
+                    }
+                })
+                .collect();
+            (!items.is_empty()).then_some(Value::Array(items))
+        }
+        Value::Object(fields) => {
+            let fields: serde_json::Map<_, _> = fields
+                .into_iter()
+                .filter_map(|(key, value)| Some((key, canonical(value)?)))
+                .collect();
+            (!fields.is_empty()).then_some(Value::Object(fields))
+        }
+        other => Some(other),
+    }
+}
+
+/// A hash of the canonical object, the same whatever the order of its keys.
+fn content_hash(object: &Value) -> String {
+    use sha2::{Digest, Sha256};
+    let mut text = String::new();
+    write_sorted(object, &mut text);
+    names::hex(&Sha256::digest(text.as_bytes())[..8])
+}
+
+fn write_sorted(value: &Value, text: &mut String) {
+    match value {
+        Value::Object(fields) => {
+            let mut sorted: Vec<_> = fields.iter().collect();
+            sorted.sort_by_key(|(key, _)| *key);
+            text.push('{');
+            for (key, value) in sorted {
+                text.push_str(&Value::from(key.as_str()).to_string());
+                text.push(':');
+                write_sorted(value, text);
+                text.push(',');
+            }
+            text.push('}');
+        }
+        Value::Array(items) => {
+            text.push('[');
+            for item in items {
+                write_sorted(item, text);
+                text.push(',');
+            }
+            text.push(']');
+        }
+        other => text.push_str(&other.to_string()),
+    }
+}
+
+/// Metadata of a child: name, namespace, labels, and the owner reference by which the cluster
+/// removes it together with the resource.
+pub(crate) fn metadata(owner: &Owner, name: String, component: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name),
+        namespace: Some(owner.namespace.clone()),
+        labels: Some(names::labels(&owner.name, component)),
+        owner_references: Some(vec![owner_reference(owner)]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// The controller reference that every child but volumes carries.
+pub(crate) fn owner_reference(owner: &Owner) -> OwnerReference {
+    use faciliauto_api::FaciliAutoDeployment;
+    OwnerReference {
+        api_version: FaciliAutoDeployment::api_version(&()).into_owned(),
+        kind: FaciliAutoDeployment::kind(&()).into_owned(),
+        name: owner.name.clone(),
+        uid: owner.uid.clone(),
+        controller: Some(true),
+        block_owner_deletion: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+//! The API's settings, as an immutable ConfigMap whose name carries the hash of its content: pods of
+//! an older revision keep the settings they were started with.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use crate::{
+    names,
+    reconcile::validate::{RedisSettings, Validated},
+    resources::metadata,
+};
+
+/// Seconds that requests in flight get to finish after SIGTERM.
+pub(crate) const DRAIN_SECONDS: i64 = 20;
+
+pub(crate) fn build(validated: &Validated) -> ConfigMap {
+    let settings = settings(validated);
+    let hash = names::short_hash(
+        settings
+            .iter()
+            .flat_map(|(key, value)| [key.as_str(), value.as_str()]),
+    );
+    ConfigMap {
+        metadata: metadata(
+            &validated.owner,
+            names::config(&validated.owner.name, &hash),
+            "config",
+        ),
+        data: Some(settings),
+        immutable: Some(true),
+        ..ConfigMap::default()
+    }
+}
+
+/// The service's environment; its meaning is the service's `configuration.rs`.
+fn settings(validated: &Validated) -> BTreeMap<String, String> {
+    let mut settings: BTreeMap<String, String> = [
+        ("FACILIAUTO_LISTEN", format!("0.0.0.0:{}", names::HTTP_PORT)),
+        (
+            "FACILIAUTO_METRICS_LISTEN",
+            format!("0.0.0.0:{}", names::METRICS_PORT),
+        ),
+        ("FACILIAUTO_KEY_PREFIX", validated.key_prefix.clone()),
+        ("FACILIAUTO_LOG_LEVEL", validated.api.log_level.to_owned()),
+        ("FACILIAUTO_DRAIN_SECONDS", DRAIN_SECONDS.to_string()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into();
+    match &validated.redis {
+        RedisSettings::Managed(_) => {
+            let url = format!(
+                "redis://{}@{}:{}",
+                names::REDIS_USER,
+                names::redis(&validated.owner.name),
+                names::REDIS_PORT
+            );
+            settings.insert("FACILIAUTO_REDIS_URL".to_owned(), url);
+            let file = format!("{}/{}", names::REDIS_SECRET_FOLDER, names::PASSWORD_KEY);
+            settings.insert("FACILIAUTO_REDIS_PASSWORD_FILE".to_owned(), file);
+        }
+        RedisSettings::External(external) => {
+            let file = format!("{}/{}", names::REDIS_SECRET_FOLDER, external.key);
+            settings.insert("FACILIAUTO_REDIS_URL_FILE".to_owned(), file);
+        }
+    }
+    settings
+}

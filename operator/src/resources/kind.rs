@@ -1,0 +1,93 @@
+//! The kinds of object that the operator writes or watches.
+
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet, StatefulSet},
+    autoscaling::v2::HorizontalPodAutoscaler,
+    batch::v1::Job,
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
+    policy::v1::PodDisruptionBudget,
+};
+use kube::core::ApiResource;
+
+/// A kind of object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)] // the names are Kubernetes's own
+pub enum Kind {
+    ServiceAccount,
+    Secret,
+    ConfigMap,
+    Service,
+    StatefulSet,
+    Job,
+    PodDisruptionBudget,
+    Deployment,
+    HorizontalPodAutoscaler,
+    ReplicaSet,
+    Pod,
+    PersistentVolumeClaim,
+}
+
+impl Kind {
+    /// Kinds with a watch and a store of their own. Secrets are absent on purpose: they are read by
+    /// name, so that the operator needs no right to list every Secret of the cluster.
+    pub const WATCHED: [Self; 10] = [
+        Self::ServiceAccount,
+        Self::ConfigMap,
+        Self::Service,
+        Self::StatefulSet,
+        Self::Job,
+        Self::PodDisruptionBudget,
+        Self::Deployment,
+        Self::HorizontalPodAutoscaler,
+        Self::ReplicaSet,
+        Self::Pod,
+    ];
+
+    /// Kinds of which an object that is no longer wanted is deleted. Jobs end by themselves, pods and
+    /// ReplicaSets belong to their own controllers, Secrets have fixed names, volumes stay.
+    pub const PRUNED: [Self; 7] = [
+        Self::HorizontalPodAutoscaler,
+        Self::PodDisruptionBudget,
+        Self::Service,
+        Self::Deployment,
+        Self::StatefulSet,
+        Self::ConfigMap,
+        Self::ServiceAccount,
+    ];
+
+    /// How the API server addresses the kind.
+    pub fn api_resource(self) -> ApiResource {
+        match self {
+            Self::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
+            Self::Secret => ApiResource::erase::<Secret>(&()),
+            Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
+            Self::Service => ApiResource::erase::<Service>(&()),
+            Self::StatefulSet => ApiResource::erase::<StatefulSet>(&()),
+            Self::Job => ApiResource::erase::<Job>(&()),
+            Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
+            Self::Deployment => ApiResource::erase::<Deployment>(&()),
+            Self::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
+            Self::ReplicaSet => ApiResource::erase::<ReplicaSet>(&()),
+            Self::Pod => ApiResource::erase::<Pod>(&()),
+            Self::PersistentVolumeClaim => ApiResource::erase::<PersistentVolumeClaim>(&()),
+        }
+    }
+
+    /// The kind's name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ServiceAccount => "ServiceAccount",
+            Self::Secret => "Secret",
+            Self::ConfigMap => "ConfigMap",
+            Self::Service => "Service",
+            Self::StatefulSet => "StatefulSet",
+            Self::Job => "Job",
+            Self::PodDisruptionBudget => "PodDisruptionBudget",
+            Self::Deployment => "Deployment",
+            Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
+            Self::ReplicaSet => "ReplicaSet",
+            Self::Pod => "Pod",
+            Self::PersistentVolumeClaim => "PersistentVolumeClaim",
+        }
+    }
+}
