@@ -57,7 +57,7 @@ pub enum ApiError {
     NoCatalogue,
     /// The process should get no traffic now.
     NotReady {
-        /// Why, as a word for the person who looks at a pod.
+        /// Why, in Portuguese, for the person who looks at a pod.
         reason: &'static str,
     },
     /// All processors are taken.

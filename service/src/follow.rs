@@ -193,7 +193,7 @@ impl Follower {
                 now = condition.word(),
                 reason,
                 in_memory,
-                "the store cannot be followed; the catalogue in memory stays"
+                "the store cannot be followed"
             ),
         }
     }

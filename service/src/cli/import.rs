@@ -267,7 +267,7 @@ fn show(progress: Progress<'_>, terminal: bool) {
             eprintln!();
         }
     } else if written == pieces {
-        say(&format!("{dealership}: {pieces} pieces written"));
+        say(&format!("{dealership}: {written} of {pieces} pieces"));
     }
 }
 

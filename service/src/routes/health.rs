@@ -56,15 +56,17 @@ pub(super) async fn live() -> HttpResponse {
 /// A catalogue is in memory, be it an empty one, and the process is not about to stop.
 pub(super) async fn ready(shared: web::Data<Shared>) -> Result<HttpResponse, ApiError> {
     if shared.stopping.load(Ordering::Relaxed) {
-        return Err(ApiError::NotReady { reason: "stopping" });
+        return Err(ApiError::NotReady {
+            reason: "está encerrando",
+        });
     }
     if shared.showroom.served().is_none() {
         return Err(ApiError::NotReady {
             reason: match shared.showroom.store() {
-                StoreCondition::Unknown | StoreCondition::Followed => "the store has not been read yet",
-                StoreCondition::Unreachable => "the store cannot be reached",
-                StoreCondition::NotOpen => "no stock has been imported, not even an empty one",
-                StoreCondition::Unusable => "the stored stock cannot be used",
+                StoreCondition::Unknown | StoreCondition::Followed => "o estoque ainda não foi lido",
+                StoreCondition::Unreachable => "o Redis não responde",
+                StoreCondition::NotOpen => "nenhum estoque foi importado, nem mesmo um vazio",
+                StoreCondition::Unusable => "o estoque guardado não pode ser usado",
             },
         });
     }

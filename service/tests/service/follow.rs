@@ -100,7 +100,10 @@ async fn an_open_and_empty_store_is_served_as_it_is() {
     let application = on(&server).await;
     eventually("it has asked", async || {
         let problem = application.get("/readyz").await;
-        problem.text.contains("no stock has been imported").then_some(())
+        problem
+            .text
+            .contains("nenhum estoque foi importado")
+            .then_some(())
     })
     .await;
     application.get("/cars").await.problem(503);

@@ -30,7 +30,7 @@ async fn a_store_that_is_away_at_the_start_is_waited_for() {
     let application = TestApplication::on(&redis.url()).await;
     eventually("it has tried", async || {
         let answer = application.get("/readyz").await;
-        answer.text.contains("the store cannot be reached").then_some(())
+        answer.text.contains("o Redis não responde").then_some(())
     })
     .await;
     application.get("/readyz").await.problem(503);
