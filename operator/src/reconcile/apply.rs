@@ -213,7 +213,7 @@ async fn apply_child(scope: &Scope<'_>, child: &Child, outcome: &mut Outcome) ->
         }
     }
     let answer = write(&api, kind, name, &desired).await?;
-    let left = differences(&without_version(desired), &as_value(&answer));
+    let left = differences(&comparable(desired), &as_value(&answer));
     if scope.children.settle(&place, hash, left) {
         outcome.mutated.push((kind, name.clone()));
     }
@@ -258,7 +258,7 @@ fn is_as_wanted(scope: &Scope<'_>, place: &Place, desired: &Value, hash: &str, l
     if live.annotations().get(names::APPLIED).map(String::as_str) != Some(hash) {
         return false;
     }
-    let found = differences(&without_version(desired.clone()), &as_value(live));
+    let found = differences(&comparable(desired.clone()), &as_value(live));
     if !found.is_empty() && !scope.children.is_settled(place, hash, &found) {
         let paths: Vec<_> = found.iter().map(|difference| difference.path.as_str()).collect();
         tracing::info!(
@@ -326,8 +326,13 @@ async fn clear_foreign_ports(
         .map_err(failed)
 }
 
-/// The version at which something was read is a condition of the write, not a wish.
-fn without_version(mut desired: Value) -> Value {
+/// What can be compared with a live object: the version at which something was read is a condition of
+/// the write, not a wish, and the items of a list do not say their kind.
+fn comparable(mut desired: Value) -> Value {
+    if let Some(object) = desired.as_object_mut() {
+        object.remove("apiVersion");
+        object.remove("kind");
+    }
     if let Some(metadata) = desired["metadata"].as_object_mut() {
         metadata.remove("resourceVersion");
     }
