@@ -19,12 +19,9 @@ MEASURE = 88
 
 
 def print_recommendation(target: Target) -> None:
-    """Posts the questionnaire through the Service, by the API server's proxy, so it works on any cluster."""
-    proxy = f"/api/v1/namespaces/{NAMESPACE}/services/{RESOURCE}:http/proxy"
-    answer = json.loads(
-        target.kubectl("create", "--raw", f"{proxy}/recommend", "-f", "-", stdin=json.dumps(QUESTIONNAIRE))
-    )
-    stock = json.loads(target.kubectl("get", "--raw", f"{proxy}/health"))
+    """What the pods answer to the questionnaire, through their Service."""
+    answer = target.call_service(NAMESPACE, RESOURCE, "/recommend", QUESTIONNAIRE)
+    stock = target.call_service(NAMESPACE, RESOURCE, "/health")
     profile = answer["profile_summary"]
     print(
         f"The best {answer['total_recommendations']} of {stock['cars']} cars for {profile['usage']},"

@@ -22,9 +22,18 @@ async fn minimal_resource_becomes_a_system_that_recommends_cars() {
         let ready = sandbox.wait_until_ready().await;
 
         assert_eq!(ready.data["status"]["readyReplicas"], 2, "minReplicas is 2");
-        assert_eq!(ready.data["status"]["url"], format!("http://{NAME}.{}.svc", sandbox.namespace));
-        assert_eq!(condition(&ready, "RedisReady").expect("RedisReady")["status"], "True");
-        assert!(condition(&ready, "Stalled").is_none(), "kstatus: Stalled is present only when true");
+        assert_eq!(
+            ready.data["status"]["url"],
+            format!("http://{NAME}.{}.svc", sandbox.namespace)
+        );
+        assert_eq!(
+            condition(&ready, "RedisReady").expect("RedisReady")["status"],
+            "True"
+        );
+        assert!(
+            condition(&ready, "Stalled").is_none(),
+            "kstatus: Stalled is present only when true"
+        );
 
         every_child_exists_and_is_ours(&sandbox, &ready.uid().expect("a uid")).await;
         api_recommends_through_its_service(&sandbox).await;
@@ -63,12 +72,19 @@ where
     K::DynamicType: Default,
 {
     let kind = K::kind(&K::DynamicType::default()).into_owned();
-    let found = sandbox.api::<K>().list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+    let found = sandbox
+        .api::<K>()
+        .list(&ListParams::default())
+        .await
+        .map_err(|error| error.to_string())?;
     let child = found
         .into_iter()
         .find(|object| object.name_any().starts_with(prefix))
         .ok_or_else(|| format!("{kind} {prefix} does not exist"))?;
-    let owner = child.owner_references().iter().find(|owner| owner.controller == Some(true));
+    let owner = child
+        .owner_references()
+        .iter()
+        .find(|owner| owner.controller == Some(true));
     if owner.map(|owner| owner.uid.as_str()) != Some(uid) {
         return Err(format!("{kind} {prefix} is not controlled by the resource"));
     }
@@ -90,12 +106,18 @@ async fn api_recommends_through_its_service(sandbox: &Sandbox) {
         "orcamento_min": 50_000, "orcamento_max": 90_000, "uso_principal": "familia",
         "tamanho_familia": 4, "prioridades": {"seguranca": 5, "espaco": 4}, "limit": 5,
     });
-    let answer = sandbox.call_api("POST", "/recommend", Some(questionnaire)).await.expect("an answer");
+    let answer = sandbox
+        .call_api("POST", "/recommend", Some(questionnaire))
+        .await
+        .expect("an answer");
     let cars = answer["recommendations"].as_array().expect("recommendations");
     assert_eq!(cars.len(), 5);
     for item in cars {
         let price = item["car"]["preco"].as_f64().expect("a price");
-        assert!((0.0..=90_000.0).contains(&price), "{price} is over the maximum budget");
+        assert!(
+            (0.0..=90_000.0).contains(&price),
+            "{price} is over the maximum budget"
+        );
         assert!(!item["justification"].as_str().expect("a reason").is_empty());
     }
     let health = sandbox.call_api("GET", "/health", None).await.expect("an answer");
@@ -106,16 +128,25 @@ async fn api_recommends_through_its_service(sandbox: &Sandbox) {
 /// Prevents: an autoscaler that shows `<unknown>`, because a container lacks requests.
 async fn autoscaler_reads_real_utilisation(sandbox: &Sandbox) {
     let autoscalers = sandbox.api::<HorizontalPodAutoscaler>();
-    let metrics = eventually("the HPA has current metrics", Duration::from_secs(120), || async {
-        let current = autoscalers.get(NAME).await.ok()?.status?.current_metrics?;
-        let known = current.iter().all(|metric| {
-            metric.container_resource.as_ref().is_some_and(|value| value.current.average_utilization.is_some())
-        });
-        (known && current.len() == 2).then_some(current)
-    })
+    let metrics = eventually(
+        "the HPA has current metrics",
+        Duration::from_secs(120),
+        || async {
+            let current = autoscalers.get(NAME).await.ok()?.status?.current_metrics?;
+            let known = current.iter().all(|metric| {
+                metric
+                    .container_resource
+                    .as_ref()
+                    .is_some_and(|value| value.current.average_utilization.is_some())
+            });
+            (known && current.len() == 2).then_some(current)
+        },
+    )
     .await;
-    let mut resources: Vec<_> =
-        metrics.into_iter().filter_map(|metric| Some(metric.container_resource?.name)).collect();
+    let mut resources: Vec<_> = metrics
+        .into_iter()
+        .filter_map(|metric| Some(metric.container_resource?.name))
+        .collect();
     resources.sort();
     assert_eq!(resources, ["cpu", "memory"]);
 }

@@ -27,10 +27,18 @@ async fn operator_killed_during_bring_up_converges_after_restart() {
             let mut operator = Operator::start();
             sleep(Duration::from_millis(milliseconds)).await;
             operator.kill();
-            let secret = sandbox.api::<Secret>().get_opt(&format!("{NAME}-redis-credentials")).await.expect("an answer");
+            let secret = sandbox
+                .api::<Secret>()
+                .get_opt(&format!("{NAME}-redis-credentials"))
+                .await
+                .expect("an answer");
             if let Some(secret) = secret {
                 let seen = (secret.uid(), secret.data);
-                assert_eq!(*password.get_or_insert_with(|| seen.clone()), seen, "a restart made a new password");
+                assert_eq!(
+                    *password.get_or_insert_with(|| seen.clone()),
+                    seen,
+                    "a restart made a new password"
+                );
             }
         }
         let _operator = Operator::start();
@@ -46,7 +54,11 @@ struct Operator(Child);
 impl Operator {
     fn start() -> Self {
         let log = env::temp_dir().join("faciliauto-operator-crash-test.log");
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("a log file");
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .expect("a log file");
         let child = Command::new(env!("CARGO_BIN_EXE_faciliauto-operator"))
             .args(["run", "--listen", "127.0.0.1:0"])
             .stdout(Stdio::from(log.try_clone().expect("a second handle")))

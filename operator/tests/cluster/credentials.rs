@@ -16,13 +16,18 @@ async fn operator_restart_changes_no_password_and_no_pod() {
         let credentials = format!("{NAME}-redis-credentials");
         let before = secrets.get(&credentials).await.expect("the credentials");
         assert_eq!(before.immutable, Some(true));
-        assert!(before.data.as_ref().expect("data")["password"].0.len() >= 32, "a password from real randomness");
+        assert!(
+            before.data.as_ref().expect("data")["password"].0.len() >= 32,
+            "a password from real randomness"
+        );
         let pods_before = pod_uids(&sandbox.api()).await;
 
         scale_operator(&sandbox.client, 0).await;
         scale_operator(&sandbox.client, 1).await;
         // A change that needs a reconcile shows that the new process has looked at everything.
-        sandbox.apply(json!({"autoscaling": {"minReplicas": 1, "maxReplicas": 3}})).await;
+        sandbox
+            .apply(json!({"autoscaling": {"minReplicas": 1, "maxReplicas": 3}}))
+            .await;
         sandbox.wait_until_ready().await;
 
         let after = secrets.get(&credentials).await.expect("the credentials");
@@ -35,7 +40,13 @@ async fn operator_restart_changes_no_password_and_no_pod() {
 /// The UIDs of the API's and Redis's pods, sorted.
 async fn pod_uids(pods: &kube::Api<Pod>) -> Vec<String> {
     let serving = ListParams::default().labels("app.kubernetes.io/component in (api, redis)");
-    let mut uids: Vec<_> = pods.list(&serving).await.expect("pods").iter().filter_map(ResourceExt::uid).collect();
+    let mut uids: Vec<_> = pods
+        .list(&serving)
+        .await
+        .expect("pods")
+        .iter()
+        .filter_map(ResourceExt::uid)
+        .collect();
     uids.sort();
     uids
 }

@@ -26,17 +26,29 @@ async fn deleting_the_resource_removes_every_child_but_the_volumes() {
         let volumes = names(&sandbox.api::<PersistentVolumeClaim>()).await;
         assert_eq!(volumes.len(), 1, "Redis has a volume: {volumes:?}");
 
-        sandbox.resources().delete(NAME, &DeleteParams::default()).await.expect("the deletion");
+        sandbox
+            .resources()
+            .delete(NAME, &DeleteParams::default())
+            .await
+            .expect("the deletion");
         eventually("no child is left", Duration::from_secs(120), || async {
             remaining(&sandbox).await.is_empty().then_some(())
         })
         .await;
-        assert_eq!(names(&sandbox.api::<PersistentVolumeClaim>()).await, volumes, "the volume stays");
+        assert_eq!(
+            names(&sandbox.api::<PersistentVolumeClaim>()).await,
+            volumes,
+            "the volume stays"
+        );
 
         sandbox.apply(json!({"autoscaling": {"minReplicas": 1}})).await;
         let again = sandbox.wait_until_ready().await;
         assert_eq!(again.data["status"]["stock"]["seeded"], true);
-        assert_eq!(names(&sandbox.api::<PersistentVolumeClaim>()).await, volumes, "the volume is adopted again");
+        assert_eq!(
+            names(&sandbox.api::<PersistentVolumeClaim>()).await,
+            volumes,
+            "the volume is adopted again"
+        );
     })
     .await;
 }
@@ -63,5 +75,10 @@ where
     K: kube::Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
     let ours = ListParams::default().labels("app.kubernetes.io/instance=faciliauto");
-    api.list(&ours).await.expect("a list").iter().map(ResourceExt::name_any).collect()
+    api.list(&ours)
+        .await
+        .expect("a list")
+        .iter()
+        .map(ResourceExt::name_any)
+        .collect()
 }

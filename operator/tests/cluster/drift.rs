@@ -24,18 +24,32 @@ async fn deleted_deployment_and_edited_service_are_put_right() {
         sandbox.wait_until_ready().await;
 
         let services = sandbox.api::<Service>();
-        let wanted = services.get(NAME).await.expect("the Service").spec.expect("a spec").ports;
+        let wanted = services
+            .get(NAME)
+            .await
+            .expect("the Service")
+            .spec
+            .expect("a spec")
+            .ports;
         let edit = json!([{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]);
         let patch = Patch::Json::<()>(serde_json::from_value(edit).expect("a JSON patch"));
-        services.patch(NAME, &PatchParams::default(), &patch).await.expect("the edit");
-        eventually("the Service's ports are put back", Duration::from_secs(10), || async {
-            (services.get(NAME).await.ok()?.spec?.ports == wanted).then_some(())
-        })
+        services
+            .patch(NAME, &PatchParams::default(), &patch)
+            .await
+            .expect("the edit");
+        eventually(
+            "the Service's ports are put back",
+            Duration::from_secs(10),
+            || async { (services.get(NAME).await.ok()?.spec?.ports == wanted).then_some(()) },
+        )
         .await;
 
         let deployments = sandbox.api::<Deployment>();
         let before = deployments.get(NAME).await.expect("the Deployment").uid();
-        deployments.delete(NAME, &DeleteParams::foreground()).await.expect("the deletion");
+        deployments
+            .delete(NAME, &DeleteParams::foreground())
+            .await
+            .expect("the deletion");
         eventually("the Deployment is back", Duration::from_secs(60), || async {
             let found = deployments.get(NAME).await.ok()?;
             (found.uid() != before && found.status?.ready_replicas == Some(1)).then_some(())
@@ -62,8 +76,14 @@ async fn every_deleted_child_comes_back() {
         // Secrets are read by name at each reconcile and never watched.
         comes_back::<Secret>(&sandbox).await;
         sandbox.wait_until_ready().await;
-        let answer = sandbox.call_api("GET", "/health", None).await.expect("the API answers");
-        assert!(answer["cars"].as_u64().is_some_and(|cars| cars >= 300), "{answer}");
+        let answer = sandbox
+            .call_api("GET", "/health", None)
+            .await
+            .expect("the API answers");
+        assert!(
+            answer["cars"].as_u64().is_some_and(|cars| cars >= 300),
+            "{answer}"
+        );
     })
     .await;
 }
@@ -84,13 +104,17 @@ where
     assert!(!before.is_empty(), "{kind}: none to delete");
     for object in before {
         let (name, uid) = (object.name_any(), object.uid());
-        api.delete(&name, &DeleteParams::background()).await.expect("the deletion");
+        api.delete(&name, &DeleteParams::background())
+            .await
+            .expect("the deletion");
         if kind == "Secret" {
             sandbox.touch().await;
         }
-        eventually(&format!("{kind} {name} is back"), Duration::from_secs(60), || async {
-            (api.get(&name).await.ok()?.uid() != uid).then_some(())
-        })
+        eventually(
+            &format!("{kind} {name} is back"),
+            Duration::from_secs(60),
+            || async { (api.get(&name).await.ok()?.uid() != uid).then_some(()) },
+        )
         .await;
     }
 }

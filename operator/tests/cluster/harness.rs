@@ -65,7 +65,9 @@ pub(crate) async fn alone<F: Future<Output = ()>>(purpose: &str, test: impl FnOn
 
 async fn in_sandbox<F: Future<Output = ()>>(purpose: &str, test: impl FnOnce(Sandbox) -> F) {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::try_default().await.expect("a cluster that KUBECONFIG names: run `make test-cluster`");
+    let client = Client::try_default()
+        .await
+        .expect("a cluster that KUBECONFIG names: run `make test-cluster`");
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let namespace: Namespace = serde_json::from_value(json!({
         "metadata": {
@@ -74,14 +76,22 @@ async fn in_sandbox<F: Future<Output = ()>>(purpose: &str, test: impl FnOnce(San
         },
     }))
     .expect("a namespace");
-    let created = namespaces.create(&PostParams::default(), &namespace).await.expect("a namespace to test in");
-    let sandbox = Sandbox { client, namespace: created.name_any() };
+    let created = namespaces
+        .create(&PostParams::default(), &namespace)
+        .await
+        .expect("a namespace to test in");
+    let sandbox = Sandbox {
+        client,
+        namespace: created.name_any(),
+    };
 
     let outcome = AssertUnwindSafe(test(sandbox.clone())).catch_unwind().await;
     if outcome.is_err() {
         sandbox.print_state().await;
     }
-    let _ = namespaces.delete(&sandbox.namespace, &DeleteParams::background()).await;
+    let _ = namespaces
+        .delete(&sandbox.namespace, &DeleteParams::background())
+        .await;
     if let Err(panic) = outcome {
         std::panic::resume_unwind(panic);
     }
@@ -96,11 +106,24 @@ pub(crate) async fn scale_operator(client: &Client, replicas: i32) {
         .await
         .expect("the installed operator's Deployment");
     let pods: Api<Pod> = Api::namespaced(client.clone(), OPERATOR_NAMESPACE);
-    eventually("the installed operator scaled", Duration::from_secs(60), || async {
-        let ready = deployments.get(OPERATOR).await.ok()?.status?.ready_replicas.unwrap_or(0);
-        let left = pods.list(&ListParams::default().labels("app.kubernetes.io/name=faciliauto-operator")).await.ok()?;
-        (ready == replicas && left.items.len() == usize::try_from(replicas).ok()?).then_some(())
-    })
+    eventually(
+        "the installed operator scaled",
+        Duration::from_secs(60),
+        || async {
+            let ready = deployments
+                .get(OPERATOR)
+                .await
+                .ok()?
+                .status?
+                .ready_replicas
+                .unwrap_or(0);
+            let left = pods
+                .list(&ListParams::default().labels("app.kubernetes.io/name=faciliauto-operator"))
+                .await
+                .ok()?;
+            (ready == replicas && left.items.len() == usize::try_from(replicas).ok()?).then_some(())
+        },
+    )
     .await;
 }
 
@@ -144,13 +167,18 @@ impl Sandbox {
         {
             spec["redis"]["managed"]["image"] = json!(image);
         }
-        self.apply_named(NAME, spec).await.expect("the resource is accepted")
+        self.apply_named(NAME, spec)
+            .await
+            .expect("the resource is accepted")
     }
 
     /// Makes the operator look again: a label of the user's that means nothing to it.
     pub(crate) async fn touch(&self) {
         let label = json!({"metadata": {"labels": {"example.com/touched": Timestamp::now().as_millisecond().to_string()}}});
-        self.resources().patch(NAME, &PatchParams::default(), &Patch::Merge(label)).await.expect("the touch");
+        self.resources()
+            .patch(NAME, &PatchParams::default(), &Patch::Merge(label))
+            .await
+            .expect("the touch");
     }
 
     /// As `apply`, but hands on what the API server says, and takes any name.
@@ -161,31 +189,52 @@ impl Sandbox {
             "metadata": {"name": name, "namespace": self.namespace},
             "spec": spec,
         });
-        self.resources().patch(name, &PatchParams::apply("cluster-test").force(), &Patch::Apply(object)).await
+        self.resources()
+            .patch(
+                name,
+                &PatchParams::apply("cluster-test").force(),
+                &Patch::Apply(object),
+            )
+            .await
     }
 
     /// Waits for Ready=True at the current generation and an imported stock.
     pub(crate) async fn wait_until_ready(&self) -> DynamicObject {
         let resources = self.resources();
-        eventually("the resource is Ready with its stock imported", BRING_UP, || async {
-            let found = resources.get(NAME).await.ok()?;
-            let status = found.data.get("status")?;
-            let observed = status["observedGeneration"].as_i64() == found.metadata.generation;
-            let seeded = status["stock"]["seeded"] == json!(true);
-            (observed && seeded && condition(&found, "Ready")?["status"] == "True").then_some(found)
-        })
+        eventually(
+            "the resource is Ready with its stock imported",
+            BRING_UP,
+            || async {
+                let found = resources.get(NAME).await.ok()?;
+                let status = found.data.get("status")?;
+                let observed = status["observedGeneration"].as_i64() == found.metadata.generation;
+                let seeded = status["stock"]["seeded"] == json!(true);
+                (observed && seeded && condition(&found, "Ready")?["status"] == "True").then_some(found)
+            },
+        )
         .await
     }
 
     /// Sends a request to the API through its Service, by way of the API server's proxy, so that it
     /// works from outside any cluster.
-    pub(crate) async fn call_api(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value, kube::Error> {
-        let uri = format!("/api/v1/namespaces/{}/services/{NAME}:http/proxy{path}", self.namespace);
+    pub(crate) async fn call_api(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value, kube::Error> {
+        let uri = format!(
+            "/api/v1/namespaces/{}/services/{NAME}:http/proxy{path}",
+            self.namespace
+        );
         let request = http::Request::builder()
             .method(method)
             .uri(uri)
             .header("content-type", "application/json")
-            .body(body.map(|value| value.to_string().into_bytes()).unwrap_or_default())
+            .body(
+                body.map(|value| value.to_string().into_bytes())
+                    .unwrap_or_default(),
+            )
             .expect("a request");
         self.client.request(request).await
     }
@@ -195,13 +244,24 @@ impl Sandbox {
         println!("--- state of {}", self.namespace);
         if let Ok(found) = self.resources().list(&ListParams::default()).await {
             for resource in found {
-                println!("{}: {:#}", resource.name_any(), resource.data.get("status").unwrap_or(&Value::Null));
+                println!(
+                    "{}: {:#}",
+                    resource.name_any(),
+                    resource.data.get("status").unwrap_or(&Value::Null)
+                );
             }
         }
         if let Ok(pods) = self.api::<Pod>().list(&ListParams::default()).await {
             for pod in pods {
-                let containers = pod.status.unwrap_or_default().container_statuses.unwrap_or_default();
-                let states: Vec<_> = containers.iter().map(|container| json!(container.state)).collect();
+                let containers = pod
+                    .status
+                    .unwrap_or_default()
+                    .container_statuses
+                    .unwrap_or_default();
+                let states: Vec<_> = containers
+                    .iter()
+                    .map(|container| json!(container.state))
+                    .collect();
                 println!("pod {}: {}", pod.metadata.name.unwrap_or_default(), json!(states));
             }
         }
@@ -222,5 +282,8 @@ impl Sandbox {
 
 /// A condition of the resource, by type.
 pub(crate) fn condition<'a>(resource: &'a DynamicObject, kind: &str) -> Option<&'a Value> {
-    resource.data["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
+    resource.data["status"]["conditions"]
+        .as_array()?
+        .iter()
+        .find(|condition| condition["type"] == kind)
 }

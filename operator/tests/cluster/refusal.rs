@@ -30,7 +30,11 @@ fn invalid() -> Vec<(&'static str, Value, &'static str)> {
     both["mode"] = json!("Managed");
     let mut rows = vec![
         // Relations between fields.
-        (NAME, json!({"autoscaling": {"minReplicas": 5, "maxReplicas": 4}}), "minReplicas"),
+        (
+            NAME,
+            json!({"autoscaling": {"minReplicas": 5, "maxReplicas": 4}}),
+            "minReplicas",
+        ),
         (
             NAME,
             json!({"api": {"resources": {"requests": {"memory": "256Mi", "cpu": null}}}}),
@@ -41,30 +45,91 @@ fn invalid() -> Vec<(&'static str, Value, &'static str)> {
             json!({"api": {"resources": {"requests": {"memory": null, "cpu": "100m"}}}}),
             "api.resources.requests.memory",
         ),
-        (NAME, json!({"redis": {"mode": "External"}}), "redis.external.urlSecret.name"),
+        (
+            NAME,
+            json!({"redis": {"mode": "External"}}),
+            "redis.external.urlSecret.name",
+        ),
         (NAME, json!({"redis": both}), "redis.external"),
-        (NAME, json!({"stock": {"seed": "ConfigMap"}}), "stock.seedConfigMap"),
+        (
+            NAME,
+            json!({"stock": {"seed": "ConfigMap"}}),
+            "stock.seedConfigMap",
+        ),
         // Words that are ours.
-        (NAME, json!({"api": {"env": [{"name": "FACILIAUTO_LISTEN", "value": "x"}]}}), "FACILIAUTO_"),
-        (NAME, json!({"api": {"pod": {"labels": {"app.kubernetes.io/name": "x"}}}}), "app.kubernetes.io/"),
-        (NAME, json!({"api": {"pod": {"annotations": {"faciliauto.com/applied": "x"}}}}), "faciliauto.com/"),
+        (
+            NAME,
+            json!({"api": {"env": [{"name": "FACILIAUTO_LISTEN", "value": "x"}]}}),
+            "FACILIAUTO_",
+        ),
+        (
+            NAME,
+            json!({"api": {"pod": {"labels": {"app.kubernetes.io/name": "x"}}}}),
+            "app.kubernetes.io/",
+        ),
+        (
+            NAME,
+            json!({"api": {"pod": {"annotations": {"faciliauto.com/applied": "x"}}}}),
+            "faciliauto.com/",
+        ),
         // Forms.
         (NAME, json!({"image": {"digest": "sha256:short"}}), "digest"),
         (NAME, json!({"image": {"repository": ""}}), "repository"),
-        (NAME, json!({"redis": {"managed": {"storage": {"size": "lots"}}}}), "storage.size"),
+        (
+            NAME,
+            json!({"redis": {"managed": {"storage": {"size": "lots"}}}}),
+            "storage.size",
+        ),
         // Bounds and enumerations, in the server's words.
         (NAME, json!({"replicas": -1}), "spec.replicas"),
-        (NAME, json!({"autoscaling": {"minReplicas": 0}}), "spec.autoscaling.minReplicas"),
-        (NAME, json!({"autoscaling": {"targetCPUUtilization": 0}}), "spec.autoscaling.targetCPUUtilization"),
-        (NAME, json!({"autoscaling": {"targetMemoryUtilization": 101}}), "spec.autoscaling.targetMemoryUtilization"),
-        (NAME, json!({"api": {"logLevel": "loud"}}), "Unsupported value: \"loud\""),
-        (NAME, json!({"image": {"pullPolicy": "Sometimes"}}), "Unsupported value: \"Sometimes\""),
-        (NAME, json!({"redis": {"mode": "Cluster"}}), "Unsupported value: \"Cluster\""),
-        (NAME, json!({"stock": {"seed": "Everything"}}), "Unsupported value: \"Everything\""),
-        (NAME, json!({"disruptionBudget": {"maxUnavailable": 0}}), "spec.disruptionBudget.maxUnavailable"),
+        (
+            NAME,
+            json!({"autoscaling": {"minReplicas": 0}}),
+            "spec.autoscaling.minReplicas",
+        ),
+        (
+            NAME,
+            json!({"autoscaling": {"targetCPUUtilization": 0}}),
+            "spec.autoscaling.targetCPUUtilization",
+        ),
+        (
+            NAME,
+            json!({"autoscaling": {"targetMemoryUtilization": 101}}),
+            "spec.autoscaling.targetMemoryUtilization",
+        ),
+        (
+            NAME,
+            json!({"api": {"logLevel": "loud"}}),
+            "Unsupported value: \"loud\"",
+        ),
+        (
+            NAME,
+            json!({"image": {"pullPolicy": "Sometimes"}}),
+            "Unsupported value: \"Sometimes\"",
+        ),
+        (
+            NAME,
+            json!({"redis": {"mode": "Cluster"}}),
+            "Unsupported value: \"Cluster\"",
+        ),
+        (
+            NAME,
+            json!({"stock": {"seed": "Everything"}}),
+            "Unsupported value: \"Everything\"",
+        ),
+        (
+            NAME,
+            json!({"disruptionBudget": {"maxUnavailable": 0}}),
+            "spec.disruptionBudget.maxUnavailable",
+        ),
     ];
     // Names become names of Services, which must be DNS labels, with our suffixes behind them.
-    for name in ["1st", "a.b", "ends-", "a-name-of-more-than-forty-characters-is-too-much"] {
+    for name in [
+        "1st",
+        "a.b",
+        "ends-",
+        "a-name-of-more-than-forty-characters-is-too-much",
+    ] {
         rows.push((name, json!({}), "name"));
     }
     rows

@@ -36,9 +36,16 @@ async fn unchanged_resource_costs_no_write() {
             sleep(WATCHED / 3).await;
         }
 
-        assert_eq!(writes(&sandbox.client).await, settled, "requests that write, by verb and kind");
+        assert_eq!(
+            writes(&sandbox.client).await,
+            settled,
+            "requests that write, by verb and kind"
+        );
         let looked = metric(&sandbox.client, "faciliauto_reconciliations_total").await;
-        assert!(looked > reconciles, "the touches made it look: {reconciles} → {looked}");
+        assert!(
+            looked > reconciles,
+            "the touches made it look: {reconciles} → {looked}"
+        );
         let after = sandbox.resources().get(NAME).await.expect("the resource");
         assert_eq!(after.metadata.generation, ready.metadata.generation);
     })
@@ -51,7 +58,11 @@ async fn writes(client: &Client) -> BTreeMap<String, String> {
         .await
         .lines()
         .filter(|line| line.starts_with("faciliauto_api_requests_total{"))
-        .filter(|line| !["get", "list", "watch"].iter().any(|verb| line.contains(&format!("verb=\"{verb}\""))))
+        .filter(|line| {
+            !["get", "list", "watch"]
+                .iter()
+                .any(|verb| line.contains(&format!("verb=\"{verb}\"")))
+        })
         .filter(|line| !line.to_lowercase().contains("lease"))
         .filter_map(|line| line.rsplit_once(' '))
         .map(|(series, value)| (series.to_owned(), value.to_owned()))
@@ -62,15 +73,26 @@ async fn writes(client: &Client) -> BTreeMap<String, String> {
 async fn metric(client: &Client, name: &str) -> f64 {
     let text = operator_metrics(client).await;
     let series = text.lines().filter(|line| line.starts_with(name));
-    series.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    series
+        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+        .sum()
 }
 
 /// What the installed operator exposes, by way of the API server's proxy to its pod.
 async fn operator_metrics(client: &Client) -> String {
     let pods: Api<Pod> = Api::namespaced(client.clone(), OPERATOR_NAMESPACE);
     let selector = ListParams::default().labels("app.kubernetes.io/name=faciliauto-operator");
-    let pod = pods.list(&selector).await.expect("the operator's pods").items.pop().expect("an operator");
-    let uri = format!("/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{}:8080/proxy/metrics", pod.name_any());
+    let pod = pods
+        .list(&selector)
+        .await
+        .expect("the operator's pods")
+        .items
+        .pop()
+        .expect("an operator");
+    let uri = format!(
+        "/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{}:8080/proxy/metrics",
+        pod.name_any()
+    );
     let request = http::Request::get(uri).body(Vec::new()).expect("a request");
     client.request_text(request).await.expect("metrics")
 }
