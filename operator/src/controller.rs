@@ -10,11 +10,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use anyhow::{Context as _, bail};
 use faciliauto_api::FaciliAutoDeployment;
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
-use kube::{
-    Api, Client, Resource, ResourceExt,
-    api::DynamicObject,
-    core::DeserializeGuard,
-};
+use kube::{Api, Client, Resource, ResourceExt, api::DynamicObject, core::DeserializeGuard};
 use kube_runtime::{
     Config, Controller, WatchStreamExt,
     controller::Error as ControllerError,

@@ -111,6 +111,10 @@ impl Default for RedisStorage {
         "message": "redis.managed.resources.limits.memory is needed: Redis keeps its data under half of it",
     },
     {
+        "rule": "!has(self.limits.memory) || quantity(string(self.limits.memory)).compareTo(quantity('32Mi')) >= 0",
+        "message": "redis.managed.resources.limits.memory must be at least 32Mi: Redis does not start with less",
+    },
+    {
         "rule": "!has(self.requests.cpu) || !has(self.limits.cpu) || quantity(string(self.requests.cpu)).compareTo(quantity(string(self.limits.cpu))) <= 0",
         "message": "redis.managed.resources.requests.cpu must not exceed redis.managed.resources.limits.cpu: raise the limit or lower the request",
     },

@@ -1,0 +1,107 @@
+//! Generated and golden files are what the code makes. To write them anew:
+//! `FACILIAUTO_UPDATE_GOLDEN=1 cargo test -p faciliauto-operator --test integration golden`.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use faciliauto_operator::{cli, reconcile::validate::ReleaseDefaults};
+
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the repository")
+        .to_owned()
+}
+
+/// The defaults of a release whose number no test depends on.
+pub(crate) fn defaults() -> ReleaseDefaults {
+    ReleaseDefaults {
+        service_repository: "ghcr.io/faciliauto/service".to_owned(),
+        service_tag: "9.8.7".to_owned(),
+        redis_image: "docker.io/library/redis:8.2-alpine".to_owned(),
+    }
+}
+
+pub(crate) fn samples() -> Vec<PathBuf> {
+    let folder = repository().join("manifests/samples");
+    let mut samples: Vec<_> = fs::read_dir(folder)
+        .expect("the samples")
+        .map(|entry| entry.expect("a sample").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter(|path| path.file_name().is_some_and(|name| name != "kustomization.yaml"))
+        .collect();
+    samples.sort();
+    samples
+}
+
+pub(crate) fn rendered(sample: &Path) -> String {
+    let text = fs::read_to_string(sample).expect("a sample");
+    cli::render::render(&text, &defaults()).unwrap_or_else(|error| panic!("{}: {error:#}", sample.display()))
+}
+
+fn assert_fresh(path: &Path, made: &str) {
+    if env::var_os("FACILIAUTO_UPDATE_GOLDEN").is_some() {
+        fs::write(path, made).expect("the file is written");
+        return;
+    }
+    let committed = fs::read_to_string(path).unwrap_or_default();
+    let differs = committed
+        .lines()
+        .zip(made.lines())
+        .position(|(left, right)| left != right);
+    assert!(
+        committed == made,
+        "{} is stale, first at line {}; see the head of golden.rs for how to write it anew",
+        path.display(),
+        differs.map_or_else(|| "its end".to_owned(), |line| (line + 1).to_string())
+    );
+}
+
+/// Prevents: a CRD in the repository that is not the one of the types, so that a field is refused or
+/// dropped by every cluster that was installed from it.
+#[test]
+fn committed_crd_is_fresh() {
+    let made = cli::crd::yaml().expect("a CRD");
+    assert_eq!(made, cli::crd::yaml().expect("a CRD"), "the same bytes each time");
+    assert_fresh(&repository().join("crds/faciliautodeployments.yaml"), &made);
+}
+
+/// Prevents: a change of any child that nobody meant, and samples that do not build.
+#[test]
+fn samples_render_as_recorded() {
+    let samples = samples();
+    assert!(samples.len() >= 5, "{samples:?}");
+    for sample in samples {
+        let name = sample.file_name().expect("a name");
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/golden")
+            .join(name);
+        assert_fresh(&golden, &rendered(&sample));
+    }
+}
+
+/// Prevents: `render` showing what an API server would refuse.
+#[test]
+fn render_refuses_what_a_server_would() {
+    for (spec, expected) in [
+        (
+            "{autoscaling: {minReplicas: 9, maxReplicas: 3}}",
+            "autoscaling.minReplicas must not exceed",
+        ),
+        ("{redis: {mode: External}}", "redis.mode External needs"),
+        ("{api: {resources: {requests: {cpu: fast, memory: 1Mi}}}}", "fast"),
+    ] {
+        let text = format!(
+            "apiVersion: faciliauto.com/v1alpha1\nkind: FaciliAutoDeployment\nmetadata: {{name: a}}\nspec: {spec}\n"
+        );
+        let error = cli::render::render(&text, &defaults()).expect_err(spec);
+        assert!(format!("{error:#}").contains(expected), "{spec}: {error:#}");
+    }
+    let nothing = cli::render::render("kind: ConfigMap\n", &defaults()).expect_err("nothing to render");
+    assert!(
+        nothing.to_string().contains("no FaciliAutoDeployment"),
+        "{nothing}"
+    );
+}

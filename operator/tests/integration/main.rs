@@ -1,0 +1,10 @@
+//! Tests of the operator from outside, without a cluster: generated files are fresh, what is built
+//! passes the rules of a cluster, and reconciling converges against an API server in memory.
+
+mod convergence;
+mod fake_api;
+mod golden;
+mod harness;
+mod manifests;
+mod restricted;
+mod situations;
