@@ -74,7 +74,11 @@ fn invalid() -> Vec<(&'static str, Value, &'static str)> {
         ),
         // Forms.
         (NAME, json!({"image": {"digest": "sha256:short"}}), "digest"),
-        (NAME, json!({"image": {"repository": ""}}), "repository"),
+        (
+            NAME,
+            json!({"image": {"repository": "Not A Repository"}}),
+            "repository",
+        ),
         (
             NAME,
             json!({"redis": {"managed": {"storage": {"size": "lots"}}}}),
@@ -94,7 +98,7 @@ fn invalid() -> Vec<(&'static str, Value, &'static str)> {
         ),
         (
             NAME,
-            json!({"autoscaling": {"targetMemoryUtilization": 101}}),
+            json!({"autoscaling": {"targetMemoryUtilization": 1001}}),
             "spec.autoscaling.targetMemoryUtilization",
         ),
         (

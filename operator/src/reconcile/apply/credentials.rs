@@ -1,5 +1,9 @@
-//! The generated Redis password: made once from the operating system's randomness, in an immutable
-//! Secret, and never written again. A restart of the operator finds it and changes nothing.
+//! The generated Redis password: made once from the operating system's randomness and never written
+//! again. A restart of the operator finds it and changes nothing.
+//!
+//! The Secret is not marked `immutable`. The kubelet keeps what it read of an immutable Secret for as
+//! long as any pod of the node mounts it, so after one was deleted and made anew under its name, the new
+//! pods would get the old password, never become ready, and so keep the old pods, for ever.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +39,6 @@ pub fn secret(validated: &Validated, password: &str) -> Secret {
             names::PASSWORD_KEY.to_owned(),
             ByteString(password.as_bytes().to_vec()),
         )])),
-        immutable: Some(true),
         ..Secret::default()
     }
 }
