@@ -12,7 +12,7 @@ use faciliauto_api::FaciliAutoDeployment;
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
 use kube::{Api, Client, Resource, ResourceExt, api::DynamicObject, core::DeserializeGuard};
 use kube_runtime::{
-    Config, Controller, WatchStreamExt,
+    Config, Controller, Predicate, WatchStreamExt,
     controller::Error as ControllerError,
     predicates,
     reflector::{self, ObjectRef, Store},
@@ -171,7 +171,8 @@ async fn control(
         .await;
 }
 
-/// The watch on our own resource: a look at each change of its generation.
+/// The watch on our own resource: a look at each change of its spec, and at each change of a label or
+/// an annotation, by which a person can ask for one.
 fn watch_resources(
     client: Client,
     metrics: Metrics,
@@ -189,7 +190,12 @@ fn watch_resources(
         .applied_objects()
         .backoff(DefaultBackoff::default())
         .filter(move |result| future::ready(keep(result, &plural, &metrics)))
-        .predicate_filter(predicates::generation, Default::default());
+        .predicate_filter(
+            predicates::generation
+                .combine(predicates::labels)
+                .combine(predicates::annotations),
+            Default::default(),
+        );
     (store, stream)
 }
 

@@ -81,12 +81,12 @@ pub fn redis(instance: &str) -> String {
     format!("{instance}-redis")
 }
 
-/// Name of the Secret with Redis's generated password.
+/// Name of the Secret in which Redis's password was generated; no pod mounts it.
 pub fn credentials(instance: &str) -> String {
     format!("{instance}-redis-credentials")
 }
 
-/// Name of the Secret with Redis's users.
+/// Name of the Secret with Redis's users and the API's password, which pods mount.
 pub fn acl(instance: &str) -> String {
     format!("{instance}-redis-acl")
 }

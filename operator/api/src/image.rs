@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 ]))]
 pub struct Image {
     /// Registry and name, without tag. Default: the image that belongs to the operator's release.
-    #[schemars(length(max = 255), regex(pattern = r"^([a-zA-Z0-9][a-zA-Z0-9.:/_-]*)?$"))]
+    #[schemars(
+        length(min = 1, max = 255),
+        regex(pattern = r"^[a-zA-Z0-9][a-zA-Z0-9.:/_-]*$")
+    )]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub repository: String,
 
