@@ -18,7 +18,7 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::{
     sync::RwLock,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 /// The name of every resource under test: the hardest one, see the crate's head.
@@ -30,6 +30,7 @@ pub(crate) const BRING_UP: Duration = Duration::from_secs(180);
 /// Where `manifests/install` puts the operator.
 pub(crate) const OPERATOR_NAMESPACE: &str = "faciliauto-system";
 const OPERATOR: &str = "faciliauto-operator";
+const NAMESPACE_GONE: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(200);
 
 /// Held for reading by tests that need the installed operator, for writing by those that stop it.
@@ -92,6 +93,17 @@ async fn in_sandbox<F: Future<Output = ()>>(purpose: &str, test: impl FnOnce(San
     let _ = namespaces
         .delete(&sandbox.namespace, &DeleteParams::background())
         .await;
+    // What is still being deleted keeps the operator busy, which the next test would take for its own doing.
+    let _ = timeout(NAMESPACE_GONE, async {
+        while namespaces
+            .get_opt(&sandbox.namespace)
+            .await
+            .is_ok_and(|found| found.is_some())
+        {
+            sleep(POLL).await;
+        }
+    })
+    .await;
     if let Err(panic) = outcome {
         std::panic::resume_unwind(panic);
     }
