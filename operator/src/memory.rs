@@ -24,8 +24,8 @@ pub struct Remembered {
     pub status_written: Option<Instant>,
     /// `spec.replicas` at the last look, to notice a scale that autoscaling ignores.
     pub replicas: Option<i32>,
-    /// The last problem that an event told of; the same is not told twice.
-    pub told: Option<String>,
+    /// Until when the resource is left alone, because its namespace is going away.
+    pub left_alone_until: Option<Instant>,
 }
 
 /// Memory about all resources.

@@ -81,12 +81,12 @@ pub fn redis(instance: &str) -> String {
     format!("{instance}-redis")
 }
 
-/// Name of the Secret in which Redis's password was generated; no pod mounts it.
+/// Name of the Secret with Redis's generated password.
 pub fn credentials(instance: &str) -> String {
     format!("{instance}-redis-credentials")
 }
 
-/// Name of the Secret with Redis's users and the API's password, which pods mount.
+/// Name of the Secret with Redis's users.
 pub fn acl(instance: &str) -> String {
     format!("{instance}-redis-acl")
 }

@@ -280,11 +280,23 @@ async fn look(guard: &DeserializeGuard<FaciliAutoDeployment>, context: &Context)
         // The cluster removes what we own; nothing outside it needs us.
         return Ok(Action::await_change());
     }
+    let (reference, uid) = (ObjectRef::from_obj(resource), resource.uid().unwrap_or_default());
+    let left_alone = context
+        .memory
+        .with(&reference, &uid, |remembered| remembered.left_alone_until);
+    if left_alone.is_some_and(|until| until > Instant::now()) {
+        // Each child that goes announces its end; none is to be made again.
+        return Ok(Action::requeue(NAMESPACE_ENDING));
+    }
     let mut progress = Progress::default();
     let result = steps(context, resource, &mut progress).await;
     if let Err(error) = &result
         && error.retry() == Retry::NamespaceEnding
     {
+        let until = Some(Instant::now() + NAMESPACE_ENDING);
+        context
+            .memory
+            .with(&reference, &uid, |remembered| remembered.left_alone_until = until);
         return Ok(Action::requeue(NAMESPACE_ENDING));
     }
     let held = answer(context, resource, &progress, result.as_ref().err()).await?;

@@ -31,8 +31,7 @@ pub struct Autoscaling {
     pub target_cpu_utilization: i32,
 
     /// Memory use to aim at, in percent of what the API container requests; 0 leaves memory out.
-    /// Beyond the request the node may take the pod away at any time, so 100 is the most.
-    #[schemars(range(min = 0, max = 100))]
+    #[schemars(range(min = 0, max = 1000))]
     pub target_memory_utilization: i32,
 
     /// How fast to scale up and down, exactly as in a HorizontalPodAutoscaler (autoscaling/v2).

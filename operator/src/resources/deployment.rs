@@ -132,7 +132,7 @@ pub(crate) fn redis_secret(validated: &Validated) -> Volume {
     match &validated.redis {
         RedisSettings::Managed(_) => pod::secret_volume(
             REDIS_SECRET_VOLUME,
-            &names::acl(&validated.owner.name),
+            &names::credentials(&validated.owner.name),
             names::PASSWORD_KEY,
         ),
         RedisSettings::External(external) => {

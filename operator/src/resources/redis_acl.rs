@@ -1,9 +1,5 @@
-//! What pods read of Redis's users: Redis the list of users, with digests only, and the API its
-//! password.
-//!
-//! The password's origin is the credentials Secret, which is made once, immutable, and mounted by
-//! nobody: a kubelet keeps an immutable Secret for as long as any pod on its node refers to it, so
-//! that after a loss new pods would go on with the old password beside old pods. This copy can change.
+//! Redis's users. The file holds digests only; the password itself is in the credentials Secret,
+//! which is made once and never part of what we apply.
 
 use std::collections::BTreeMap;
 

@@ -48,6 +48,8 @@ pub(crate) struct State {
     pub(crate) objects: BTreeMap<String, Value>,
     pub(crate) calls: Vec<Call>,
     pub(crate) events: Vec<Value>,
+    /// Whether the namespace is going away: nothing may be made in it any more.
+    pub(crate) namespace_is_ending: bool,
     fault: Option<(usize, Fault)>,
     version: u64,
 }
@@ -206,6 +208,11 @@ impl State {
         let Some(live) = self.objects.get(&path).cloned() else {
             if is_status {
                 return not_found();
+            }
+            if self.namespace_is_ending {
+                let message =
+                    "unable to create new content in namespace lojas because it is being terminated";
+                return (403, status(403, "Forbidden", message));
             }
             let mut object = body.clone();
             object["metadata"]["managedFields"] = managed_fields(&body);

@@ -366,7 +366,26 @@ async fn import_is_never_repeated() {
     assert_eq!(harness.condition("StockSeeded")["status"], "True");
 }
 
-/// Prevents: errors about a namespace that is on its way out, and writes into it.
+/// Prevents: a fight with the cluster over what goes away with its namespace: one attempt shows what is
+/// going on, and then the resource is left alone.
+#[tokio::test]
+async fn namespace_that_is_ending_is_left_alone() {
+    let mut harness = Harness::new(json!({}));
+    harness.settle().await;
+    let told = harness.told();
+    harness.api.with(|state| state.namespace_is_ending = true);
+    harness.api.remove(&path(Kind::Service, NAME));
+    harness.api.take_calls();
+    harness.look().await.expect("no error: nothing is wrong");
+    assert_eq!(writes(&harness.api.take_calls()).len(), 1);
+    harness.api.remove(&path(Kind::Deployment, NAME));
+    harness.look().await.expect("no error: nothing is wrong");
+    assert_eq!(harness.api.take_calls().len(), 0);
+    assert_eq!(harness.told(), told, "nobody is alarmed");
+    assert_eq!(harness.condition("Ready")["status"], "True", "as it was");
+}
+
+/// Prevents: children made again while the cluster removes them with their resource.
 #[tokio::test]
 async fn resource_that_is_being_deleted_is_left_alone() {
     let mut harness = Harness::new(json!({}));
