@@ -16,6 +16,7 @@ pub mod image;
 pub mod pod;
 pub mod quantity;
 pub mod redis;
+#[cfg(any(test, feature = "rules"))]
 pub mod rules;
 pub mod spec;
 pub mod status;

@@ -1,12 +1,13 @@
 //! `render`: print every object that a resource becomes, without a cluster.
 //!
 //! What only a cluster knows is shown by fixed stand-ins: the UID of the resource, the generated
-//! password, the URL of an external Redis. A resource that an API server would refuse is refused.
+//! password, the URL of an external Redis. A resource from which no children can be built is refused;
+//! whether a server takes it is for `kubectl apply --dry-run=server` to say.
 
 use std::io::{Read, Write};
 
 use anyhow::{Context as _, bail};
-use faciliauto_api::{FaciliAutoDeployment, RedisMode, rules};
+use faciliauto_api::{FaciliAutoDeployment, RedisMode};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::ResourceExt;
 use serde::Deserialize;
@@ -87,10 +88,6 @@ fn objects(mut resource: FaciliAutoDeployment, defaults: &ReleaseDefaults) -> an
         .get_or_insert_with(|| "default".to_owned());
     resource.metadata.uid.get_or_insert_with(|| NO_UID.to_owned());
     let name = resource.name_any();
-    let broken = rules::broken_rules(&resource, None);
-    if !broken.is_empty() {
-        bail!("{name}: {}", broken.join("; "));
-    }
     let referenced = referenced(&resource);
     let validated = validate(&resource, &referenced, defaults).with_context(|| name.clone())?;
     let managed = resource.spec.redis.mode == RedisMode::Managed;

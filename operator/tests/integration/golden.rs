@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use faciliauto_api::{FaciliAutoDeployment, rules};
 use faciliauto_operator::{cli, reconcile::validate::ReleaseDefaults};
 
 pub(crate) fn repository() -> PathBuf {
@@ -82,13 +83,13 @@ fn samples_render_as_recorded() {
     }
 }
 
-/// Prevents: `render` showing what an API server would refuse.
+/// Prevents: `render` showing children that were built from nonsense.
 #[test]
-fn render_refuses_what_a_server_would() {
+fn render_refuses_what_cannot_be_built_from() {
     for (spec, expected) in [
         (
             "{autoscaling: {minReplicas: 9, maxReplicas: 3}}",
-            "autoscaling.minReplicas must not exceed",
+            "autoscaling.minReplicas 9 must not exceed",
         ),
         ("{redis: {mode: External}}", "redis.mode External needs"),
         ("{api: {resources: {requests: {cpu: fast, memory: 1Mi}}}}", "fast"),
@@ -104,4 +105,20 @@ fn render_refuses_what_a_server_would() {
         nothing.to_string().contains("no FaciliAutoDeployment"),
         "{nothing}"
     );
+}
+
+/// Prevents: a sample that an API server refuses.
+#[test]
+fn samples_break_no_rule() {
+    for sample in samples() {
+        let text = fs::read_to_string(&sample).expect("a sample");
+        for resource in serde_yaml::from_multiple::<FaciliAutoDeployment>(&text).expect("resources") {
+            assert_eq!(
+                rules::broken_rules(&resource, None),
+                Vec::<String>::new(),
+                "{}",
+                sample.display()
+            );
+        }
+    }
 }
