@@ -15,8 +15,12 @@ pub(crate) fn build(validated: &Validated, password: &str) -> Secret {
     let digest = names::hex(&Sha256::digest(password.as_bytes()));
     let prefix = &validated.key_prefix;
     // INFO is the one dangerous command that the API's metrics need.
+    //
+    // `off` keeps everybody from being the default user. Its rights matter all the same: Redis 7.0
+    // replays its append-only file as the default user, and a transaction that it may not execute is
+    // skipped with a line in the log: without these rights every restart loses data.
     let users = format!(
-        "user default off\n\
+        "user default off resetpass allkeys allchannels +@all\n\
          user {HEALTH_USER} on nopass resetkeys resetchannels -@all +ping\n\
          user {} on #{digest} resetkeys ~{prefix}:* resetchannels &{prefix}:* +@all -@admin -@dangerous +info\n",
         names::REDIS_USER

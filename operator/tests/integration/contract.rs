@@ -181,8 +181,10 @@ fn managed_redis_lets_the_service_in() {
             assert!(words.contains(&word.as_str()), "{}: {line}", built.sample);
         }
         assert!(
-            users.lines().any(|line| line == "user default off"),
-            "nobody else may log in"
+            users
+                .lines()
+                .any(|line| line == "user default off resetpass allkeys allchannels +@all"),
+            "nobody else may log in, and the append-only file is replayed whole"
         );
         let service = built.find("Service", host).expect("the Service is built too");
         assert_eq!(service["spec"]["ports"][0]["port"].to_string(), port);
