@@ -51,8 +51,13 @@ impl Follower {
         }
     }
 
+    /// Follows another connection from now on; what is in memory stays.
+    pub fn switch(&mut self, state: Arc<dyn State>) {
+        self.state = state;
+    }
+
     /// Follows until dropped.
-    pub async fn run(mut self) {
+    pub async fn run(&mut self) {
         loop {
             self.check().await;
             let state = Arc::clone(&self.state);

@@ -35,6 +35,7 @@ use crate::{
     routes,
     state::{
         Basis, Change, State,
+        connection::{ConnectionSettings, Secrets},
         memory::MemoryState,
         redis::{Patience, RedisState},
     },
@@ -104,6 +105,41 @@ impl Drop for Background {
     }
 }
 
+/// Describes a connection to the shared store and begins to listen for its announcements, which ends with
+/// the state.
+fn enter(connection: &ConnectionSettings, secrets: &Secrets) -> anyhow::Result<Arc<dyn State>> {
+    let info = connection.describe(secrets)?;
+    let state = RedisState::new(info, &connection.key_prefix, Patience::SERVING)?;
+    tokio::spawn(state.listen());
+    Ok(Arc::new(state))
+}
+
+/// Follows the store, by a new connection whenever the files with its secrets change.
+async fn follow_with_current_secrets(
+    mut follower: Follower,
+    connection: ConnectionSettings,
+    mut secrets: Secrets,
+) {
+    loop {
+        tokio::select! {
+            () = follower.run() => {}
+            () = connection.secrets_changed(&secrets) => {}
+        }
+        let entered = connection.secrets().map_err(anyhow::Error::from).and_then(|now| {
+            let state = enter(&connection, &now)?;
+            Ok((now, state))
+        });
+        match entered {
+            Ok((now, state)) => {
+                tracing::info!("the store's secrets have changed: connecting anew");
+                follower.switch(state);
+                secrets = now;
+            }
+            Err(error) => tracing::warn!(%error, "the store's new secrets cannot be used"),
+        }
+    }
+}
+
 impl Application {
     /// Binds both listeners (port 0 = any free one) and begins to follow the store. An absent store is no
     /// error: the process lives, and becomes ready when the store is there.
@@ -121,12 +157,13 @@ impl Application {
         Metrics::register_showroom(&mut registry, Arc::clone(&showroom), clock.clone(), shared_store);
 
         let mut background = Background(Vec::new());
+        let mut entered = None;
         let state: Arc<dyn State> = match &settings.redis {
             Some(connection) => {
-                let info = connection.resolve()?;
-                let state = RedisState::new(info, &connection.key_prefix, Patience::SERVING)?;
-                background.0.push(tokio::spawn(state.listen()));
-                Arc::new(state)
+                let secrets = connection.secrets()?;
+                let state = enter(connection, &secrets)?;
+                entered = Some((connection.clone(), secrets));
+                state
             }
             None => Arc::new(sample_in_memory(&tables, &clock).await?),
         };
@@ -141,7 +178,14 @@ impl Application {
             // The sample is at hand: the first request finds it.
             follower.check().await;
         }
-        background.0.push(tokio::spawn(follower.run()));
+        background.0.push(tokio::spawn(async move {
+            match entered {
+                Some((connection, secrets)) => {
+                    follow_with_current_secrets(follower, connection, secrets).await
+                }
+                None => follower.run().await,
+            }
+        }));
 
         let shared = web::Data::new(Shared {
             showroom,

@@ -1,12 +1,15 @@
 //! Where the shared store is and how it is entered. Settings hold where secrets lie; secrets are read from
 //! there when the connection is made.
 
-use std::{fmt, fs, path::PathBuf};
+use std::{fmt, fs, path::PathBuf, time::Duration};
 
 use redis::{
     ConnectionInfo, IntoConnectionInfo,
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
+
+/// How soon a changed secret is noticed; reading two small files costs nothing.
+const SECRETS_CHECK: Duration = Duration::from_secs(2);
 
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -69,33 +72,71 @@ pub enum ConnectionError {
     },
 }
 
+/// The secrets of a connection as they were at one moment; compared, never printed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Secrets {
+    url: Secret,
+    password: Option<Secret>,
+}
+
 impl ConnectionSettings {
+    /// What the files hold now.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn secrets(&self) -> Result<Secrets, ConnectionError> {
+        Ok(Secrets {
+            url: match &self.url {
+                UrlSource::Given(url) => url.clone(),
+                UrlSource::File(path) => read_secret(path)?,
+            },
+            password: self.password_file.as_ref().map(read_secret).transpose()?,
+        })
+    }
+
+    /// Waits until the files hold something else than `known`: a password can be changed while the process
+    /// runs, and a pod can be given the old one at first. A file that is away meanwhile is no change.
+    pub async fn secrets_changed(&self, known: &Secrets) {
+        loop {
+            tokio::time::sleep(SECRETS_CHECK).await;
+            if self.secrets().is_ok_and(|now| now != *known) {
+                return;
+            }
+        }
+    }
+
     /// Reads the files and describes the connection.
     ///
     /// # Errors
     /// A file that cannot be read, or a URL that cannot be used.
     pub fn resolve(&self) -> Result<ConnectionInfo, ConnectionError> {
-        let url = match &self.url {
-            UrlSource::Given(url) => url.clone(),
-            UrlSource::File(path) => read_secret(path)?,
-        };
-        let info = url
-            .reveal()
-            .into_connection_info()
-            .map_err(|error| ConnectionError::ParseUrl {
-                reason: error
-                    .detail()
-                    .unwrap_or("it must look like redis://USER@HOST:PORT")
-                    .to_owned(),
-            })?;
+        self.describe(&self.secrets()?)
+    }
+
+    /// As [`Self::resolve`], with secrets that were read before.
+    ///
+    /// # Errors
+    /// A URL that cannot be used.
+    pub fn describe(&self, secrets: &Secrets) -> Result<ConnectionInfo, ConnectionError> {
+        let info =
+            secrets
+                .url
+                .reveal()
+                .into_connection_info()
+                .map_err(|error| ConnectionError::ParseUrl {
+                    reason: error
+                        .detail()
+                        .unwrap_or("it must look like redis://USER@HOST:PORT")
+                        .to_owned(),
+                })?;
         // A peer that vanished without a word is noticed within seconds, not by the kernel's two hours.
         let tcp = TcpSettings::default()
             .set_nodelay(true)
-            .set_keepalive(TcpKeepalive::new().with_time(std::time::Duration::from_secs(15)))
-            .set_user_timeout(std::time::Duration::from_secs(5));
+            .set_keepalive(TcpKeepalive::new().with_time(Duration::from_secs(15)))
+            .set_user_timeout(Duration::from_secs(5));
         let mut entry = info.redis_settings().clone().set_skip_set_lib_name();
-        if let Some(path) = &self.password_file {
-            entry = entry.set_password(read_secret(path)?.reveal());
+        if let Some(password) = &secrets.password {
+            entry = entry.set_password(password.reveal());
         }
         Ok(info.set_tcp_settings(tcp).set_redis_settings(entry))
     }
