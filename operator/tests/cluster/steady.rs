@@ -7,7 +7,7 @@ use kube::{Api, Client, ResourceExt, api::ListParams};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::harness::{NAME, OPERATOR_NAMESPACE, alone, eventually};
+use crate::harness::{NAME, OPERATOR_NAMESPACE, alone, condition, eventually};
 
 /// Long enough for several reconciles, some of which the test asks for.
 const WATCHED: Duration = Duration::from_secs(20);
@@ -21,6 +21,11 @@ async fn unchanged_resource_costs_no_write() {
     alone("steady", |sandbox| async move {
         sandbox.apply(json!({"autoscaling": {"minReplicas": 1}})).await;
         let ready = sandbox.wait_until_ready().await;
+        eventually("the autoscaler measures", Duration::from_secs(120), || async {
+            let found = sandbox.resources().get(NAME).await.ok()?;
+            (condition(&found, "AutoscalingActive")?["status"] == "True").then_some(())
+        })
+        .await;
         // The HPA's first conditions and the last status patch come a moment after Ready.
         let settled = eventually("the status has settled", Duration::from_secs(90), || async {
             let before = writes(&sandbox.client).await;
