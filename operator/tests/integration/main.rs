@@ -7,5 +7,6 @@ mod fake_api;
 mod golden;
 mod harness;
 mod manifests;
+mod redis_server;
 mod restricted;
 mod situations;
