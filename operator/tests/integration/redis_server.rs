@@ -173,8 +173,10 @@ fn everything_written_survives_a_kill() {
     let key = |name: &str| format!("faciliauto:faciliauto:{name}");
     let plain = format!("SET {} alone", key("plain"));
     let inside = format!("SET {} together", key("inside"));
-    let heard = redis.ask_as_api(&[&plain, "MULTI", &inside, "EXEC"]);
-    assert_eq!(heard, ["+OK", "+OK", "+QUEUED", "*1"]);
+    // Two commands: a transaction of one is written to the file as that command alone.
+    let beside = format!("SET {} beside", key("beside"));
+    let heard = redis.ask_as_api(&[&plain, "MULTI", &inside, &beside, "EXEC"]);
+    assert_eq!(heard, ["+OK", "+OK", "+QUEUED", "+QUEUED", "*2"]);
     // appendfsync everysec: what is older than a second is on the disk.
     std::thread::sleep(Duration::from_millis(1_200));
     for _ in 0..2 {
