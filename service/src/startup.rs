@@ -105,13 +105,13 @@ impl Drop for Background {
     }
 }
 
-/// Describes a connection to the shared store and begins to listen for its announcements, which ends with
-/// the state.
-fn enter(connection: &ConnectionSettings, secrets: &Secrets) -> anyhow::Result<Arc<dyn State>> {
+/// Describes a connection to the shared store and begins to listen for its announcements, until the task
+/// that comes with it is dropped.
+fn enter(connection: &ConnectionSettings, secrets: &Secrets) -> anyhow::Result<(Arc<dyn State>, Background)> {
     let info = connection.describe(secrets)?;
     let state = RedisState::new(info, &connection.key_prefix, Patience::SERVING)?;
-    tokio::spawn(state.listen());
-    Ok(Arc::new(state))
+    let listening = Background(vec![tokio::spawn(state.listen())]);
+    Ok((Arc::new(state), listening))
 }
 
 /// Follows the store, by a new connection whenever the files with its secrets change.
@@ -119,6 +119,7 @@ async fn follow_with_current_secrets(
     mut follower: Follower,
     connection: ConnectionSettings,
     mut secrets: Secrets,
+    mut listening: Background,
 ) {
     loop {
         tokio::select! {
@@ -126,13 +127,14 @@ async fn follow_with_current_secrets(
             () = connection.secrets_changed(&secrets) => {}
         }
         let entered = connection.secrets().map_err(anyhow::Error::from).and_then(|now| {
-            let state = enter(&connection, &now)?;
-            Ok((now, state))
+            let entered = enter(&connection, &now)?;
+            Ok((now, entered))
         });
         match entered {
-            Ok((now, state)) => {
+            Ok((now, (state, listens))) => {
                 tracing::info!("the store's secrets have changed: connecting anew");
                 follower.switch(state);
+                drop(std::mem::replace(&mut listening, listens));
                 secrets = now;
             }
             Err(error) => tracing::warn!(%error, "the store's new secrets cannot be used"),
@@ -161,8 +163,8 @@ impl Application {
         let state: Arc<dyn State> = match &settings.redis {
             Some(connection) => {
                 let secrets = connection.secrets()?;
-                let state = enter(connection, &secrets)?;
-                entered = Some((connection.clone(), secrets));
+                let (state, listening) = enter(connection, &secrets)?;
+                entered = Some((connection.clone(), secrets, listening));
                 state
             }
             None => Arc::new(sample_in_memory(&tables, &clock).await?),
@@ -180,8 +182,8 @@ impl Application {
         }
         background.0.push(tokio::spawn(async move {
             match entered {
-                Some((connection, secrets)) => {
-                    follow_with_current_secrets(follower, connection, secrets).await
+                Some((connection, secrets, listening)) => {
+                    follow_with_current_secrets(follower, connection, secrets, listening).await;
                 }
                 None => follower.run().await,
             }

@@ -93,6 +93,61 @@ async fn a_lost_announcement_is_made_up_for() {
     wait_for_cars(&application, 7).await;
 }
 
+/// Prevents a change of Redis's password from needing a restart of every replica. A file that cannot be used
+/// for a moment, as while it is being replaced, changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_password_is_taken_up_from_its_file() {
+    let server = RedisServer::start();
+    let state = redis_state(&server);
+    let head = commit(&state, Basis::Unopened, vec![dealer("a", 2)], &[])
+        .await
+        .unwrap();
+    let only_password = |password: &str| {
+        let rule = format!(">{password}");
+        server.ask::<()>(&[
+            "ACL",
+            "SETUSER",
+            "api",
+            "on",
+            "resetpass",
+            &rule,
+            "~*",
+            "&*",
+            "+@all",
+        ]);
+        // The server closes what the old password opened, as a restart would.
+        let _: redis::Value = server.ask(&["CLIENT", "KILL", "USER", "api"]);
+    };
+    only_password("old");
+    let folder = tempfile::tempdir().unwrap();
+    let (password, url) = (
+        folder.path().join("password"),
+        format!("redis://api@127.0.0.1:{}", server.port),
+    );
+    std::fs::write(&password, "old\n").unwrap();
+    let application = TestApplication::start(&[
+        ("FACILIAUTO_REDIS_URL", &url),
+        ("FACILIAUTO_REDIS_PASSWORD_FILE", password.to_str().unwrap()),
+        ("FACILIAUTO_KEY_PREFIX", "test"),
+    ])
+    .await;
+    wait_for_cars(&application, 2).await;
+
+    std::fs::remove_file(&password).unwrap();
+    only_password("new");
+    eventually("the old password opens nothing", async || {
+        (application.metric("redis_up").await == Some(0.0)).then_some(())
+    })
+    .await;
+    assert_eq!(application.get("/cars").await.status, 200, "served from memory");
+    std::fs::write(&password, "new\n").unwrap();
+    commit(&state, Basis::Version(head.version), vec![dealer("b", 3)], &[])
+        .await
+        .unwrap();
+    wait_for_cars(&application, 5).await;
+    assert_eq!(application.metric("redis_up").await, Some(1.0));
+}
+
 /// Prevents an empty deployment from never becoming ready, or from inventing cars.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_and_empty_store_is_served_as_it_is() {
