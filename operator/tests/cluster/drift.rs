@@ -62,7 +62,6 @@ async fn deleted_deployment_and_edited_service_are_put_right() {
 
 /// Prevents: a kind of child that is watched, or compared, less well than the others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-#[ignore = "not yet seen to pass on a real cluster: run it with --ignored"]
 async fn every_deleted_child_comes_back() {
     with_operator("children", |sandbox| async move {
         sandbox.apply(json!({"autoscaling": {"minReplicas": 1}})).await;

@@ -11,5 +11,6 @@ mod credentials;
 mod deletion;
 mod drift;
 mod harness;
+mod redis;
 mod refusal;
 mod steady;

@@ -17,7 +17,6 @@ const WATCHED: Duration = Duration::from_secs(20);
 /// Counted by the operator's own metric of API requests, while pods' resource use and our touches of
 /// unrelated labels make it look again and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-#[ignore = "not yet seen to pass on a real cluster: run it with --ignored"]
 async fn unchanged_resource_costs_no_write() {
     alone("steady", |sandbox| async move {
         sandbox.apply(json!({"autoscaling": {"minReplicas": 1}})).await;
