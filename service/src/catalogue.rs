@@ -26,13 +26,15 @@ impl ServedCatalogue {
     /// Counts once what is asked often.
     #[must_use]
     pub fn new(catalogue: Catalogue, head: Head) -> Self {
-        let cars = catalogue.cars();
+        let available = catalogue.cars().filter(|car| catalogue.is_available(car)).count();
+        let without_image = catalogue.cars().filter(|car| car.car.images.is_empty()).count();
+        let sample = catalogue.cars().any(|car| car.car.sample);
         Self {
-            available: cars.iter().filter(|car| catalogue.is_available(car)).count(),
-            without_image: cars.iter().filter(|car| car.car.images.is_empty()).count(),
-            sample: cars.iter().any(|car| car.car.sample),
             catalogue,
             head,
+            available,
+            without_image,
+            sample,
         }
     }
 }

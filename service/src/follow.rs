@@ -120,7 +120,7 @@ impl Follower {
             Ok(served) => {
                 tracing::info!(
                     catalog_version = %head.version,
-                    cars = served.catalogue.cars().len(),
+                    cars = served.catalogue.len(),
                     dealerships = served.catalogue.dealerships().len(),
                     "catalogue taken in"
                 );
@@ -151,12 +151,7 @@ impl Follower {
         }
         let stock = Stock {
             dealerships: served.catalogue.dealerships().to_vec(),
-            cars: served
-                .catalogue
-                .cars()
-                .iter()
-                .map(|car| car.car.clone())
-                .collect(),
+            cars: served.catalogue.cars().map(|car| car.car.clone()).collect(),
         };
         match self.build(stock, served.head.clone()).await {
             Ok(served) => self.showroom.show(served),

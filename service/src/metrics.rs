@@ -248,7 +248,7 @@ impl Collector for ShowroomCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let served = self.showroom.served();
         let count = |count: usize| ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
-        let cars = count(served.as_ref().map_or(0, |served| served.catalogue.cars().len()));
+        let cars = count(served.as_ref().map_or(0, |served| served.catalogue.len()));
         cars.encode(encoder.encode_descriptor(
             "cars_total",
             "Cars in the catalogue in memory",

@@ -1,112 +1,27 @@
 //! The stock as the engine works on it: checked, in the order of ids, each car joined with its model's facts and
 //! with the worth of its qualities.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+pub(crate) mod block;
+mod build;
+mod check;
+
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
 use crate::{
     equipment::EquipmentSet,
-    questionnaire::{Quality, Questionnaire, Usage},
+    questionnaire::{Quality, Questionnaire},
     recommend,
     recommendation::Recommendation,
-    stock::{Car, Dealership, Stock},
-    tables::{ModelFacts, STATES, Tables},
-    text::fold,
-    utilities::{Utilities, age},
+    stock::{Car, Centavos, Dealership, Stock},
+    tables::{ModelFacts, Tables},
+    utilities::Utilities,
 };
 
-/// How many problems of a stock are listed; the rest is counted.
-const LISTED_PROBLEMS: usize = 100;
+use block::{BLOCK, Block};
 
-// Bounds of the fields that the ranking packs into one integer, with room to spare.
-const MAXIMUM_PRICE: u64 = 10_000_000_000;
-const MAXIMUM_ODOMETER: u32 = 5_000_000;
-const OLDEST_YEAR: u16 = 1900;
-const NEWEST_YEAR: u16 = 4000;
-
-/// What a problem is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StockProblemKind {
-    /// A row of [`Stock::cars`].
-    Car,
-    /// A row of [`Stock::dealerships`].
-    Dealership,
-}
-
-/// One field of one row that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StockProblem {
-    /// Which list.
-    pub kind: StockProblemKind,
-    /// Place in the list, from 0.
-    pub row: usize,
-    /// Id of the row, perhaps empty.
-    pub id: String,
-    /// Name of the field on the wire.
-    pub field: &'static str,
-    /// What is wrong.
-    pub message: String,
-}
-
-/// Why a stock cannot be used. The first hundred problems are listed, all are counted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct StockProblems {
-    /// In the order of dealerships, then cars.
-    pub problems: Vec<StockProblem>,
-    /// How many there are.
-    pub total: usize,
-}
-
-impl fmt::Display for StockProblems {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let noun = if self.total == 1 { "problem" } else { "problems" };
-        write!(formatter, "the stock has {} {noun}", self.total)?;
-        for StockProblem {
-            kind,
-            row,
-            id,
-            field,
-            message,
-        } in &self.problems
-        {
-            let list = match kind {
-                StockProblemKind::Car => "cars",
-                StockProblemKind::Dealership => "dealerships",
-            };
-            write!(formatter, "; {list}[{row}] (id {id:?}), field {field}: {message}")?;
-        }
-        let unlisted = self.total - self.problems.len();
-        if unlisted > 0 {
-            write!(formatter, "; and {unlisted} more")
-        } else {
-            Ok(())
-        }
-    }
-}
-
-impl StockProblems {
-    fn report(
-        &mut self,
-        kind: StockProblemKind,
-        row: usize,
-        id: &str,
-        field: &'static str,
-        message: impl Into<String>,
-    ) {
-        self.total += 1;
-        if self.problems.len() < LISTED_PROBLEMS {
-            let message = message.into();
-            self.problems.push(StockProblem {
-                kind,
-                row,
-                id: id.to_owned(),
-                field,
-                message,
-            });
-        }
-    }
-}
+pub use check::{StockProblem, StockProblemKind, StockProblems};
 
 /// Whether a car has something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,36 +99,87 @@ impl CatalogueCar {
 
     /// Whether it has a thing of the equipment vocabulary: the seller's list, then the model's facts.
     pub(crate) fn has_equipment(&self, word: &str) -> Has {
-        if self.equipment.is_some_and(|equipment| equipment.contains(word)) {
-            return Has::Yes;
+        let (has, unknown) = self.equipment_sets();
+        let word = EquipmentSet::of(word);
+        if has.intersects(word) {
+            Has::Yes
+        } else if unknown.intersects(word) {
+            Has::Unknown
+        } else {
+            Has::No
         }
-        let of_model = self.model.as_ref().and_then(|model| match word {
-            "isofix" => model.isofix,
-            "controle_estabilidade" => model.stability_control,
-            _ => None,
+    }
+
+    /// What it has, and what nobody knows whether it has.
+    pub(crate) fn equipment_sets(&self) -> (EquipmentSet, EquipmentSet) {
+        let mut has = self.equipment.unwrap_or_default();
+        let mut unknown = if self.equipment.is_none() {
+            EquipmentSet::ALL
+        } else {
+            EquipmentSet::default()
+        };
+        let facts = self.model.as_ref().map(|model| {
+            [
+                ("isofix", model.isofix),
+                ("controle_estabilidade", model.stability_control),
+            ]
         });
-        match (of_model, self.equipment) {
-            (Some(true), _) => Has::Yes,
-            (Some(false), _) | (None, Some(_)) => Has::No,
-            (None, None) => Has::Unknown,
+        for (word, fact) in facts.into_iter().flatten() {
+            if let Some(present) = fact {
+                let word = EquipmentSet::of(word);
+                unknown = unknown.without(word);
+                if present {
+                    has = has.with(word);
+                }
+            }
         }
+        (has, unknown)
     }
 }
 
-/// The stock at one moment, ready to be searched. Shared between threads; never changed.
+/// The stock at one moment, ready to be searched. Shared between threads; never changed: a change of one car makes
+/// another catalogue that shares all but one block with it.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
-    cars: Vec<CatalogueCar>,
-    dealerships: Vec<Dealership>,
+    blocks: Vec<Arc<Block>>,
+    length: usize,
+    dealerships: Arc<[Dealership]>,
     /// Folded, aliases resolved, sorted.
-    brands: Vec<String>,
-    tables: Tables,
+    brands: Arc<[String]>,
+    tables: Arc<Tables>,
     reference_date: Date,
     version: String,
 }
 
+/// What becomes of one car.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CarChange {
+    /// The new asking price.
+    pub price: Option<Centavos>,
+    /// Whether it can still be bought.
+    pub available: Option<bool>,
+}
+
+/// Why a car could not be changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// No car of the catalogue has the id.
+    #[error("there is no car {id:?}")]
+    UnknownCar {
+        /// The id that was asked for.
+        id: String,
+    },
+    /// The price cannot be used.
+    #[error("preco {message}")]
+    Price {
+        /// What it must be.
+        message: String,
+    },
+}
+
 impl Catalogue {
-    /// Checks a stock and joins it with the model table, as of a day.
+    /// Checks a stock and joins it with the model table, as of a day. Takes about a second for a million cars, and
+    /// needs nothing of a catalogue that serves meanwhile.
     ///
     /// A car without a day of confirmation is on offer only when it is a sample.
     ///
@@ -225,59 +191,36 @@ impl Catalogue {
         reference_date: Date,
         version: String,
     ) -> Result<Self, StockProblems> {
-        check(&stock, reference_date)?;
-        let Stock {
-            mut dealerships,
-            mut cars,
-        } = stock;
-        dealerships.sort_by(|a, b| a.id.cmp(&b.id));
-        cars.sort_by(|a, b| a.id.cmp(&b.id));
+        build::build(stock, Arc::new(tables.clone()), reference_date, version)
+    }
 
-        let folded = |car: &Car| tables.brand_alias(&fold(&car.brand)).to_owned();
-        let mut brands: Vec<String> = cars.iter().map(folded).collect();
-        let car_brands = brands.clone();
-        brands.sort();
-        brands.dedup();
-
-        let shown_economy_column = tables.criteria.economy_column(Usage::Family);
-        let cars = cars
-            .into_iter()
-            .zip(car_brands)
-            .map(|(car, brand)| {
-                let model = tables.models.find(&car, &brand).cloned();
-                let equipment = car.equipment.as_deref().map(EquipmentSet::from_words);
-                let age = age(&car, reference_date);
-                // `check` has seen that the dealership exists and `brands` was made from these cars.
-                let dealership = place(&dealerships, |known| known.id.as_str().cmp(&car.dealership_id));
-                let unconfirmed_days = if car.sample {
-                    None
-                } else {
-                    days_since(car.confirmed_on, reference_date)
-                };
-                let confirmed =
-                    car.sample || unconfirmed_days.is_some_and(|days| days <= tables.criteria.available_days);
-                CatalogueCar {
-                    brand: place(&brands, |known| known.cmp(&brand)),
-                    available: car.available && dealerships[dealership].active && confirmed,
-                    utilities: Utilities::of(&car, model.as_deref(), equipment, age, tables),
-                    shown_economy_column,
-                    car,
-                    model,
-                    dealership,
-                    equipment,
-                    age,
-                    unconfirmed_days,
-                }
-            })
-            .collect();
-        Ok(Self {
-            cars,
-            dealerships,
-            brands,
-            tables: tables.clone(),
-            reference_date,
-            version,
-        })
+    /// The catalogue with one car changed, under a new version. Costs the copy of one block, however many cars there
+    /// are; who reads this catalogue goes on reading it unchanged.
+    ///
+    /// # Errors
+    /// An id that no car has, or a price that no car can have.
+    pub fn with_change(&self, id: &str, change: CarChange, version: String) -> Result<Self, ChangeError> {
+        let ordinal = self
+            .ordinal(id)
+            .ok_or_else(|| ChangeError::UnknownCar { id: id.to_owned() })?;
+        let mut item = self.at(ordinal).clone();
+        let CarChange { price, available } = change;
+        if let Some(price) = price {
+            if let Err(message) = check::price(price) {
+                return Err(ChangeError::Price { message });
+            }
+            item.car.price = price;
+        }
+        if let Some(available) = available {
+            item.car.available = available;
+            let dealership = &self.dealerships[item.dealership];
+            item.available = build::is_on_offer(&item.car, dealership, item.unconfirmed_days, &self.tables);
+        }
+        let mut changed = self.clone();
+        let block = &mut changed.blocks[ordinal / BLOCK];
+        *block = Arc::new(block.with(ordinal % BLOCK, item));
+        changed.version = version;
+        Ok(changed)
     }
 
     /// As given when it was built; compared for equality only.
@@ -298,17 +241,29 @@ impl Catalogue {
         &self.tables
     }
 
-    /// Every car, on offer or not, by id.
+    /// How many cars there are, on offer or not.
     #[must_use]
-    pub fn cars(&self) -> &[CatalogueCar] {
-        &self.cars
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there is no car at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Every car, on offer or not, by id.
+    pub fn cars(&self) -> impl Iterator<Item = &CatalogueCar> + Clone {
+        self.blocks
+            .iter()
+            .flat_map(|block| block.cars().iter().map(AsRef::as_ref))
     }
 
     /// The car of an id.
     #[must_use]
     pub fn car(&self, id: &str) -> Option<&CatalogueCar> {
-        let found = self.cars.binary_search_by(|known| known.car.id.as_str().cmp(id));
-        found.ok().map(|index| &self.cars[index])
+        self.ordinal(id).map(|ordinal| self.at(ordinal))
     }
 
     /// Every dealership, active or not, by id.
@@ -338,157 +293,32 @@ impl Catalogue {
         recommend::recommend(self, questionnaire)
     }
 
+    pub(crate) fn blocks(&self) -> &[Arc<Block>] {
+        &self.blocks
+    }
+
+    /// The car at a place in the order of ids.
+    pub(crate) fn at(&self, ordinal: usize) -> &CatalogueCar {
+        &self.blocks[ordinal / BLOCK].cars()[ordinal % BLOCK]
+    }
+
+    /// The place of an id in the order of ids.
+    fn ordinal(&self, id: &str) -> Option<usize> {
+        // Blocks are never empty.
+        let block = self
+            .blocks
+            .partition_point(|block| block.cars()[0].car.id.as_str() <= id)
+            .checked_sub(1)?;
+        let cars = self.blocks[block].cars();
+        let lane = cars.binary_search_by(|known| known.car.id.as_str().cmp(id));
+        lane.ok().map(|lane| block * BLOCK + lane)
+    }
+
     /// The place of a folded brand whose aliases may be unresolved; `None` when no car has it.
     pub(crate) fn brand(&self, folded: &str) -> Option<usize> {
         let brand = self.tables.brand_alias(folded);
         self.brands
             .binary_search_by(|known| known.as_str().cmp(brand))
             .ok()
-    }
-}
-
-/// Where an element stands in a sorted list that is known to hold it.
-fn place<Element>(sorted: &[Element], compare: impl FnMut(&Element) -> std::cmp::Ordering) -> usize {
-    match sorted.binary_search_by(compare) {
-        Ok(index) | Err(index) => index,
-    }
-}
-
-/// Whole days from a day to the reference date, none for a day that lies ahead; `None` without a day.
-fn days_since(day: Option<Date>, reference_date: Date) -> Option<u32> {
-    let days = day?.until(reference_date).map_or(0, |span| span.get_days());
-    Some(u32::try_from(days).unwrap_or(0))
-}
-
-fn check(stock: &Stock, reference_date: Date) -> Result<(), StockProblems> {
-    let mut problems = StockProblems {
-        problems: Vec::new(),
-        total: 0,
-    };
-    let dealerships = check_dealerships(&stock.dealerships, &mut problems);
-    check_cars(&stock.cars, &dealerships, reference_date, &mut problems);
-    if problems.total == 0 {
-        Ok(())
-    } else {
-        Err(problems)
-    }
-}
-
-/// Gives back the first row of each id.
-fn check_dealerships<'stock>(
-    dealerships: &'stock [Dealership],
-    problems: &mut StockProblems,
-) -> BTreeMap<&'stock str, usize> {
-    let mut rows = BTreeMap::new();
-    for (row, dealership) in dealerships.iter().enumerate() {
-        let Dealership {
-            id,
-            name,
-            city,
-            state,
-            latitude,
-            longitude,
-            phone: _,
-            whatsapp: _,
-            email: _,
-            website: _,
-            active: _,
-            verified: _,
-            premium: _,
-        } = dealership;
-        let mut report =
-            |field, message: String| problems.report(StockProblemKind::Dealership, row, id, field, message);
-        for (field, text) in [("id", id), ("name", name), ("city", city)] {
-            if text.trim().is_empty() {
-                report(field, "must not be empty".to_owned());
-            }
-        }
-        if let Some(first) = rows.get(id.as_str()) {
-            report("id", format!("is also the id of dealerships[{first}]"));
-        } else {
-            rows.insert(id.as_str(), row);
-        }
-        if !STATES.contains(&state.as_str()) {
-            report(
-                "state",
-                format!("{state:?} is not one of the 27 states, as two capital letters"),
-            );
-        }
-        let within = |degrees: &Option<f64>, limit: f64| degrees.is_none_or(|degrees| degrees.abs() <= limit);
-        if !within(latitude, 90.0) {
-            report("latitude", "must lie within -90 and 90 degrees".to_owned());
-        }
-        if !within(longitude, 180.0) {
-            report("longitude", "must lie within -180 and 180 degrees".to_owned());
-        }
-        if latitude.is_some() != longitude.is_some() {
-            let field = if latitude.is_none() {
-                "latitude"
-            } else {
-                "longitude"
-            };
-            report(field, "latitude and longitude come together".to_owned());
-        }
-    }
-    rows
-}
-
-fn check_cars(
-    cars: &[Car],
-    dealerships: &BTreeMap<&str, usize>,
-    reference_date: Date,
-    problems: &mut StockProblems,
-) {
-    let newest_year = u16::try_from(reference_date.year())
-        .unwrap_or(0)
-        .saturating_add(1)
-        .min(NEWEST_YEAR);
-    let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
-    for (row, car) in cars.iter().enumerate() {
-        let mut report =
-            |field, message: String| problems.report(StockProblemKind::Car, row, &car.id, field, message);
-        for (field, text) in [("id", &car.id), ("marca", &car.brand), ("modelo", &car.model)] {
-            if text.trim().is_empty() {
-                report(field, "must not be empty".to_owned());
-            }
-        }
-        if let Some(first) = rows.get(car.id.as_str()) {
-            report("id", format!("is also the id of cars[{first}]"));
-        } else {
-            rows.insert(&car.id, row);
-        }
-        if !dealerships.contains_key(car.dealership_id.as_str()) {
-            report(
-                "dealership_id",
-                format!("there is no dealership {:?}", car.dealership_id),
-            );
-        }
-        if !(OLDEST_YEAR..=newest_year).contains(&car.year) {
-            report(
-                "ano",
-                format!("{} is not within {OLDEST_YEAR} to {newest_year}", car.year),
-            );
-        }
-        if !(1..=MAXIMUM_PRICE).contains(&car.price.0) {
-            report(
-                "preco",
-                format!("must be above 0 and at most R$ {}", MAXIMUM_PRICE / 100),
-            );
-        }
-        if car
-            .fipe_price
-            .is_some_and(|price| !(1..=MAXIMUM_PRICE).contains(&price.0))
-        {
-            report(
-                "preco_fipe",
-                format!("must be above 0 and at most R$ {}", MAXIMUM_PRICE / 100),
-            );
-        }
-        if car.odometer_km > MAXIMUM_ODOMETER {
-            report(
-                "quilometragem",
-                format!("{} is above {MAXIMUM_ODOMETER} km", car.odometer_km),
-            );
-        }
     }
 }

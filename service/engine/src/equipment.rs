@@ -147,6 +147,10 @@ pub fn label(word: &str) -> &str {
 }
 
 fn position(text: &str) -> Option<usize> {
+    // Stock that was taken in already holds the words as they are published.
+    if let Some(index) = VOCABULARY.iter().position(|word| *word == text) {
+        return Some(index);
+    }
     let folded = fold(text);
     ITEMS
         .iter()
@@ -155,10 +159,10 @@ fn position(text: &str) -> Option<usize> {
 
 /// A set of words of the vocabulary, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct EquipmentSet(u64);
+pub(crate) struct EquipmentSet(u32);
 
 // One bit per word: the set outgrows its integer only together with this line.
-const _: () = assert!(ITEMS.len() <= 64);
+const _: () = assert!(ITEMS.len() <= 32);
 
 impl EquipmentSet {
     /// Words outside the vocabulary are passed over: who takes in stock names them in a warning.
@@ -171,11 +175,33 @@ impl EquipmentSet {
         )
     }
 
+    /// The set of one word; the empty set for a word outside the vocabulary.
+    pub(crate) fn of(word: &str) -> Self {
+        let index = VOCABULARY.iter().position(|known| *known == word);
+        Self(index.map_or(0, |index| 1 << index))
+    }
+
+    /// Every word.
+    pub(crate) const ALL: Self = Self(((1_u64 << ITEMS.len()) - 1) as u32);
+
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
+
     pub(crate) fn contains(self, word: &str) -> bool {
-        VOCABULARY
-            .iter()
-            .position(|known| *known == word)
-            .is_some_and(|index| self.0 & (1 << index) != 0)
+        self.intersects(Self::of(word))
+    }
+
+    pub(crate) const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(crate) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// How many comfort items are in the set.

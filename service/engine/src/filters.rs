@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    catalogue::{Catalogue, CatalogueCar, Has},
+    catalogue::{Catalogue, CatalogueCar, Has, block::category_bit},
     questionnaire::{MustHave, Questionnaire, Usage},
     recommendation::{Filter, FilterCount},
     stock::Gearbox,
@@ -27,9 +27,22 @@ pub(crate) struct Failures {
     unknown: u64,
 }
 
+#[cfg(feature = "reference")]
 impl Failures {
     pub(crate) fn none(self) -> bool {
         self.failed == 0
+    }
+
+    pub(crate) fn failed(self, index: usize) -> bool {
+        self.failed & (1 << index) != 0
+    }
+
+    pub(crate) fn failed_only(self, index: usize) -> bool {
+        self.failed == 1 << index
+    }
+
+    pub(crate) fn unknown(self, index: usize) -> bool {
+        self.unknown & (1 << index) != 0
     }
 }
 
@@ -126,30 +139,49 @@ impl<'questionnaire> Filters<'questionnaire> {
         if passes { Has::Yes } else { Has::No }
     }
 
-    /// Counts per filter over the failures of all available cars.
-    pub(crate) fn count(&self, failures: impl Iterator<Item = Failures>) -> Vec<FilterCount> {
-        let mut counts: Vec<FilterCount> = self
-            .set
+    /// The filters that are set, in the order in which they are reported.
+    pub(crate) fn set(&self) -> &[Filter] {
+        &self.set
+    }
+
+    pub(crate) fn questionnaire(&self) -> &Questionnaire {
+        self.questionnaire
+    }
+
+    pub(crate) fn rejected_brands(&self) -> &[usize] {
+        &self.rejected_brands
+    }
+
+    pub(crate) fn large_family(&self) -> u8 {
+        self.large_family
+    }
+
+    /// Categories that pass, a bit each: none when two are required at once.
+    pub(crate) fn categories(&self) -> u8 {
+        let required = self.set.iter().filter_map(|filter| match filter {
+            Filter::MustHave(MustHave::Category(category)) => Some(category_bit(*category)),
+            _ => None,
+        });
+        required.fold(u8::MAX, |passing, category| passing & category)
+    }
+
+    /// The report of what each filter took away, by filter.
+    pub(crate) fn counts(
+        &self,
+        removed: &[usize],
+        removed_only: &[usize],
+        unknown: &[usize],
+    ) -> Vec<FilterCount> {
+        self.set
             .iter()
-            .map(|filter| FilterCount {
+            .enumerate()
+            .map(|(index, filter)| FilterCount {
                 filter: filter.clone(),
-                removed: 0,
-                removed_only: 0,
-                unknown: 0,
+                removed: removed[index],
+                removed_only: removed_only[index],
+                unknown: unknown[index],
             })
-            .collect();
-        for Failures { failed, unknown } in failures {
-            let alone = failed.is_power_of_two();
-            let mut left = failed;
-            while left != 0 {
-                let index = left.trailing_zeros() as usize;
-                left &= left - 1;
-                counts[index].removed += 1;
-                counts[index].removed_only += usize::from(alone);
-                counts[index].unknown += usize::from(unknown & (1 << index) != 0);
-            }
-        }
-        counts
+            .collect()
     }
 
     /// The fewest filters that would have to go for any car to appear, and the cars that then would; of equally

@@ -22,7 +22,12 @@ pub mod questionnaire;
 mod ranking;
 mod recommend;
 pub mod recommendation;
+#[cfg(feature = "reference")]
+pub mod reference;
+mod scan;
 pub mod stock;
+#[cfg(feature = "reference")]
+pub mod synthetic;
 pub mod tables;
 pub mod text;
 mod utilities;
@@ -35,6 +40,7 @@ pub use questionnaire::{
     Frequency, IncomeRange, MustHave, Payment, Priorities, Quality, Questionnaire, Usage,
 };
 pub use recommendation::{Contribution, Criterion, Filter, FilterCount, Recommendation, Recommended};
+pub use scan::InstructionSet;
 pub use stock::{Car, Category, Centavos, Dealership, Fuel, Gearbox, Stock};
 pub use tables::{ModelFacts, TableError, Tables};
 pub use text::fold;

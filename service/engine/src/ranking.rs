@@ -3,7 +3,10 @@
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use crate::{
-    catalogue::{Catalogue, CatalogueCar},
+    catalogue::{
+        Catalogue, CatalogueCar,
+        block::{Block, WEAR_COLUMN, utility_column},
+    },
     questionnaire::{Quality, Questionnaire},
     recommendation::Criterion,
     stock::{Category, Centavos, Fuel, Gearbox},
@@ -35,6 +38,11 @@ impl PriceScale {
         }
     }
 
+    /// Minimum, maximum and range in whole hundreds of reais, and the step of [`Self::utility`].
+    pub(crate) fn parts(&self) -> (u64, u64, u64, u64) {
+        (self.minimum, self.maximum, self.range, self.step)
+    }
+
     /// `b = floor(centavos / 10000)`, `d = clamp(bmax − b, 0, R)`, `u = (d · floor(255·65536 / R) + 32768) >> 16`;
     /// 255 at and below the minimum.
     pub(crate) fn utility(&self, price: Centavos) -> u8 {
@@ -56,10 +64,10 @@ fn hundreds(amount: Centavos) -> u64 {
 #[derive(Clone, Debug)]
 pub(crate) struct Wishes {
     /// Places in the catalogue's list of brands; `None` = nothing wished.
-    brands: Option<Vec<usize>>,
-    categories: Vec<Category>,
-    fuels: Vec<Fuel>,
-    gearboxes: Vec<Gearbox>,
+    pub(crate) brands: Option<Vec<usize>>,
+    pub(crate) categories: Vec<Category>,
+    pub(crate) fuels: Vec<Fuel>,
+    pub(crate) gearboxes: Vec<Gearbox>,
 }
 
 /// Kinds of wishes that can be met.
@@ -114,33 +122,38 @@ impl Wishes {
         .flatten()
     }
 
-    fn any(&self) -> bool {
-        self.brands.is_some()
-            || !(self.categories.is_empty() && self.fuels.is_empty() && self.gearboxes.is_empty())
+    /// How many kinds were stated.
+    pub(crate) fn stated(&self) -> u32 {
+        u32::from(self.brands.is_some())
+            + u32::from(!self.categories.is_empty())
+            + u32::from(!self.fuels.is_empty())
+            + u32::from(!self.gearboxes.is_empty())
     }
 
-    /// `round(255 · met / stated)`; full when nothing is wished, and then without weight.
     fn utility(&self, car: &CatalogueCar) -> u8 {
-        let (met, stated) = self.judge(car).fold((0, 0), |(met, stated), (_, is_met)| {
-            (met + u32::from(is_met), stated + 1)
-        });
-        if stated == 0 {
-            255
-        } else {
-            ((2 * 255 * met + stated) / (2 * stated)) as u8
-        }
+        let met = self.judge(car).filter(|(_, is_met)| *is_met).count();
+        wishes_worth(met as u32, self.stated())
+    }
+}
+
+/// `round(255 · met / stated)`; full when nothing is wished, and then without weight.
+pub(crate) fn wishes_worth(met: u32, stated: u32) -> u8 {
+    if stated == 0 {
+        255
+    } else {
+        ((2 * 255 * met + stated) / (2 * stated)) as u8
     }
 }
 
 /// One buyer's view of every car: weights, guards and the columns to read.
 #[derive(Clone, Debug)]
 pub(crate) struct Scoring<'catalogue> {
-    criteria: &'catalogue Criteria,
+    pub(crate) criteria: &'catalogue Criteria,
     pub(crate) weights: Weights,
     /// Qualities of the highest priority, which no other criterion can make up for.
-    guarded: [bool; 8],
-    economy_column: usize,
-    price: PriceScale,
+    pub(crate) guarded: [bool; 8],
+    pub(crate) economy_column: usize,
+    pub(crate) price: PriceScale,
     pub(crate) wishes: Wishes,
 }
 
@@ -150,7 +163,7 @@ impl<'catalogue> Scoring<'catalogue> {
         let wishes = Wishes::of(questionnaire, catalogue);
         Self {
             criteria: &tables.criteria,
-            weights: Weights::of(questionnaire, wishes.any(), tables),
+            weights: Weights::of(questionnaire, wishes.stated() > 0, tables),
             guarded: Quality::ALL.map(|quality| priority(&questionnaire.priorities, quality) == 5),
             economy_column: tables.criteria.economy_column(questionnaire.usage),
             price: PriceScale::new(questionnaire.budget_minimum, questionnaire.budget_maximum),
@@ -172,15 +185,47 @@ impl<'catalogue> Scoring<'catalogue> {
     pub(crate) fn utility(&self, criterion: Criterion, car: &CatalogueCar) -> u8 {
         let raw = self.raw_utility(criterion, car);
         match criterion {
-            Criterion::Quality(quality) if self.guarded[quality.index()] => {
-                if car.utilities.is_known(quality) {
-                    guard(raw, self.criteria.guard_threshold)
-                } else {
-                    self.criteria.missing_guarded_utility
-                }
-            }
+            Criterion::Quality(quality) => self.counted(quality, raw, car.utilities.is_known(quality)),
             _ => raw,
         }
+    }
+
+    /// What a quality's worth counts as, under the guard where there is one.
+    fn counted(&self, quality: Quality, raw: u8, known: bool) -> u8 {
+        match (self.guarded[quality.index()], known) {
+            (false, _) => raw,
+            (true, true) => guard(raw, self.criteria.guard_threshold),
+            (true, false) => self.criteria.missing_guarded_utility,
+        }
+    }
+
+    /// The key of a car by its columns: the same as [`rank_key`] of its [`Self::score`], without going to the car
+    /// itself.
+    pub(crate) fn key_at(&self, block: &Block, lane: usize, ordinal: usize) -> u128 {
+        let mut score = 0;
+        for quality in Quality::ALL {
+            let raw = block.utilities[utility_column(quality, self.economy_column)].at(lane);
+            let known = block.known.at(lane) & (1 << quality.index()) != 0;
+            score += self.points(Criterion::Quality(quality), self.counted(quality, raw, known));
+        }
+        score += self.points(Criterion::Wear, block.utilities[WEAR_COLUMN].at(lane));
+        if self.weights.of_criterion(Criterion::Preferences) > 0 {
+            let car = &block.cars()[lane];
+            score += self.points(Criterion::Preferences, self.wishes.utility(car));
+        }
+        let price = Centavos(block.price.at(lane));
+        score += self.points(Criterion::Price, self.price.utility(price));
+        key(
+            score,
+            price,
+            block.odometer_km.at(lane),
+            block.year.at(lane),
+            ordinal,
+        )
+    }
+
+    fn points(&self, criterion: Criterion, utility: u8) -> u32 {
+        u32::from(self.weights.of_criterion(criterion)) * u32::from(utility)
     }
 
     /// Σ weight × utility, 0 to [`FULL_SCORE`].
@@ -205,16 +250,27 @@ pub(crate) fn match_tenths(score: u32) -> u16 {
 }
 
 /// Orders cars as one integer, the best the highest: score, then cheaper, driven less, newer, lower id.
-///
-/// 16 bits score, 40 price, 24 odometer, 12 year, 32 ordinal; the catalogue holds each within its bits.
+#[cfg(feature = "reference")]
 pub(crate) fn rank_key(score: u32, car: &CatalogueCar, ordinal: usize) -> u128 {
+    key(score, car.car.price, car.car.odometer_km, car.car.year, ordinal)
+}
+
+const PRICE_BITS: u32 = 40;
+const ODOMETER_BITS: u32 = 24;
+const YEAR_BITS: u32 = 12;
+const ORDINAL_BITS: u32 = 32;
+/// How far up in a key the score stands.
+const SCORE_SHIFT: u32 = PRICE_BITS + ODOMETER_BITS + YEAR_BITS + ORDINAL_BITS;
+
+/// 16 bits score, then what decides between equal scores; the catalogue holds each within its bits.
+fn key(score: u32, price: Centavos, odometer_km: u32, year: u16, ordinal: usize) -> u128 {
     let below = |value: u64, bits: u32| u128::from((1_u64 << bits) - 1 - value);
-    (((u128::from(score) << 40 | below(car.car.price.0, 40)) << 24
-        | below(u64::from(car.car.odometer_km), 24))
-        << 12
-        | u128::from(car.car.year))
-        << 32
-        | below(ordinal as u64, 32)
+    (((u128::from(score) << PRICE_BITS | below(price.0, PRICE_BITS)) << ODOMETER_BITS
+        | below(u64::from(odometer_km), ODOMETER_BITS))
+        << YEAR_BITS
+        | u128::from(year))
+        << ORDINAL_BITS
+        | below(ordinal as u64, ORDINAL_BITS)
 }
 
 /// Keeps the best `limit` of the keys it is shown; one allocation, however many cars.
@@ -234,18 +290,29 @@ impl TopKeys {
     pub(crate) fn offer(&mut self, key: u128, ordinal: usize) {
         if self.heap.len() < self.limit {
             self.heap.push(Reverse((key, ordinal)));
-        } else if self.heap.peek().is_some_and(|Reverse((worst, _))| key > *worst) {
-            self.heap.pop();
-            self.heap.push(Reverse((key, ordinal)));
+        } else if let Some(mut worst) = self.heap.peek_mut()
+            && key > worst.0.0
+        {
+            *worst = Reverse((key, ordinal));
         }
     }
 
-    /// Places in the catalogue, the best first.
-    pub(crate) fn into_ordinals(self) -> Vec<usize> {
+    /// One more than the lowest score that may still enter, as bounds are counted: 1 while there is room for any.
+    #[inline]
+    pub(crate) fn least_bound(&self) -> u16 {
+        match self.heap.peek() {
+            Some(Reverse((worst, _))) if self.heap.len() == self.limit => (worst >> SCORE_SHIFT) as u16 + 1,
+            _ if self.limit == 0 => u16::MAX,
+            _ => 1,
+        }
+    }
+
+    /// Places in the catalogue with their scores, the best first.
+    pub(crate) fn into_best(self) -> Vec<(usize, u32)> {
         self.heap
             .into_sorted_vec()
             .into_iter()
-            .map(|Reverse((_, ordinal))| ordinal)
+            .map(|Reverse((key, ordinal))| (ordinal, (key >> SCORE_SHIFT) as u32))
             .collect()
     }
 }

@@ -1,6 +1,4 @@
 //! One questionnaire against one catalogue: filter, score, keep the best, explain those.
-//!
-//! The reference implementation: one pass that allocates nothing per car, plain enough to check a faster one against.
 
 use std::cmp::Reverse;
 
@@ -10,11 +8,12 @@ use crate::{
     explanation::{Explanation, explain},
     facts::FactSource,
     figures::{count, list, money, thousands},
-    filters::{Failures, Filters},
+    filters::Filters,
     labels::filter_phrase,
     questionnaire::Questionnaire,
-    ranking::{Scoring, TopKeys, rank_key},
+    ranking::Scoring,
     recommendation::{Filter, FilterCount, Recommendation, Recommended},
+    scan::{self, Found, InstructionSet},
 };
 
 /// How many of the heaviest qualities are named.
@@ -26,23 +25,18 @@ pub(crate) fn recommend<'catalogue>(
 ) -> Recommendation<'catalogue> {
     let filters = Filters::of(questionnaire, catalogue);
     let scoring = Scoring::of(questionnaire, catalogue);
-    let mut best = TopKeys::new(questionnaire.limit);
-    let (mut matching, mut available) = (0, 0);
-    let judged = catalogue
-        .cars()
-        .iter()
-        .enumerate()
-        .filter(|(_, car)| car.available)
-        .map(|(ordinal, car)| {
-            let failures: Failures = filters.failures(car);
-            available += 1;
-            if failures.none() {
-                matching += 1;
-                best.offer(rank_key(scoring.score(car), car, ordinal), ordinal);
-            }
-            failures
-        });
-    let filter_counts = filters.count(judged);
+    let Found {
+        available,
+        matching,
+        filters: filter_counts,
+        best,
+    } = scan::search(
+        catalogue,
+        &filters,
+        &scoring,
+        questionnaire.limit,
+        InstructionSet::widest(),
+    );
 
     let source = FactSource {
         questionnaire,
@@ -50,10 +44,9 @@ pub(crate) fn recommend<'catalogue>(
         tables: catalogue.tables(),
     };
     let cars = best
-        .into_ordinals()
         .into_iter()
         .enumerate()
-        .map(|(place, ordinal)| recommended(catalogue, source, &catalogue.cars()[ordinal], place == 0))
+        .map(|(place, (ordinal, _))| recommended(catalogue, source, catalogue.at(ordinal), place == 0))
         .collect();
     let (message, suggestion) = if matching == 0 {
         let (message, suggestion) =
@@ -114,7 +107,7 @@ fn nothing_matches(
     questionnaire: &Questionnaire,
     available: usize,
 ) -> (String, Option<String>) {
-    let on_offer = catalogue.cars().iter().filter(|car| car.available);
+    let on_offer = catalogue.cars().filter(|car| car.available);
     let Some((to_change, gained)) = filters.smallest_change(on_offer) else {
         return ("Não há carros disponíveis no momento.".to_owned(), None);
     };

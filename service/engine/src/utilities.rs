@@ -222,6 +222,11 @@ impl Utilities {
         self.known & (1 << quality.index()) != 0
     }
 
+    /// A bit for each quality that is known, by [`Quality::index`].
+    pub(crate) fn known(&self) -> u8 {
+        self.known
+    }
+
     pub(crate) fn wear(&self) -> u8 {
         self.wear
     }

@@ -180,7 +180,7 @@ impl Search {
                     .as_ref()
                     .is_none_or(|cursor| cursor.is_before(self.order.key(item), &car.id))
         };
-        let mut cars: Vec<&CatalogueCar> = catalogue.cars().iter().filter(keep).collect();
+        let mut cars: Vec<&CatalogueCar> = catalogue.cars().filter(keep).collect();
         // Stable, over cars that stand in the order of their ids.
         cars.sort_by_key(|item| self.order.key(item));
         let more = cars.len() > self.limit;

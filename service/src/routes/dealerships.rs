@@ -86,11 +86,7 @@ pub(super) fn average(centavos: u64, cars: usize) -> Option<f64> {
 
 fn offers(catalogue: &Catalogue) -> HashMap<&str, Offer> {
     let mut offers: HashMap<&str, Offer> = HashMap::new();
-    for item in catalogue
-        .cars()
-        .iter()
-        .filter(|item| catalogue.is_available(item))
-    {
+    for item in catalogue.cars().filter(|item| catalogue.is_available(item)) {
         let offer = offers.entry(&item.car.dealership_id).or_default();
         offer.cars += 1;
         offer.centavos += item.car.price.0;

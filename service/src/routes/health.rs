@@ -30,7 +30,7 @@ pub(super) async fn show(shared: web::Data<Shared>) -> HttpResponse {
     let health = Health {
         status: if healthy { "healthy" } else { "degraded" },
         dealerships: served.map_or(0, |served| served.catalogue.dealerships().len()),
-        cars: served.map_or(0, |served| served.catalogue.cars().len()),
+        cars: served.map_or(0, |served| served.catalogue.len()),
         sample: served.is_some_and(|served| served.sample),
         catalog_version: served.map(|served| served.catalogue.version()),
         catalog_changed_at: served.map(|served| served.head.changed_at.to_string()),

@@ -43,10 +43,7 @@ struct Stats<'a> {
 }
 
 fn on_offer(catalogue: &Catalogue) -> impl Iterator<Item = &CatalogueCar> {
-    catalogue
-        .cars()
-        .iter()
-        .filter(|item| catalogue.is_available(item))
+    catalogue.cars().filter(|item| catalogue.is_available(item))
 }
 
 pub(super) async fn show(shared: web::Data<Shared>) -> Result<HttpResponse, ApiError> {
@@ -59,7 +56,7 @@ pub(super) async fn show(shared: web::Data<Shared>) -> Result<HttpResponse, ApiE
             .iter()
             .filter(|dealership| dealership.active)
             .count(),
-        total_cars: catalogue.cars().len(),
+        total_cars: catalogue.len(),
         available_cars: served.available,
     };
     let mut stats = Stats {

@@ -283,6 +283,6 @@ async fn a_new_day_is_a_new_catalogue_of_the_same_stock() {
             (served.catalogue.reference_date(), showroom.store()),
             (day, condition)
         );
-        assert_eq!(served.catalogue.cars().len(), 2);
+        assert_eq!(served.catalogue.len(), 2);
     }
 }

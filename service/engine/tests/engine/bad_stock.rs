@@ -107,11 +107,7 @@ fn a_hundred_problems_are_listed_and_all_are_counted() {
 fn an_empty_stock_is_a_catalogue() {
     let catalogue = Catalogue::build(Stock::default(), tables(), TODAY, "empty.1".to_owned()).unwrap();
     assert_eq!(
-        (
-            catalogue.cars().len(),
-            catalogue.version(),
-            catalogue.reference_date()
-        ),
+        (catalogue.len(), catalogue.version(), catalogue.reference_date()),
         (0, "empty.1", TODAY)
     );
     let answer = catalogue.recommend(&crate::fixtures::questionnaire());

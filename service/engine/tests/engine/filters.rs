@@ -195,7 +195,6 @@ fn stock_goes_stale() {
     let catalogue = Catalogue::build(stock, tables(), TODAY, "test".to_owned()).unwrap();
     let available: Vec<&str> = catalogue
         .cars()
-        .iter()
         .filter(|car| catalogue.is_available(car))
         .map(|car| car.car.id.as_str())
         .collect();

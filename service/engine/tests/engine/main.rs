@@ -5,8 +5,10 @@
 
 mod bad_stock;
 mod by_hand;
+mod changes;
 mod cost;
 mod explanation;
+mod fast_path;
 mod filters;
 mod fixtures;
 mod models;

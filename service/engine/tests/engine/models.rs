@@ -5,7 +5,10 @@ use faciliauto_engine::{Car, Category, Fuel, Gearbox};
 use crate::fixtures::{catalogue, onix};
 
 fn model_of(car: Car) -> Option<String> {
-    catalogue(vec![car]).cars()[0]
+    catalogue(vec![car])
+        .cars()
+        .next()
+        .unwrap()
         .model
         .as_ref()
         .map(|model| format!("{} {}", model.brand, model.name))

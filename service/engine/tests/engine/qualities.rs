@@ -5,7 +5,7 @@ use faciliauto_engine::{Car, Category, Criterion, Fuel, Gearbox, Payment, Qualit
 use crate::fixtures::{catalogue, onix, questionnaire, reais, stranger};
 
 fn worth(car: Car, quality: Quality) -> u8 {
-    catalogue(vec![car]).cars()[0].quality(quality)
+    catalogue(vec![car]).cars().next().unwrap().quality(quality)
 }
 
 /// Prevents age and odometer from wearing a car at another pace than published.
@@ -214,8 +214,10 @@ fn a_car_has_a_name() {
             version,
             ..onix("a")
         }])
-        .cars()[0]
-            .display_name()
+        .cars()
+        .next()
+        .unwrap()
+        .display_name()
     };
     assert_eq!(named(Some("Onix do João"), Some("1.0")), "Onix do João");
     assert_eq!(named(Some(" "), Some("1.0 LT")), "Chevrolet Onix 1.0 LT");
@@ -227,5 +229,5 @@ fn a_car_has_a_name() {
 #[test]
 fn the_family_score_is_a_mean() {
     let catalogue = catalogue(vec![onix("a")]);
-    assert_eq!(catalogue.cars()[0].score_family(), 448.0 / 765.0);
+    assert_eq!(catalogue.cars().next().unwrap().score_family(), 448.0 / 765.0);
 }

@@ -1,0 +1,216 @@
+//! From a stock to a catalogue: check, sort by id, join each car with its model, work out what it is worth, lay the
+//! columns. Linear in the number of cars but for the sort.
+//!
+//! What depends on little is worked out once: a brand's fold per spelling, a model per way of advertising it.
+
+use std::{collections::HashMap, fmt::Write, sync::Arc};
+
+use jiff::civil::Date;
+
+use super::{
+    Catalogue, CatalogueCar, StockProblems,
+    block::{BLOCK, Block},
+    check::check,
+};
+use crate::{
+    equipment::EquipmentSet,
+    questionnaire::Usage,
+    stock::{Car, Dealership, Stock},
+    tables::{ModelFacts, Tables},
+    text::fold,
+    utilities::{Utilities, age},
+};
+
+pub(super) fn build(
+    stock: Stock,
+    tables: Arc<Tables>,
+    reference_date: Date,
+    version: String,
+) -> Result<Catalogue, StockProblems> {
+    check(&stock, reference_date)?;
+    let Stock {
+        mut dealerships,
+        cars,
+    } = stock;
+    dealerships.sort_by(|a, b| a.id.cmp(&b.id));
+    let cars = by_id(cars);
+    let (brands, brand_of) = brands(&cars, &tables);
+    let dealership_of: HashMap<&str, usize> = dealerships
+        .iter()
+        .enumerate()
+        .map(|(index, dealership)| (dealership.id.as_str(), index))
+        .collect();
+
+    let shown_economy_column = tables.criteria.economy_column(Usage::Family);
+    let length = cars.len();
+    let mut models = ModelMemory::default();
+    let mut joined = Vec::with_capacity(length);
+    for car in cars {
+        // `check` has seen that the dealership exists, and `brands` was made from these cars.
+        let dealership = dealership_of[car.dealership_id.as_str()];
+        let brand = brand_of[&car.brand];
+        let model = models.find(&car, &brands[brand], &tables);
+        let equipment = car.equipment.as_deref().map(EquipmentSet::from_words);
+        let age = age(&car, reference_date);
+        let unconfirmed_days = if car.sample {
+            None
+        } else {
+            days_since(car.confirmed_on, reference_date)
+        };
+        joined.push(Arc::new(CatalogueCar {
+            brand,
+            available: is_on_offer(&car, &dealerships[dealership], unconfirmed_days, &tables),
+            utilities: Utilities::of(&car, model.as_deref(), equipment, age, &tables),
+            shown_economy_column,
+            car,
+            model,
+            dealership,
+            equipment,
+            age,
+            unconfirmed_days,
+        }));
+    }
+    drop(dealership_of);
+    Ok(Catalogue {
+        blocks: in_blocks(joined),
+        length,
+        dealerships: dealerships.into(),
+        brands: brands.into(),
+        tables,
+        reference_date,
+        version,
+    })
+}
+
+/// Whether a car may be sold today: it and its dealership say so, and the stock was confirmed lately. Sample stock
+/// needs no confirmation.
+pub(super) fn is_on_offer(
+    car: &Car,
+    dealership: &Dealership,
+    unconfirmed_days: Option<u32>,
+    tables: &Tables,
+) -> bool {
+    let confirmed = car.sample || unconfirmed_days.is_some_and(|days| days <= tables.criteria.available_days);
+    car.available && dealership.active && confirmed
+}
+
+/// Cars in the order of their ids, as bytes. What is sorted is 24 bytes a car: moving whole cars costs far more.
+fn by_id(mut cars: Vec<Car>) -> Vec<Car> {
+    if cars.is_sorted_by(|a, b| a.id <= b.id) {
+        return cars;
+    }
+    let shared = shared_beginning(&cars);
+    let mut order: Vec<(u128, u32)> = cars
+        .iter()
+        .zip(0..)
+        .map(|(car, row)| (sixteen_bytes(&car.id.as_bytes()[shared..]), row))
+        .collect();
+    order.sort_unstable_by(|(a, row_a), (b, row_b)| {
+        a.cmp(b)
+            .then_with(|| cars[*row_a as usize].id.cmp(&cars[*row_b as usize].id))
+    });
+    let mut taken: Vec<Option<Car>> = cars.drain(..).map(Some).collect();
+    order
+        .into_iter()
+        .filter_map(|(_, row)| taken[row as usize].take())
+        .collect()
+}
+
+/// How many bytes all ids begin with alike.
+fn shared_beginning(cars: &[Car]) -> usize {
+    let Some((first, rest)) = cars.split_first() else {
+        return 0;
+    };
+    let first = first.id.as_bytes();
+    rest.iter().fold(first.len(), |shared, car| {
+        let same = first.iter().zip(car.id.as_bytes()).take(shared);
+        same.take_while(|(a, b)| a == b).count()
+    })
+}
+
+/// The first sixteen bytes as a number that compares as they do; a shorter text comes before its continuations, and
+/// equal numbers decide nothing.
+fn sixteen_bytes(text: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    let length = text.len().min(16);
+    bytes[..length].copy_from_slice(&text[..length]);
+    u128::from_be_bytes(bytes)
+}
+
+/// The brands in stock, folded and sorted, and for each spelling its place among them.
+fn brands(cars: &[Car], tables: &Tables) -> (Vec<String>, HashMap<String, usize>) {
+    let mut folded: HashMap<&str, String> = HashMap::new();
+    for car in cars {
+        if !folded.contains_key(car.brand.as_str()) {
+            folded.insert(&car.brand, tables.brand_alias(&fold(&car.brand)).to_owned());
+        }
+    }
+    let mut brands: Vec<String> = folded.values().cloned().collect();
+    brands.sort();
+    brands.dedup();
+    let places = folded
+        .into_iter()
+        .map(|(spelling, brand)| {
+            (
+                spelling.to_owned(),
+                brands.partition_point(|known| *known < brand),
+            )
+        })
+        .collect();
+    (brands, places)
+}
+
+/// Models that were found before, by all that finding them depends on.
+#[derive(Default)]
+struct ModelMemory {
+    known: HashMap<String, Option<Arc<ModelFacts>>>,
+    /// Written anew for each car, so that looking one up costs no allocation.
+    key: String,
+}
+
+impl ModelMemory {
+    fn find(&mut self, car: &Car, brand: &str, tables: &Tables) -> Option<Arc<ModelFacts>> {
+        let Car {
+            model,
+            version,
+            year,
+            fuel,
+            gearbox,
+            category,
+            ..
+        } = car;
+        let version = version.as_deref().unwrap_or_default();
+        self.key.clear();
+        // Lengths first, so that no two cars share a key by where a word stands. Writing to a text cannot fail.
+        let _ = write!(
+            self.key,
+            "{} {} {year} {} {} {} {brand}{model}{version}",
+            brand.len(),
+            model.len(),
+            *fuel as u8,
+            *gearbox as u8,
+            *category as u8,
+        );
+        if let Some(model) = self.known.get(&self.key) {
+            return model.clone();
+        }
+        let model = tables.models.find(car, brand).cloned();
+        self.known.insert(self.key.clone(), model.clone());
+        model
+    }
+}
+
+fn in_blocks(cars: Vec<Arc<CatalogueCar>>) -> Vec<Arc<Block>> {
+    let mut blocks = Vec::with_capacity(cars.len().div_ceil(BLOCK));
+    let mut cars = cars.into_iter().peekable();
+    while cars.peek().is_some() {
+        blocks.push(Block::of(cars.by_ref().take(BLOCK).collect()));
+    }
+    blocks
+}
+
+/// Whole days from a day to the reference date, none for a day that lies ahead; `None` without a day.
+fn days_since(day: Option<Date>, reference_date: Date) -> Option<u32> {
+    let days = day?.until(reference_date).map_or(0, |span| span.get_days());
+    Some(u32::try_from(days).unwrap_or(0))
+}

@@ -1,0 +1,81 @@
+//! The method as it is written down, one car after the other, with nothing to make it fast: what the scan is
+//! checked against, and the ways into the scan that the checks need. Compiled for tests and benchmarks alone.
+
+use crate::{
+    catalogue::Catalogue,
+    filters::Filters,
+    questionnaire::Questionnaire,
+    ranking::{Scoring, TopKeys, rank_key},
+    scan::{self, InstructionSet},
+};
+
+pub use scan::Found;
+
+/// Searches by the definitions: filters one by one, the score as a sum, the order by its key.
+#[must_use]
+pub fn search(catalogue: &Catalogue, questionnaire: &Questionnaire, limit: usize) -> Found {
+    let filters = Filters::of(questionnaire, catalogue);
+    let scoring = Scoring::of(questionnaire, catalogue);
+    let mut top = TopKeys::new(limit);
+    let (mut matching, mut available) = (0, 0);
+    let set = filters.set().len();
+    let (mut removed, mut removed_only, mut unknown) = (vec![0; set], vec![0; set], vec![0; set]);
+    for (ordinal, car) in catalogue.cars().enumerate().filter(|(_, car)| car.available) {
+        available += 1;
+        let failures = filters.failures(car);
+        if failures.none() {
+            matching += 1;
+            top.offer(rank_key(scoring.score(car), car, ordinal), ordinal);
+        }
+        for index in 0..set {
+            removed[index] += usize::from(failures.failed(index));
+            removed_only[index] += usize::from(failures.failed_only(index));
+            unknown[index] += usize::from(failures.unknown(index));
+        }
+    }
+    Found {
+        available,
+        matching,
+        filters: filters.counts(&removed, &removed_only, &unknown),
+        best: top.into_best(),
+    }
+}
+
+/// The scan with its counts, as recommendations use it, on one instruction set.
+#[must_use]
+pub fn scan(
+    catalogue: &Catalogue,
+    questionnaire: &Questionnaire,
+    limit: usize,
+    instruction_set: InstructionSet,
+) -> Found {
+    let filters = Filters::of(questionnaire, catalogue);
+    let scoring = Scoring::of(questionnaire, catalogue);
+    scan::search(catalogue, &filters, &scoring, limit, instruction_set)
+}
+
+/// The scan without counts: places in the catalogue and scores, the best first.
+#[must_use]
+pub fn rank(
+    catalogue: &Catalogue,
+    questionnaire: &Questionnaire,
+    limit: usize,
+    instruction_set: InstructionSet,
+) -> Vec<(usize, u32)> {
+    let filters = Filters::of(questionnaire, catalogue);
+    let scoring = Scoring::of(questionnaire, catalogue);
+    scan::rank(catalogue, &filters, &scoring, limit, instruction_set)
+}
+
+/// Reads the bytes that the scan of a questionnaire reads of every car, and does nothing but sum them: the physical
+/// limit that [`rank`] is measured against.
+#[must_use]
+pub fn read_hot_bytes(
+    catalogue: &Catalogue,
+    questionnaire: &Questionnaire,
+    instruction_set: InstructionSet,
+) -> u64 {
+    let filters = Filters::of(questionnaire, catalogue);
+    let scoring = Scoring::of(questionnaire, catalogue);
+    scan::read_hot_bytes(catalogue, &filters, &scoring, instruction_set)
+}

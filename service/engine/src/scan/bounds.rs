@@ -1,0 +1,315 @@
+//! An upper bound of each car's score, sixty-four at once, from the hot columns alone.
+//!
+//! Equal to the score but for a gap under the guard, which counts here as any other 102, a price that the coarse
+//! column does not hold, and what depends on the place of the dealership, which counts as for the nearest.
+
+use crate::{
+    catalogue::block::{
+        Block, COARSEST_PRICE, LANES, WEAR_COLUMN, category_bit, fuel_bit, gearbox_bit, utility_column,
+    },
+    filters::Filters,
+    questionnaire::Quality,
+    ranking::Scoring,
+    recommendation::Criterion,
+};
+
+/// One quality for one buyer.
+#[derive(Clone, Copy, Debug)]
+struct Term {
+    column: usize,
+    weight: u16,
+    /// 0 = not guarded.
+    threshold: u8,
+}
+
+/// How a coarse price becomes a utility, in 16-bit lanes.
+#[derive(Clone, Copy, Debug)]
+struct PriceLanes {
+    minimum: u16,
+    maximum: u16,
+    range: u16,
+    /// The step of [`crate::ranking::PriceScale`], split: `step = high · 65536 + low`.
+    step_high: u16,
+    step_low: u16,
+    weight: u16,
+}
+
+/// Wishes whose number met is worth something; those that are not stated have an empty mask.
+#[derive(Clone, Debug)]
+struct WishLanes {
+    categories: u8,
+    fuels: u8,
+    gearboxes: u8,
+    brands: Vec<u32>,
+    /// What the first, second, … wish met adds to the score.
+    steps: [u16; 4],
+}
+
+/// What one buyer's bounds are made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Bounds {
+    qualities: [Term; 8],
+    any_guard: bool,
+    wear_weight: u16,
+    price: PriceLanes,
+    /// Categories that the filters let pass, a bit each.
+    categories: u8,
+    wishes: Option<WishLanes>,
+    /// 1, so that no car that passes has the bound of one that does not, and what every car may have.
+    constant: u16,
+    budget_maximum: u64,
+}
+
+impl Bounds {
+    pub(super) fn of(scoring: &Scoring<'_>, filters: &Filters<'_>) -> Self {
+        let weight = |criterion| scoring.weights.of_criterion(criterion);
+        let qualities = Quality::ALL.map(|quality| Term {
+            column: utility_column(quality, scoring.economy_column),
+            weight: weight(Criterion::Quality(quality)),
+            threshold: if scoring.guarded[quality.index()] {
+                scoring.criteria.guard_threshold
+            } else {
+                0
+            },
+        });
+        let mut constant = 1;
+        let (minimum, maximum, range, step) = scoring.price.parts();
+        let price_weight = weight(Criterion::Price);
+        let price = if maximum < u64::from(COARSEST_PRICE) {
+            PriceLanes {
+                minimum: minimum as u16,
+                maximum: maximum as u16,
+                range: range.min(u64::from(u16::MAX)) as u16,
+                step_high: (step >> 16) as u16,
+                step_low: step as u16,
+                weight: price_weight,
+            }
+        } else {
+            // Nobody's price is told apart there: each counts in full, and the exact score decides.
+            constant += price_weight * 255;
+            PriceLanes {
+                minimum: COARSEST_PRICE,
+                maximum: COARSEST_PRICE,
+                range: 1,
+                step_high: 0,
+                step_low: 0,
+                weight: 0,
+            }
+        };
+        Self {
+            any_guard: qualities.iter().any(|term| term.threshold > 0),
+            qualities,
+            wear_weight: weight(Criterion::Wear),
+            price,
+            categories: filters.categories(),
+            wishes: WishLanes::of(scoring),
+            constant,
+            budget_maximum: filters.questionnaire().budget_maximum.0,
+        }
+    }
+
+    /// Whether an exact price, in centavos, is within the budget.
+    pub(super) fn affords(&self, price: u64) -> bool {
+        price <= self.budget_maximum
+    }
+
+    /// One more than the highest score that each car of a group can have, 0 for one that budget or category rule
+    /// out; and the highest of them.
+    #[inline(always)]
+    pub(super) fn of_group(&self, block: &Block, group: usize) -> ([u16; LANES], u16) {
+        let mut bounds = if self.any_guard {
+            self.sums::<true>(block, group)
+        } else {
+            self.sums::<false>(block, group)
+        };
+        if let Some(wishes) = &self.wishes {
+            wishes.add(block, group, &mut bounds);
+        }
+        let mut highest = 0;
+        for bound in bounds {
+            highest = if bound > highest { bound } else { highest };
+        }
+        (bounds, highest)
+    }
+
+    #[inline(always)]
+    fn sums<const GUARDED: bool>(&self, block: &Block, group: usize) -> [u16; LANES] {
+        let columns: [&[u8; LANES]; 8] =
+            std::array::from_fn(|index| block.utilities[self.qualities[index].column].lanes(group));
+        let weights: [u16; 8] = std::array::from_fn(|index| self.qualities[index].weight);
+        let thresholds: [u8; 8] = std::array::from_fn(|index| self.qualities[index].threshold);
+        let wear = block.utilities[WEAR_COLUMN].lanes(group);
+        let prices = block.price_hundreds.lanes(group);
+        let categories = block.category.lanes(group);
+        let PriceLanes {
+            minimum,
+            maximum,
+            range,
+            step_high,
+            step_low,
+            weight: price_weight,
+        } = self.price;
+
+        let mut sums = [0; LANES];
+        for lane in 0..LANES {
+            let worth = |index: usize| {
+                let utility = columns[index][lane];
+                let counted = if GUARDED {
+                    utility.saturating_sub(thresholds[index].saturating_sub(utility))
+                } else {
+                    utility
+                };
+                weights[index].wrapping_mul(u16::from(counted))
+            };
+            let qualities = worth(0)
+                .wrapping_add(worth(1))
+                .wrapping_add(worth(2))
+                .wrapping_add(worth(3))
+                .wrapping_add(worth(4))
+                .wrapping_add(worth(5))
+                .wrapping_add(worth(6))
+                .wrapping_add(worth(7));
+
+            // (d · (high · 65536 + low) + 32768) >> 16, in two products of 16 bits.
+            let price = prices[lane];
+            let distance = maximum.saturating_sub(price);
+            let distance = if distance < range { distance } else { range };
+            let low = u32::from(distance) * u32::from(step_low);
+            let rounding = (low as u16) >> 15;
+            let utility = distance
+                .wrapping_mul(step_high)
+                .wrapping_add((low >> 16) as u16)
+                .wrapping_add(rounding);
+            let full = if price <= minimum { 255 } else { 0 };
+            let price_utility = utility | full;
+
+            let affordable = if price <= maximum { u16::MAX } else { 0 };
+            let of_category = if categories[lane] & self.categories != 0 {
+                u16::MAX
+            } else {
+                0
+            };
+            let sum = qualities
+                .wrapping_add(self.wear_weight.wrapping_mul(u16::from(wear[lane])))
+                .wrapping_add(price_weight.wrapping_mul(price_utility))
+                .wrapping_add(self.constant);
+            sums[lane] = sum & affordable & of_category;
+        }
+        sums
+    }
+}
+
+#[cfg(feature = "reference")]
+impl Bounds {
+    /// The sum of what [`Self::of_group`] reads, in the widest way there is: eight bytes at a time.
+    #[inline(always)]
+    pub(super) fn read_group(&self, block: &Block, group: usize) -> u64 {
+        let words = |bytes: &[u8; LANES]| {
+            let mut sum = 0_u64;
+            for word in bytes.as_chunks::<8>().0 {
+                sum = sum.wrapping_add(u64::from_ne_bytes(*word));
+            }
+            sum
+        };
+        let mut total = words(block.utilities[WEAR_COLUMN].lanes(group));
+        for term in &self.qualities {
+            total = total.wrapping_add(words(block.utilities[term.column].lanes(group)));
+        }
+        total = total.wrapping_add(words(block.category.lanes(group)));
+        for word in block.price_hundreds.lanes(group).as_chunks::<4>().0 {
+            let [a, b, c, d] = word.map(u64::from);
+            total = total.wrapping_add(a | b << 16 | c << 32 | d << 48);
+        }
+        total
+    }
+}
+
+impl WishLanes {
+    fn of(scoring: &Scoring<'_>) -> Option<Self> {
+        let weight = u32::from(scoring.weights.of_criterion(Criterion::Preferences));
+        if weight == 0 {
+            return None;
+        }
+        let wishes = &scoring.wishes;
+        let stated = wishes.stated();
+        let mut steps = [0; 4];
+        for (step, met) in steps.iter_mut().zip(1..=stated) {
+            let worth = |met| weight * u32::from(crate::ranking::wishes_worth(met, stated));
+            *step = (worth(met) - worth(met - 1)) as u16;
+        }
+        let mask = |bits: &mut dyn Iterator<Item = u8>| bits.fold(0, |mask, bit| mask | bit);
+        Some(Self {
+            categories: mask(&mut wishes.categories.iter().copied().map(category_bit)),
+            fuels: mask(&mut wishes.fuels.iter().copied().map(fuel_bit)),
+            gearboxes: mask(&mut wishes.gearboxes.iter().copied().map(gearbox_bit)),
+            brands: wishes
+                .brands
+                .iter()
+                .flatten()
+                .map(|brand| *brand as u32)
+                .collect(),
+            steps,
+        })
+    }
+
+    /// Adds what the wishes are worth to the bounds of cars that pass.
+    #[inline(always)]
+    fn add(&self, block: &Block, group: usize, bounds: &mut [u16; LANES]) {
+        let mut met = [0_u16; LANES];
+        let categories = block.category.lanes(group);
+        let fuels = block.fuel.lanes(group);
+        let gearboxes = block.gearbox.lanes(group);
+        for lane in 0..LANES {
+            met[lane] = u16::from(categories[lane] & self.categories != 0)
+                + u16::from(fuels[lane] & self.fuels != 0)
+                + u16::from(gearboxes[lane] & self.gearboxes != 0);
+        }
+        let brands = block.brand.lanes(group);
+        for brand in &self.brands {
+            for lane in 0..LANES {
+                met[lane] += u16::from(brands[lane] == *brand);
+            }
+        }
+        for lane in 0..LANES {
+            let mut worth = 0_u16;
+            for (step, least) in self.steps.iter().zip(1..) {
+                worth += if met[lane] >= least { *step } else { 0 };
+            }
+            let passes = if bounds[lane] > 0 { u16::MAX } else { 0 };
+            bounds[lane] += worth & passes;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{ranking::PriceScale, stock::Centavos};
+
+    /// Prevents the two halves of the product from losing the carry between them.
+    #[test]
+    fn the_split_product_is_the_product() {
+        for (minimum, maximum) in [
+            (0, 1),
+            (500, 900),
+            (500, 500),
+            (0, 65_534),
+            (1, 257),
+            (123, 45_678),
+        ] {
+            let scale = PriceScale::new(Centavos(minimum * 10_000), Centavos(maximum * 10_000));
+            let (_, _, range, step) = scale.parts();
+            for distance in 0..=range {
+                let low = distance as u32 * u32::from(step as u16);
+                let split = (distance as u16)
+                    .wrapping_mul((step >> 16) as u16)
+                    .wrapping_add((low >> 16) as u16)
+                    .wrapping_add((low as u16) >> 15);
+                assert_eq!(
+                    u64::from(split),
+                    (distance * step + 32_768) >> 16,
+                    "{distance} of {range}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Hard filters over the columns of a block: a byte for each car, 1 = it fails. A filter reads the columns that it
+//! needs, and only when it is set.
+
+use super::Passing;
+use crate::{
+    catalogue::block::{BLOCK, Block, LANES, category_bit, fuel_bit, gearbox_bit},
+    equipment::EquipmentSet,
+    filters::Filters,
+    questionnaire::MustHave,
+    recommendation::Filter,
+    stock::Gearbox,
+};
+
+/// A byte for each car of a block.
+type Marks = [u8; BLOCK];
+
+/// One filter with the figures that it compares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum LaneFilter {
+    PriceAtMost(u64),
+    SeatsAtLeast { people: u8, unknown_fails: bool },
+    BrandNone(Vec<u32>),
+    YearAtLeast(u16),
+    YearAtMost(u16),
+    OdometerAtMost(u32),
+    GearboxAny(u8),
+    FuelAny(u8),
+    CategoryAny(u8),
+    EquipmentHas(u32),
+    SomeApp,
+}
+
+/// The set filters, in the order in which they are reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LaneFilters(Vec<LaneFilter>);
+
+/// What the filters took away from the cars on offer, by filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) available: usize,
+    pub(super) matching: usize,
+    pub(super) removed: Vec<usize>,
+    pub(super) removed_only: Vec<usize>,
+    pub(super) unknown: Vec<usize>,
+}
+
+impl Tally {
+    pub(super) fn new(filters: usize) -> Self {
+        Self {
+            available: 0,
+            matching: 0,
+            removed: vec![0; filters],
+            removed_only: vec![0; filters],
+            unknown: vec![0; filters],
+        }
+    }
+}
+
+/// Marks of one block, allocated once for a scan.
+pub(super) struct Room {
+    fails: Vec<Marks>,
+    unknown: Marks,
+    failures: Marks,
+}
+
+impl Room {
+    pub(super) fn new(filters: usize) -> Self {
+        Self {
+            fails: vec![[0; BLOCK]; filters],
+            unknown: [0; BLOCK],
+            failures: [0; BLOCK],
+        }
+    }
+}
+
+impl LaneFilters {
+    /// Every set filter.
+    pub(super) fn all(filters: &Filters<'_>) -> Self {
+        Self(
+            filters
+                .set()
+                .iter()
+                .map(|filter| lane_filter(filter, filters))
+                .collect(),
+        )
+    }
+
+    /// Those that the bounds and the exact look at a price do not decide.
+    pub(super) fn beyond_bounds(filters: &Filters<'_>) -> Self {
+        let decided =
+            |filter: &&Filter| matches!(filter, Filter::Budget | Filter::MustHave(MustHave::Category(_)));
+        let beyond = filters.set().iter().filter(|filter| !decided(filter));
+        Self(beyond.map(|filter| lane_filter(filter, filters)).collect())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Counts one block and says which of its cars on offer pass.
+    #[inline(always)]
+    pub(super) fn count(&self, block: &Block, room: &mut Room, tally: &mut Tally) -> Passing {
+        let lanes = block.groups() * LANES;
+        let on_offer = block.on_offer.all();
+        room.failures[..lanes].fill(0);
+        for (index, filter) in self.0.iter().enumerate() {
+            let fails = &mut room.fails[index];
+            if filter.mark(block, fails, &mut room.unknown) {
+                tally.unknown[index] += sum(lanes, |lane| room.unknown[lane] & fails[lane] & on_offer[lane]);
+            }
+            for (failures, fails) in room.failures[..lanes].iter_mut().zip(&*fails) {
+                *failures += fails;
+            }
+        }
+        let failures = &room.failures;
+        for (index, fails) in room.fails.iter().enumerate() {
+            tally.removed[index] += sum(lanes, |lane| fails[lane] & on_offer[lane]);
+            tally.removed_only[index] += sum(lanes, |lane| {
+                fails[lane] & on_offer[lane] & u8::from(failures[lane] == 1)
+            });
+        }
+        tally.available += sum(lanes, |lane| on_offer[lane]);
+        tally.matching += sum(lanes, |lane| on_offer[lane] & u8::from(failures[lane] == 0));
+        passing(on_offer, failures)
+    }
+
+    /// Only says which cars on offer pass.
+    #[inline(always)]
+    pub(super) fn passing(&self, block: &Block, room: &mut Room) -> Passing {
+        let lanes = block.groups() * LANES;
+        room.failures[..lanes].fill(0);
+        for (filter, fails) in self.0.iter().zip(&mut room.fails) {
+            filter.mark(block, fails, &mut room.unknown);
+            for (failures, fails) in room.failures[..lanes].iter_mut().zip(&*fails) {
+                *failures |= fails;
+            }
+        }
+        passing(block.on_offer.all(), &room.failures)
+    }
+}
+
+fn lane_filter(filter: &Filter, filters: &Filters<'_>) -> LaneFilter {
+    let asked = filters.questionnaire();
+    match filter {
+        Filter::Budget => LaneFilter::PriceAtMost(asked.budget_maximum.0),
+        Filter::Seats => {
+            let people = asked.family_size.unwrap_or_default();
+            LaneFilter::SeatsAtLeast {
+                people,
+                unknown_fails: people >= filters.large_family(),
+            }
+        }
+        Filter::RejectedBrands => LaneFilter::BrandNone(
+            filters
+                .rejected_brands()
+                .iter()
+                .map(|brand| *brand as u32)
+                .collect(),
+        ),
+        Filter::YearMinimum => LaneFilter::YearAtLeast(asked.year_minimum.unwrap_or_default()),
+        Filter::YearMaximum => LaneFilter::YearAtMost(asked.year_maximum.unwrap_or(u16::MAX)),
+        Filter::OdometerMaximum => LaneFilter::OdometerAtMost(asked.odometer_maximum_km.unwrap_or(u32::MAX)),
+        Filter::MustHave(MustHave::AutomaticGearbox) => LaneFilter::GearboxAny(!gearbox_bit(Gearbox::Manual)),
+        Filter::MustHave(MustHave::Fuel(fuel)) => LaneFilter::FuelAny(fuel_bit(*fuel)),
+        Filter::MustHave(MustHave::Category(category)) => LaneFilter::CategoryAny(category_bit(*category)),
+        Filter::MustHave(MustHave::Equipment(word)) => {
+            LaneFilter::EquipmentHas(EquipmentSet::of(word).bits())
+        }
+        Filter::AppClass => LaneFilter::SomeApp,
+    }
+}
+
+impl LaneFilter {
+    /// Marks the cars that fail with 1, and in `unknown` those of which the stock does not say; `false` when it
+    /// always says, and `unknown` was not written.
+    #[inline(always)]
+    fn mark(&self, block: &Block, fails: &mut Marks, unknown: &mut Marks) -> bool {
+        let lanes = block.groups() * LANES;
+        macro_rules! each {
+            ($marks:expr, |$lane:ident| $fails:expr) => {
+                for ($lane, mark) in $marks[..lanes].iter_mut().enumerate() {
+                    *mark = u8::from($fails);
+                }
+            };
+        }
+        match self {
+            Self::PriceAtMost(most) => {
+                let prices = block.price.all();
+                each!(fails, |lane| prices[lane] > *most);
+            }
+            Self::SeatsAtLeast {
+                people,
+                unknown_fails,
+            } => {
+                let seats = block.seats.all();
+                each!(fails, |lane| {
+                    let is_unknown = seats[lane] == 0;
+                    (is_unknown & *unknown_fails) | (!is_unknown & (seats[lane] < *people))
+                });
+                each!(unknown, |lane| seats[lane] == 0);
+                return true;
+            }
+            Self::BrandNone(rejected) => {
+                let brands = block.brand.all();
+                fails[..lanes].fill(0);
+                for brand in rejected {
+                    for (lane, mark) in fails[..lanes].iter_mut().enumerate() {
+                        *mark |= u8::from(brands[lane] == *brand);
+                    }
+                }
+            }
+            Self::YearAtLeast(least) => {
+                let years = block.year.all();
+                each!(fails, |lane| years[lane] < *least);
+            }
+            Self::YearAtMost(most) => {
+                let years = block.year.all();
+                each!(fails, |lane| years[lane] > *most);
+            }
+            Self::OdometerAtMost(most) => {
+                let odometers = block.odometer_km.all();
+                each!(fails, |lane| odometers[lane] > *most);
+            }
+            Self::GearboxAny(any) => {
+                let gearboxes = block.gearbox.all();
+                each!(fails, |lane| gearboxes[lane] & *any == 0);
+            }
+            Self::FuelAny(any) => {
+                let fuels = block.fuel.all();
+                each!(fails, |lane| fuels[lane] & *any == 0);
+            }
+            Self::CategoryAny(any) => {
+                let categories = block.category.all();
+                each!(fails, |lane| categories[lane] & *any == 0);
+            }
+            Self::EquipmentHas(word) => {
+                let (has, unsaid) = (block.equipment.all(), block.equipment_unknown.all());
+                each!(fails, |lane| has[lane] & *word == 0);
+                each!(unknown, |lane| unsaid[lane] & *word != 0);
+                return true;
+            }
+            Self::SomeApp => {
+                let classes = block.app_class.all();
+                each!(fails, |lane| classes[lane] < 2);
+                each!(unknown, |lane| classes[lane] == 0);
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// How many lanes a mark of 1 has. Sums of sixteen fit a byte, so whole vectors of bytes are added.
+#[inline(always)]
+fn sum(lanes: usize, mark: impl Fn(usize) -> u8) -> usize {
+    let mut sums = [0_u8; LANES];
+    for group in 0..lanes / LANES {
+        for (lane, sum) in sums.iter_mut().enumerate() {
+            *sum += mark((group * LANES + lane) % BLOCK);
+        }
+    }
+    let mut total = 0_u32;
+    for sum in sums {
+        total += u32::from(sum);
+    }
+    total as usize
+}
+
+/// A bit for each lane that is on offer and fails nothing.
+#[inline(always)]
+fn passing(on_offer: &Marks, failures: &Marks) -> Passing {
+    let mut passing = [0; BLOCK / LANES];
+    for (group, bits) in passing.iter_mut().enumerate() {
+        for byte in 0..LANES / 8 {
+            let start = group * LANES + byte * 8;
+            let mut marks = [0_u8; 8];
+            for (lane, mark) in marks.iter_mut().enumerate() {
+                *mark = on_offer[start + lane] & u8::from(failures[start + lane] == 0);
+            }
+            // Gathers the lowest bit of each byte into the highest byte, the first lane lowest.
+            let gathered = u64::from_le_bytes(marks).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+            *bits |= gathered << (byte * 8);
+        }
+    }
+    passing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prevents a car from being taken for its neighbour.
+    #[test]
+    fn each_lane_has_its_own_bit() {
+        let mut on_offer = [0; BLOCK];
+        let mut failures = [0; BLOCK];
+        for lane in [0, 1, 7, 8, 63, 64, 1023] {
+            on_offer[lane] = 1;
+        }
+        failures[7] = 2;
+        on_offer[9] = 0;
+        let bits = passing(&on_offer, &failures);
+        assert_eq!(bits[0], 1 | 1 << 1 | 1 << 8 | 1 << 63);
+        assert_eq!(bits[1], 1);
+        assert_eq!(bits[15], 1 << 63);
+        assert_eq!(sum(BLOCK, |lane| on_offer[lane]), 7);
+    }
+}
