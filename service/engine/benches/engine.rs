@@ -3,6 +3,9 @@
 //! Lines on standard output read `BENCH <name> <value> <unit>`; each value is a median, its spread (the middle half)
 //! goes to standard error. What is compared is measured in turns, so that a busy machine slows both.
 
+// Printing is what a benchmark is for.
+#![allow(clippy::print_stdout)]
+
 use std::{hint::black_box, time::Instant};
 
 use faciliauto_engine::{
