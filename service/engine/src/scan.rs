@@ -1,14 +1,12 @@
 //! Finds the best cars of a catalogue, exactly, at nearly the speed of reading it.
 //!
-//! Block by block, sixty-four cars at a time:
-//!
 //! ```text
-//!            ┌ filters ─┐ counts of each filter, a bit for each car that passes all   (only when asked for, or set)
-//! block ─────┤          ▼
-//!            └ bounds ──▶ highest of 64 ── below the worst of the list? ──▶ next 64
-//!                             │ no
-//!                             ▼
-//!                        exact score and key of the few lanes that may enter ──▶ list of the best
+//!                 ┌ filters ──▶ counts of each, a bit for each car that passes all   (only when asked for, or set)
+//! block of 1,024 ─┤   │
+//!                 └ bounds ──▶ the highest ── below the worst of the list? ──▶ next block
+//!                     │              │ no
+//!                     ▼              ▼
+//!                 groups of 64: exact score and key of the few lanes that may enter ──▶ list of the best
 //! ```
 //!
 //! A bound is never below the score, so nothing is passed over that belongs in the list; what enters the list is
@@ -29,7 +27,7 @@ use crate::{
     recommendation::FilterCount,
 };
 
-use bounds::Bounds;
+use bounds::{BlockBounds, Bounds};
 use lane_filters::{LaneFilters, Tally};
 
 pub use instruction_set::InstructionSet;
@@ -107,11 +105,9 @@ pub(crate) fn read_hot_bytes(
 #[cfg(feature = "reference")]
 #[inline(always)]
 fn read_blocks(catalogue: &Catalogue, bounds: &Bounds) -> u64 {
-    let mut total = 0;
+    let mut total = 0_u64;
     for block in catalogue.blocks() {
-        for group in 0..block.groups() {
-            total += bounds.read_group(block, group);
-        }
+        total = total.wrapping_add(bounds.read_block(block));
     }
     total
 }
@@ -131,13 +127,14 @@ type Passing = [u64; BLOCK / LANES];
 #[inline(always)]
 fn scan_blocks(scan: &Scan<'_>, mut tally: Option<&mut Tally>, top: &mut TopKeys) {
     let mut room = lane_filters::Room::new(scan.filters.len());
+    let mut bounds = [0; BLOCK];
     for (number, block) in scan.blocks.blocks().iter().enumerate() {
         let passing = match tally.as_deref_mut() {
             Some(tally) => Some(scan.filters.count(block, &mut room, tally)),
             None if scan.filters.len() > 0 => Some(scan.filters.passing(block, &mut room)),
             None => None,
         };
-        rank_block(scan, block, number * BLOCK, passing.as_ref(), top);
+        rank_block(scan, block, number * BLOCK, passing.as_ref(), &mut bounds, top);
     }
 }
 
@@ -147,20 +144,21 @@ fn rank_block(
     block: &Block,
     first_ordinal: usize,
     passing: Option<&Passing>,
+    bounds: &mut BlockBounds,
     top: &mut TopKeys,
 ) {
+    let mut enough = top.least_bound();
+    if scan.bounds.of_block(block, bounds) < enough {
+        return;
+    }
     for group in 0..block.groups() {
         let wanted = passing.map_or(u64::MAX, |passing| passing[group]);
-        if wanted == 0 {
+        let bounds = &bounds[group * LANES..][..LANES];
+        if wanted == 0 || !any_reaches(bounds, enough) {
             continue;
         }
-        let (bounds, highest) = scan.bounds.of_group(block, group);
-        let mut enough = top.least_bound();
-        if highest < enough {
-            continue;
-        }
-        for (lane, bound) in bounds.into_iter().enumerate() {
-            if bound < enough || wanted & (1 << lane) == 0 {
+        for (lane, bound) in bounds.iter().enumerate() {
+            if *bound < enough || wanted & (1 << lane) == 0 {
                 continue;
             }
             let place = group * LANES + lane;
@@ -170,6 +168,16 @@ fn rank_block(
             }
         }
     }
+}
+
+/// Whether any bound is enough to look at its car.
+#[inline(always)]
+fn any_reaches(bounds: &[u16], enough: u16) -> bool {
+    let mut reached = 0_u16;
+    for bound in bounds {
+        reached |= u16::from(*bound >= enough);
+    }
+    reached != 0
 }
 
 impl Scan<'_> {

@@ -23,7 +23,7 @@ use crate::{
 /// Cars in a block. A block's hot columns, 15 KB, stay in the first-level cache while it is looked at.
 pub(crate) const BLOCK: usize = 1024;
 
-/// Cars that are looked at, or passed over, together.
+/// Cars that are looked at, or passed over, together within a block; columns are read by whole groups.
 pub(crate) const LANES: usize = 64;
 
 /// Columns of utilities: four of `economia`, the seven other qualities, wear.
@@ -43,16 +43,6 @@ pub(crate) struct Column<T>([T; BLOCK]);
 impl<T: Copy + Default> Column<T> {
     fn new() -> Self {
         Self([T::default(); BLOCK])
-    }
-
-    /// The lanes of one group, as an array whose length the compiler knows.
-    #[inline(always)]
-    pub(crate) fn lanes(&self, group: usize) -> &[T; LANES] {
-        let start = (group * LANES) % BLOCK;
-        match self.0[start..start + LANES].first_chunk() {
-            Some(lanes) => lanes,
-            None => unreachable!("a slice of LANES values"),
-        }
     }
 
     #[inline(always)]

@@ -1,17 +1,20 @@
-//! An upper bound of each car's score, sixty-four at once, from the hot columns alone.
+//! An upper bound of each car's score, a block at once, from the hot columns alone.
 //!
 //! Equal to the score but for a gap under the guard, which counts here as any other 102, a price that the coarse
 //! column does not hold, and what depends on the place of the dealership, which counts as for the nearest.
 
 use crate::{
     catalogue::block::{
-        Block, COARSEST_PRICE, LANES, WEAR_COLUMN, category_bit, fuel_bit, gearbox_bit, utility_column,
+        BLOCK, Block, COARSEST_PRICE, LANES, WEAR_COLUMN, category_bit, fuel_bit, gearbox_bit, utility_column,
     },
     filters::Filters,
     questionnaire::Quality,
     ranking::Scoring,
     recommendation::Criterion,
 };
+
+/// A bound for each car of a block.
+pub(super) type BlockBounds = [u16; BLOCK];
 
 /// One quality for one buyer.
 #[derive(Clone, Copy, Debug)]
@@ -113,34 +116,31 @@ impl Bounds {
         price <= self.budget_maximum
     }
 
-    /// One more than the highest score that each car of a group can have, 0 for one that budget or category rule
-    /// out; and the highest of them.
+    /// Writes, for each car of a block, one more than the highest score that it can have, and 0 for one that budget
+    /// or category rule out. Gives back the highest of them.
     #[inline(always)]
-    pub(super) fn of_group(&self, block: &Block, group: usize) -> ([u16; LANES], u16) {
-        let mut bounds = if self.any_guard {
-            self.sums::<true>(block, group)
+    pub(super) fn of_block(&self, block: &Block, bounds: &mut BlockBounds) -> u16 {
+        if self.any_guard {
+            self.sums::<true>(block, bounds);
         } else {
-            self.sums::<false>(block, group)
-        };
+            self.sums::<false>(block, bounds);
+        }
         if let Some(wishes) = &self.wishes {
-            wishes.add(block, group, &mut bounds);
+            wishes.add(block, bounds);
         }
-        let mut highest = 0;
-        for bound in bounds {
-            highest = if bound > highest { bound } else { highest };
-        }
-        (bounds, highest)
+        highest(&bounds[..block.groups() * LANES])
     }
 
+    /// One loop over the whole block: what it compares with is loaded once, and every vector does the same.
     #[inline(always)]
-    fn sums<const GUARDED: bool>(&self, block: &Block, group: usize) -> [u16; LANES] {
-        let columns: [&[u8; LANES]; 8] =
-            std::array::from_fn(|index| block.utilities[self.qualities[index].column].lanes(group));
+    fn sums<const GUARDED: bool>(&self, block: &Block, sums: &mut BlockBounds) {
+        let columns: [&[u8; BLOCK]; 8] =
+            std::array::from_fn(|index| block.utilities[self.qualities[index].column].all());
         let weights: [u16; 8] = std::array::from_fn(|index| self.qualities[index].weight);
         let thresholds: [u8; 8] = std::array::from_fn(|index| self.qualities[index].threshold);
-        let wear = block.utilities[WEAR_COLUMN].lanes(group);
-        let prices = block.price_hundreds.lanes(group);
-        let categories = block.category.lanes(group);
+        let wear = block.utilities[WEAR_COLUMN].all();
+        let prices = block.price_hundreds.all();
+        let categories = block.category.all();
         let PriceLanes {
             minimum,
             maximum,
@@ -150,8 +150,7 @@ impl Bounds {
             weight: price_weight,
         } = self.price;
 
-        let mut sums = [0; LANES];
-        for lane in 0..LANES {
+        for lane in 0..(block.groups() * LANES).min(BLOCK) {
             let worth = |index: usize| {
                 let utility = columns[index][lane];
                 let counted = if GUARDED {
@@ -195,33 +194,45 @@ impl Bounds {
                 .wrapping_add(self.constant);
             sums[lane] = sum & affordable & of_category;
         }
-        sums
     }
 }
 
 #[cfg(feature = "reference")]
 impl Bounds {
-    /// The sum of what [`Self::of_group`] reads, in the widest way there is: eight bytes at a time.
+    /// The sum of what [`Self::of_block`] reads, in the widest way there is: eight bytes at a time.
     #[inline(always)]
-    pub(super) fn read_group(&self, block: &Block, group: usize) -> u64 {
-        let words = |bytes: &[u8; LANES]| {
+    pub(super) fn read_block(&self, block: &Block) -> u64 {
+        let lanes = block.groups() * LANES;
+        let words = |bytes: &[u8]| {
             let mut sum = 0_u64;
             for word in bytes.as_chunks::<8>().0 {
                 sum = sum.wrapping_add(u64::from_ne_bytes(*word));
             }
             sum
         };
-        let mut total = words(block.utilities[WEAR_COLUMN].lanes(group));
+        let mut total = words(&block.utilities[WEAR_COLUMN].all()[..lanes]);
         for term in &self.qualities {
-            total = total.wrapping_add(words(block.utilities[term.column].lanes(group)));
+            total = total.wrapping_add(words(&block.utilities[term.column].all()[..lanes]));
         }
-        total = total.wrapping_add(words(block.category.lanes(group)));
-        for word in block.price_hundreds.lanes(group).as_chunks::<4>().0 {
-            let [a, b, c, d] = word.map(u64::from);
-            total = total.wrapping_add(a | b << 16 | c << 32 | d << 48);
+        total = total.wrapping_add(words(&block.category.all()[..lanes]));
+        let mut prices = 0_u16;
+        for price in &block.price_hundreds.all()[..lanes] {
+            prices = prices.wrapping_add(*price);
         }
-        total
+        total.wrapping_add(u64::from(prices))
     }
+}
+
+/// The highest of a whole number of groups: down the groups first, lane by lane, across the lanes once.
+#[inline(always)]
+fn highest(bounds: &[u16]) -> u16 {
+    let mut by_lane = [0_u16; LANES];
+    for group in bounds.as_chunks::<LANES>().0 {
+        for (highest, bound) in by_lane.iter_mut().zip(group) {
+            *highest = (*highest).max(*bound);
+        }
+    }
+    by_lane.into_iter().fold(0, u16::max)
 }
 
 impl WishLanes {
@@ -254,23 +265,22 @@ impl WishLanes {
 
     /// Adds what the wishes are worth to the bounds of cars that pass.
     #[inline(always)]
-    fn add(&self, block: &Block, group: usize, bounds: &mut [u16; LANES]) {
-        let mut met = [0_u16; LANES];
-        let categories = block.category.lanes(group);
-        let fuels = block.fuel.lanes(group);
-        let gearboxes = block.gearbox.lanes(group);
-        for lane in 0..LANES {
-            met[lane] = u16::from(categories[lane] & self.categories != 0)
-                + u16::from(fuels[lane] & self.fuels != 0)
-                + u16::from(gearboxes[lane] & self.gearboxes != 0);
+    fn add(&self, block: &Block, bounds: &mut BlockBounds) {
+        let lanes = (block.groups() * LANES).min(BLOCK);
+        let mut met = [0_u8; BLOCK];
+        let (categories, fuels, gearboxes) = (block.category.all(), block.fuel.all(), block.gearbox.all());
+        for lane in 0..lanes {
+            met[lane] = u8::from(categories[lane] & self.categories != 0)
+                + u8::from(fuels[lane] & self.fuels != 0)
+                + u8::from(gearboxes[lane] & self.gearboxes != 0);
         }
-        let brands = block.brand.lanes(group);
+        let brands = block.brand.all();
         for brand in &self.brands {
-            for lane in 0..LANES {
-                met[lane] += u16::from(brands[lane] == *brand);
+            for lane in 0..lanes {
+                met[lane] += u8::from(brands[lane] == *brand);
             }
         }
-        for lane in 0..LANES {
+        for lane in 0..lanes {
             let mut worth = 0_u16;
             for (step, least) in self.steps.iter().zip(1..) {
                 worth += if met[lane] >= least { *step } else { 0 };

@@ -3,12 +3,12 @@
 
 use super::Passing;
 use crate::{
-    catalogue::block::{BLOCK, Block, LANES, category_bit, fuel_bit, gearbox_bit},
+    catalogue::block::{BLOCK, Block, LANES, category_bit, coarse_price, fuel_bit, gearbox_bit},
     equipment::EquipmentSet,
     filters::Filters,
     questionnaire::MustHave,
     recommendation::Filter,
-    stock::Gearbox,
+    stock::{Centavos, Gearbox},
 };
 
 /// A byte for each car of a block.
@@ -61,6 +61,7 @@ pub(super) struct Room {
     fails: Vec<Marks>,
     unknown: Marks,
     failures: Marks,
+    marks: Marks,
 }
 
 impl Room {
@@ -69,6 +70,7 @@ impl Room {
             fails: vec![[0; BLOCK]; filters],
             unknown: [0; BLOCK],
             failures: [0; BLOCK],
+            marks: [0; BLOCK],
         }
     }
 }
@@ -101,27 +103,40 @@ impl LaneFilters {
     #[inline(always)]
     pub(super) fn count(&self, block: &Block, room: &mut Room, tally: &mut Tally) -> Passing {
         let lanes = block.groups() * LANES;
-        let on_offer = block.on_offer.all();
-        room.failures[..lanes].fill(0);
-        for (index, filter) in self.0.iter().enumerate() {
-            let fails = &mut room.fails[index];
-            if filter.mark(block, fails, &mut room.unknown) {
-                tally.unknown[index] += sum(lanes, |lane| room.unknown[lane] & fails[lane] & on_offer[lane]);
+        let on_offer = &block.on_offer.all()[..lanes];
+        let Room {
+            fails,
+            unknown,
+            failures,
+            marks,
+        } = room;
+        failures.fill(0);
+        for (index, (filter, fails)) in self.0.iter().zip(&mut *fails).enumerate() {
+            if filter.mark(block, fails, unknown) {
+                let both = fails[..lanes].iter().zip(&unknown[..lanes]);
+                for (mark, ((fails, unknown), on_offer)) in marks.iter_mut().zip(both.zip(on_offer)) {
+                    *mark = fails & unknown & on_offer;
+                }
+                tally.unknown[index] += total(&marks[..lanes]);
             }
-            for (failures, fails) in room.failures[..lanes].iter_mut().zip(&*fails) {
+            for (failures, fails) in failures[..lanes].iter_mut().zip(&*fails) {
                 *failures += fails;
             }
         }
-        let failures = &room.failures;
-        for (index, fails) in room.fails.iter().enumerate() {
-            tally.removed[index] += sum(lanes, |lane| fails[lane] & on_offer[lane]);
-            tally.removed_only[index] += sum(lanes, |lane| {
-                fails[lane] & on_offer[lane] & u8::from(failures[lane] == 1)
-            });
+        for (index, fails) in fails.iter().enumerate() {
+            for (mark, (fails, on_offer)) in marks.iter_mut().zip(fails.iter().zip(on_offer)) {
+                *mark = fails & on_offer;
+            }
+            tally.removed[index] += total(&marks[..lanes]);
+            for (mark, failures) in marks[..lanes].iter_mut().zip(&failures[..lanes]) {
+                *mark &= u8::from(*failures == 1);
+            }
+            tally.removed_only[index] += total(&marks[..lanes]);
         }
-        tally.available += sum(lanes, |lane| on_offer[lane]);
-        tally.matching += sum(lanes, |lane| on_offer[lane] & u8::from(failures[lane] == 0));
-        passing(on_offer, failures)
+        tally.available += total(on_offer);
+        pass(on_offer, failures, marks);
+        tally.matching += total(&marks[..lanes]);
+        bits(&marks[..lanes])
     }
 
     /// Only says which cars on offer pass.
@@ -135,7 +150,8 @@ impl LaneFilters {
                 *failures |= fails;
             }
         }
-        passing(block.on_offer.all(), &room.failures)
+        pass(&block.on_offer.all()[..lanes], &room.failures, &mut room.marks);
+        bits(&room.marks[..lanes])
     }
 }
 
@@ -185,8 +201,22 @@ impl LaneFilter {
         }
         match self {
             Self::PriceAtMost(most) => {
-                let prices = block.price.all();
-                each!(fails, |lane| prices[lane] > *most);
+                let (coarse, prices) = (block.price_hundreds.all(), block.price.all());
+                let most_hundreds = coarse_price(Centavos(*most));
+                each!(fails, |lane| coarse[lane] > most_hundreds);
+                // Only a price of the same hundred needs its centavos. Few do, and eight bytes a car is as much to
+                // read as all the qualities together.
+                for (group, coarse) in coarse[..lanes].as_chunks::<LANES>().0.iter().enumerate() {
+                    let mut undecided = 0;
+                    for coarse in coarse {
+                        undecided |= u8::from(*coarse == most_hundreds);
+                    }
+                    if undecided != 0 {
+                        for lane in group * LANES..(group + 1) * LANES {
+                            fails[lane] = u8::from(prices[lane] > *most);
+                        }
+                    }
+                }
             }
             Self::SeatsAtLeast {
                 people,
@@ -250,35 +280,34 @@ impl LaneFilter {
     }
 }
 
-/// How many lanes a mark of 1 has. Sums of sixteen fit a byte, so whole vectors of bytes are added.
+/// How many marks of a whole number of groups are 1: down the groups first, which never overflows a byte, then across.
 #[inline(always)]
-fn sum(lanes: usize, mark: impl Fn(usize) -> u8) -> usize {
-    let mut sums = [0_u8; LANES];
-    for group in 0..lanes / LANES {
-        for (lane, sum) in sums.iter_mut().enumerate() {
-            *sum += mark((group * LANES + lane) % BLOCK);
+fn total(marks: &[u8]) -> usize {
+    let mut by_lane = [0_u8; LANES];
+    for group in marks.as_chunks::<LANES>().0 {
+        for (sum, mark) in by_lane.iter_mut().zip(group) {
+            *sum += mark;
         }
     }
-    let mut total = 0_u32;
-    for sum in sums {
-        total += u32::from(sum);
-    }
-    total as usize
+    by_lane.into_iter().map(u32::from).sum::<u32>() as usize
 }
 
-/// A bit for each lane that is on offer and fails nothing.
+/// Marks what is on offer and fails nothing.
 #[inline(always)]
-fn passing(on_offer: &Marks, failures: &Marks) -> Passing {
+fn pass(on_offer: &[u8], failures: &Marks, marks: &mut Marks) {
+    for (mark, (on_offer, failures)) in marks.iter_mut().zip(on_offer.iter().zip(failures)) {
+        *mark = on_offer & u8::from(*failures == 0);
+    }
+}
+
+/// Marks as bits, the first lane lowest.
+#[inline(always)]
+fn bits(marks: &[u8]) -> Passing {
     let mut passing = [0; BLOCK / LANES];
-    for (group, bits) in passing.iter_mut().enumerate() {
-        for byte in 0..LANES / 8 {
-            let start = group * LANES + byte * 8;
-            let mut marks = [0_u8; 8];
-            for (lane, mark) in marks.iter_mut().enumerate() {
-                *mark = on_offer[start + lane] & u8::from(failures[start + lane] == 0);
-            }
-            // Gathers the lowest bit of each byte into the highest byte, the first lane lowest.
-            let gathered = u64::from_le_bytes(marks).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+    for (bits, marks) in passing.iter_mut().zip(marks.as_chunks::<LANES>().0) {
+        for (byte, marks) in marks.as_chunks::<8>().0.iter().enumerate() {
+            // Gathers the lowest bit of each byte into the highest byte.
+            let gathered = u64::from_le_bytes(*marks).wrapping_mul(0x0102_0408_1020_4080) >> 56;
             *bits |= gathered << (byte * 8);
         }
     }
@@ -294,15 +323,16 @@ mod tests {
     fn each_lane_has_its_own_bit() {
         let mut on_offer = [0; BLOCK];
         let mut failures = [0; BLOCK];
+        let mut marks = [0; BLOCK];
         for lane in [0, 1, 7, 8, 63, 64, 1023] {
             on_offer[lane] = 1;
         }
         failures[7] = 2;
-        on_offer[9] = 0;
-        let bits = passing(&on_offer, &failures);
-        assert_eq!(bits[0], 1 | 1 << 1 | 1 << 8 | 1 << 63);
-        assert_eq!(bits[1], 1);
-        assert_eq!(bits[15], 1 << 63);
-        assert_eq!(sum(BLOCK, |lane| on_offer[lane]), 7);
+        pass(&on_offer, &failures, &mut marks);
+        let passing = bits(&marks);
+        assert_eq!(passing[0], 1 | 1 << 1 | 1 << 8 | 1 << 63);
+        assert_eq!(passing[1], 1);
+        assert_eq!(passing[15], 1 << 63);
+        assert_eq!((total(&on_offer), total(&marks)), (7, 6));
     }
 }
