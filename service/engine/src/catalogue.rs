@@ -7,6 +7,7 @@ use jiff::civil::Date;
 
 use crate::{
     equipment::EquipmentSet,
+    proximity::{SalePlace, sale_places},
     questionnaire::{Quality, Questionnaire, Usage},
     recommend,
     recommendation::Recommendation,
@@ -127,6 +128,8 @@ pub struct CatalogueCar {
     pub(crate) brand: usize,
     /// Place of its dealership in [`Catalogue::dealerships`].
     pub(crate) dealership: usize,
+    /// Number of the place where it is for sale, in [`Catalogue::places`].
+    pub(crate) place: u32,
     pub(crate) equipment: Option<EquipmentSet>,
     /// Years since the model year.
     pub(crate) age: u32,
@@ -205,6 +208,8 @@ impl CatalogueCar {
 pub struct Catalogue {
     cars: Vec<CatalogueCar>,
     dealerships: Vec<Dealership>,
+    /// Where there are cars, each place once.
+    pub(crate) places: Vec<SalePlace>,
     /// Folded, aliases resolved, sorted.
     brands: Vec<String>,
     tables: Tables,
@@ -239,6 +244,11 @@ impl Catalogue {
         brands.sort();
         brands.dedup();
 
+        let mut has_cars = vec![false; dealerships.len()];
+        for car in &cars {
+            has_cars[place(&dealerships, |known| known.id.as_str().cmp(&car.dealership_id))] = true;
+        }
+        let (places, place_of_dealership) = sale_places(&dealerships, |index| has_cars[index], tables);
         let shown_economy_column = tables.criteria.economy_column(Usage::Family);
         let cars = cars
             .into_iter()
@@ -263,6 +273,7 @@ impl Catalogue {
                     shown_economy_column,
                     car,
                     model,
+                    place: place_of_dealership[dealership],
                     dealership,
                     equipment,
                     age,
@@ -273,6 +284,7 @@ impl Catalogue {
         Ok(Self {
             cars,
             dealerships,
+            places,
             brands,
             tables: tables.clone(),
             reference_date,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     catalogue::{Catalogue, CatalogueCar, Has},
+    proximity::{Proximity, radius_metres},
     questionnaire::{MustHave, Questionnaire, Usage},
     recommendation::{Filter, FilterCount},
     stock::Gearbox,
@@ -14,6 +15,7 @@ use crate::{
 /// The filters that a questionnaire sets, in the order in which they are reported.
 pub(crate) struct Filters<'questionnaire> {
     questionnaire: &'questionnaire Questionnaire,
+    proximity: &'questionnaire Proximity<'questionnaire>,
     rejected_brands: Vec<usize>,
     /// From this many people on, a car of unknown seats is ruled out; smaller families fit nearly every car.
     large_family: u8,
@@ -31,10 +33,19 @@ impl Failures {
     pub(crate) fn none(self) -> bool {
         self.failed == 0
     }
+
+    /// A bit for each failed filter, as [`Filters::bits`] and [`Filters::named`] have them.
+    pub(crate) fn bits(self) -> u64 {
+        self.failed
+    }
 }
 
 impl<'questionnaire> Filters<'questionnaire> {
-    pub(crate) fn of(questionnaire: &'questionnaire Questionnaire, catalogue: &Catalogue) -> Self {
+    pub(crate) fn of(
+        questionnaire: &'questionnaire Questionnaire,
+        catalogue: &Catalogue,
+        proximity: &'questionnaire Proximity<'questionnaire>,
+    ) -> Self {
         let rejected_brands = questionnaire
             .rejected_brands
             .iter()
@@ -46,6 +57,7 @@ impl<'questionnaire> Filters<'questionnaire> {
         must_haves.dedup();
         let optional = [
             (questionnaire.family_size.is_some(), Filter::Seats),
+            (radius_metres(questionnaire).is_some(), Filter::Radius),
             (!questionnaire.rejected_brands.is_empty(), Filter::RejectedBrands),
             (questionnaire.year_minimum.is_some(), Filter::YearMinimum),
             (questionnaire.year_maximum.is_some(), Filter::YearMaximum),
@@ -72,6 +84,7 @@ impl<'questionnaire> Filters<'questionnaire> {
         let large_family = catalogue.tables().criteria.large_family;
         Self {
             questionnaire,
+            proximity,
             rejected_brands,
             large_family,
             set,
@@ -110,6 +123,7 @@ impl<'questionnaire> Filters<'questionnaire> {
                 (Some(people), None) if *people >= self.large_family => return Has::Unknown,
                 _ => true,
             },
+            Filter::Radius => return self.proximity.within_radius(car.place),
             Filter::RejectedBrands => !self.rejected_brands.contains(&car.brand),
             Filter::YearMinimum => year_minimum.is_none_or(|year| car.car.year >= year),
             Filter::YearMaximum => year_maximum.is_none_or(|year| car.car.year <= year),
@@ -124,6 +138,18 @@ impl<'questionnaire> Filters<'questionnaire> {
             },
         };
         if passes { Has::Yes } else { Has::No }
+    }
+
+    /// The bits of the set filters that a condition names.
+    pub(crate) fn bits(&self, wanted: impl Fn(&Filter) -> bool) -> impl Iterator<Item = u64> {
+        let indexed = self.set.iter().enumerate();
+        indexed.filter_map(move |(index, filter)| wanted(filter).then_some(1 << index))
+    }
+
+    /// The filters of some bits, in the order in which they are reported.
+    pub(crate) fn named(&self, bits: u64) -> impl Iterator<Item = &Filter> {
+        let indexed = self.set.iter().enumerate();
+        indexed.filter_map(move |(index, filter)| (bits & (1 << index) != 0).then_some(filter))
     }
 
     /// Counts per filter over the failures of all available cars.
@@ -166,11 +192,6 @@ impl<'questionnaire> Filters<'questionnaire> {
             .into_iter()
             .filter(|(failed, _)| *failed != 0)
             .min_by_key(|(failed, cars)| (failed.count_ones(), std::cmp::Reverse(cars.len()), *failed))?;
-        let filters = self
-            .set
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| failed & (1 << index) != 0);
-        Some((filters.map(|(_, filter)| filter).collect(), cars))
+        Some((self.named(failed).collect(), cars))
     }
 }

@@ -18,10 +18,14 @@ mod facts;
 mod figures;
 mod filters;
 mod labels;
+pub mod places;
+mod proximity;
 pub mod questionnaire;
 mod ranking;
 mod recommend;
 pub mod recommendation;
+mod relaxation;
+mod sphere;
 pub mod stock;
 pub mod tables;
 pub mod text;
@@ -31,10 +35,14 @@ mod words;
 
 pub use catalogue::{Catalogue, CatalogueCar, StockProblem, StockProblemKind, StockProblems};
 pub use cost::{CostOfOwnership, FinancialHealth};
+pub use places::{Place, PlaceSearch};
 pub use questionnaire::{
     Frequency, IncomeRange, MustHave, Payment, Priorities, Quality, Questionnaire, Usage,
 };
-pub use recommendation::{Contribution, Criterion, Filter, FilterCount, Recommendation, Recommended};
+pub use recommendation::{
+    Alternative, Contribution, Criterion, Filter, FilterCount, Recommendation, Recommended,
+};
+pub use sphere::UnitVector;
 pub use stock::{Car, Category, Centavos, Dealership, Fuel, Gearbox, Stock};
 pub use tables::{ModelFacts, TableError, Tables};
 pub use text::fold;

@@ -1,6 +1,9 @@
 //! What a buyer says they want: one validated value per answer, every default resolved by the caller.
 
-use crate::stock::{Category, Centavos, Fuel, Gearbox};
+use crate::{
+    places::Place,
+    stock::{Category, Centavos, Fuel, Gearbox},
+};
 
 /// What the car is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,7 +128,14 @@ pub struct Questionnaire {
     pub years_driving: Option<u8>,
     /// What matters; 3 where nothing was said.
     pub priorities: Priorities,
-    /// Two letters, capital: whose taxes apply; else those of the dealer's state.
+    /// Where the buyer is, from which distances count.
+    pub city: Option<Place>,
+    /// Whether cars nearby come first; plays a part only with a city or a state.
+    pub prioritise_near: bool,
+    /// A filter: how far from `city` a car may be, in metres; without a city it is not set.
+    pub radius_metres: Option<u32>,
+    /// Two letters, capital: whose taxes apply; else those of the dealer's state. Without a city also where the buyer
+    /// is: near is then what is in the state.
     pub state: Option<String>,
     /// Folded brand names ([`crate::fold`]): a wish, no filter.
     pub preferred_brands: Vec<String>,

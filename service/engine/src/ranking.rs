@@ -4,6 +4,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use crate::{
     catalogue::{Catalogue, CatalogueCar},
+    proximity::Proximity,
     questionnaire::{Quality, Questionnaire},
     recommendation::Criterion,
     stock::{Category, Centavos, Fuel, Gearbox},
@@ -141,6 +142,7 @@ pub(crate) struct Scoring<'catalogue> {
     guarded: [bool; 8],
     economy_column: usize,
     price: PriceScale,
+    pub(crate) proximity: Proximity<'catalogue>,
     pub(crate) wishes: Wishes,
 }
 
@@ -148,12 +150,14 @@ impl<'catalogue> Scoring<'catalogue> {
     pub(crate) fn of(questionnaire: &Questionnaire, catalogue: &'catalogue Catalogue) -> Self {
         let tables = catalogue.tables();
         let wishes = Wishes::of(questionnaire, catalogue);
+        let proximity = Proximity::of(questionnaire, &catalogue.places, &tables.criteria);
         Self {
             criteria: &tables.criteria,
-            weights: Weights::of(questionnaire, wishes.any(), tables),
+            weights: Weights::of(questionnaire, proximity.counts, wishes.any(), tables),
             guarded: Quality::ALL.map(|quality| priority(&questionnaire.priorities, quality) == 5),
             economy_column: tables.criteria.economy_column(questionnaire.usage),
             price: PriceScale::new(questionnaire.budget_minimum, questionnaire.budget_maximum),
+            proximity,
             wishes,
         }
     }
@@ -163,6 +167,7 @@ impl<'catalogue> Scoring<'catalogue> {
         match criterion {
             Criterion::Quality(quality) => car.utilities.quality(quality, self.economy_column),
             Criterion::Wear => car.utilities.wear(),
+            Criterion::Distance => self.proximity.worth(car.place),
             Criterion::Preferences => self.wishes.utility(car),
             Criterion::Price => self.price.utility(car.car.price),
         }

@@ -6,10 +6,13 @@
 mod bad_stock;
 mod by_hand;
 mod cost;
+mod distance;
 mod explanation;
 mod filters;
 mod fixtures;
 mod models;
+mod places;
 mod qualities;
 mod relations;
+mod relaxation;
 mod sample;

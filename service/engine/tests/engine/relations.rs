@@ -50,7 +50,7 @@ fn any_car() -> impl Strategy<Value = Car> {
 }
 
 /// Ids rise with the place in the list.
-fn any_cars(most: usize) -> impl Strategy<Value = Vec<Car>> {
+pub(crate) fn any_cars(most: usize) -> impl Strategy<Value = Vec<Car>> {
     prop::collection::vec(any_car(), 1..most).prop_map(|mut cars| {
         for (index, car) in cars.iter_mut().enumerate() {
             car.id = format!("carro-{index:03}");
@@ -59,7 +59,7 @@ fn any_cars(most: usize) -> impl Strategy<Value = Vec<Car>> {
     })
 }
 
-fn any_buyer() -> impl Strategy<Value = Questionnaire> {
+pub(crate) fn any_buyer() -> impl Strategy<Value = Questionnaire> {
     let frequency = prop::option::of(prop::sample::select(vec![
         Frequency::Daily,
         Frequency::Weekly,
@@ -111,7 +111,7 @@ fn any_buyer() -> impl Strategy<Value = Questionnaire> {
         )
 }
 
-fn rank(catalogue: &Catalogue, buyer: &Questionnaire, id: &str) -> usize {
+pub(crate) fn rank(catalogue: &Catalogue, buyer: &Questionnaire, id: &str) -> usize {
     let order = order(catalogue, buyer);
     order
         .iter()
@@ -120,7 +120,7 @@ fn rank(catalogue: &Catalogue, buyer: &Questionnaire, id: &str) -> usize {
 }
 
 /// The order without the cars that a condition names.
-fn without(order: Vec<(String, u16)>, gone: impl Fn(&str) -> bool) -> Vec<(String, u16)> {
+pub(crate) fn without(order: Vec<(String, u16)>, gone: impl Fn(&str) -> bool) -> Vec<(String, u16)> {
     order.into_iter().filter(|(id, _)| !gone(id)).collect()
 }
 
