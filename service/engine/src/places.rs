@@ -9,8 +9,9 @@ use crate::{
 /// How many names are offered in the place of one that is not known.
 const SUGGESTIONS: usize = 3;
 
-/// Nobody types a longer name; keeps the time of a search within bounds. The longest in Brazil has 32 letters.
-const LONGEST_NAME: usize = 48;
+/// The rest of a longer name is not looked at, which keeps the time of a search within bounds. The longest in Brazil
+/// has 28 letters.
+const LONGEST_NAME: usize = 32;
 
 /// A municipality.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,25 +41,31 @@ impl Tables {
     /// when it is given. `Santos/SP` and `Santos, SP` name the state themselves.
     #[must_use]
     pub fn find_place(&self, name: &str, state: Option<&str>) -> PlaceSearch {
-        let key = place_key(name);
-        let search = self.search_key(&key, state);
-        if let PlaceSearch::Unknown(_) = search
-            && let Some((name, named)) = split_state(name)
-            && state.is_none_or(|state| state == named)
-            && let PlaceSearch::Found(place) = self.search_key(&place_key(&name), Some(named))
-        {
-            return PlaceSearch::Found(place);
-        }
-        search
-    }
-
-    fn search_key(&self, key: &str, state: Option<&str>) -> PlaceSearch {
-        let in_state = |place: &Place| state.is_none_or(|state| place.state == state);
-        let mut found: Vec<Place> = self.places.of_key(key).filter(in_state).collect();
+        let mut found = self.places_named(name, state);
         match found.len() {
-            0 => PlaceSearch::Unknown(self.similar(key, state)),
+            0 => PlaceSearch::Unknown(self.similar(&place_key(name), state)),
             1 => PlaceSearch::Found(found.remove(0)),
             _ => PlaceSearch::Ambiguous(found.into_iter().map(|place| place.state).collect()),
+        }
+    }
+
+    /// The municipality of a state; `None` when there is none of that name, which takes no search for like names.
+    pub(crate) fn place_in(&self, name: &str, state: &str) -> Option<Place> {
+        self.places_named(name, Some(state)).pop()
+    }
+
+    /// By state; the names of one state differ.
+    fn places_named(&self, name: &str, state: Option<&str>) -> Vec<Place> {
+        let of_key = |key: &str, state: Option<&str>| -> Vec<Place> {
+            let in_state = |place: &Place| state.is_none_or(|state| place.state == state);
+            self.places.of_key(key).filter(in_state).collect()
+        };
+        let found = of_key(&place_key(name), state);
+        match split_state(name) {
+            Some((name, named)) if found.is_empty() && state.is_none_or(|state| state == named) => {
+                of_key(&place_key(&name), Some(named))
+            }
+            _ => found,
         }
     }
 
@@ -98,11 +105,12 @@ impl Tables {
     }
 }
 
-/// The form in which names are compared: folded and without spaces, so that `d'Oeste`, `d Oeste` and `dOeste` are one.
+/// The form in which names are compared: folded, letters and digits alone, so that `d'Oeste`, `d Oeste` and `dOeste`
+/// are one. Folded names of Brazil are ASCII; other letters would only keep a name from being found.
 pub(crate) fn place_key(name: &str) -> String {
     fold(name)
         .chars()
-        .filter(|letter| *letter != ' ')
+        .filter(char::is_ascii_alphanumeric)
         .take(LONGEST_NAME)
         .collect()
 }
@@ -117,27 +125,33 @@ fn split_state(name: &str) -> Option<(String, &'static str)> {
     Some((name.to_owned(), state))
 }
 
-/// Levenshtein's distance of two names; `None` when it is not below a limit.
+/// Levenshtein's distance of two keys; `None` when it is not below a limit.
 fn edit_distance(a: &[u8], b: &[u8], below: usize) -> Option<usize> {
     if a.len().abs_diff(b.len()) >= below {
         return None;
     }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (index, letter) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
-        let mut least = row[0];
-        for (column, other) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != other);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-            least = least.min(row[column + 1]);
+    // Keys are short: small counters in one row on the stack.
+    let b = &b[..b.len().min(LONGEST_NAME)];
+    let mut row = [0_u8; LONGEST_NAME + 1];
+    for (count, cell) in (0..).zip(&mut row) {
+        *cell = count;
+    }
+    for (count, letter) in (1..).zip(&a[..a.len().min(LONGEST_NAME)]) {
+        let (mut diagonal, mut left) = (row[0], count);
+        row[0] = count;
+        let mut least = count;
+        for (other, cell) in b.iter().zip(&mut row[1..]) {
+            let replaced = diagonal + u8::from(letter != other);
+            diagonal = *cell;
+            left = replaced.min(diagonal + 1).min(left + 1);
+            *cell = left;
+            least = least.min(left);
         }
-        if least >= below {
+        if usize::from(least) >= below {
             return None;
         }
     }
-    Some(row[b.len()]).filter(|distance| *distance < below)
+    Some(usize::from(row[b.len()])).filter(|distance| *distance < below)
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use crate::{
     catalogue::Has,
     figures::thousands,
-    places::PlaceSearch,
     questionnaire::Questionnaire,
     sphere::{UnitVector, least_dot},
     stock::Dealership,
@@ -59,10 +58,7 @@ impl SalePlace {
             longitude,
             ..
         } = dealership;
-        let known = match tables.find_place(city, Some(state)) {
-            PlaceSearch::Found(place) => Some(place),
-            PlaceSearch::Ambiguous(_) | PlaceSearch::Unknown(_) => None,
-        };
+        let known = tables.place_in(city, state);
         let own = latitude
             .zip(*longitude)
             .map(|(latitude, longitude)| UnitVector::from_degrees(latitude, longitude));
