@@ -84,9 +84,11 @@ pub(crate) fn any_buyer() -> impl Strategy<Value = Questionnaire> {
         flags,
         wishes,
         prop::option::of(1_u8..8),
+        // The fixtures' dealership is in the first.
+        prop::option::of(prop::sample::select(vec!["PR", "SP"])),
     )
         .prop_map(
-            |((minimum, range), usage, priorities, (flags, frequency, years), wishes, family_size)| {
+            |((minimum, range), usage, priorities, (flags, frequency, years), wishes, family_size, state)| {
                 let (brands, categories, fuels, gearboxes) = wishes;
                 Questionnaire {
                     budget_minimum: reais(minimum),
@@ -104,6 +106,7 @@ pub(crate) fn any_buyer() -> impl Strategy<Value = Questionnaire> {
                     preferred_categories: categories,
                     preferred_fuels: fuels,
                     preferred_gearboxes: gearboxes,
+                    state: state.map(str::to_owned),
                     limit: 50,
                     ..questionnaire()
                 }
