@@ -9,8 +9,8 @@
 use std::{hint::black_box, time::Instant};
 
 use faciliauto_engine::{
-    Catalogue, Category, Centavos, InstructionSet, MustHave, Payment, Priorities, Questionnaire, Tables,
-    Usage, reference, synthetic,
+    Catalogue, Category, Centavos, InstructionSet, MustHave, Questionnaire, Tables, Usage, reference,
+    synthetic,
 };
 use jiff::civil::{Date, date};
 
@@ -63,28 +63,8 @@ fn micros(work: impl FnOnce()) -> f64 {
 
 fn buyer() -> Questionnaire {
     Questionnaire {
-        budget_minimum: Centavos(5_000_000),
-        budget_maximum: Centavos(9_000_000),
-        usage: Usage::Family,
-        frequency: None,
-        family_size: None,
-        needs_space: false,
-        has_children: false,
-        has_elderly: false,
-        first_car: false,
-        years_driving: None,
-        priorities: Priorities([3; 8]),
-        state: None,
-        preferred_brands: Vec::new(),
-        rejected_brands: Vec::new(),
-        preferred_categories: Vec::new(),
-        preferred_fuels: Vec::new(),
-        preferred_gearboxes: Vec::new(),
-        year_minimum: None,
-        year_maximum: None,
-        odometer_maximum_km: None,
         must_haves: vec![MustHave::Category(Category::Suv)],
-        payment: Payment::default(),
         limit: 20,
+        ..Questionnaire::new(Centavos(5_000_000), Centavos(9_000_000), Usage::Family)
     }
 }

@@ -11,6 +11,7 @@ use jiff::civil::Date;
 
 use crate::{
     equipment::EquipmentSet,
+    proximity::SalePlace,
     questionnaire::{Quality, Questionnaire},
     recommend,
     recommendation::Recommendation,
@@ -42,6 +43,8 @@ pub struct CatalogueCar {
     pub(crate) brand: usize,
     /// Place of its dealership in [`Catalogue::dealerships`].
     pub(crate) dealership: usize,
+    /// Number of the place where it is for sale, in [`Catalogue::places`].
+    pub(crate) place: u32,
     pub(crate) equipment: Option<EquipmentSet>,
     /// Years since the model year.
     pub(crate) age: u32,
@@ -144,6 +147,8 @@ pub struct Catalogue {
     blocks: Vec<Arc<Block>>,
     length: usize,
     dealerships: Arc<[Dealership]>,
+    /// Where there are cars, each place once.
+    pub(crate) places: Arc<[SalePlace]>,
     /// Folded, aliases resolved, sorted.
     brands: Arc<[String]>,
     tables: Arc<Tables>,

@@ -20,10 +20,20 @@ pub(crate) struct Explanation {
     pub(crate) attention_points: Vec<String>,
 }
 
-/// `best` = no car came before this one.
-pub(crate) fn explain(source: FactSource<'_>, car: &CatalogueCar, best: bool) -> Explanation {
+/// How a car stands to the others that are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// No car came before this one.
+    Best,
+    /// It passes every filter.
+    Among,
+    /// It passes only once some wishes are given up.
+    Alternative,
+}
+
+pub(crate) fn explain(source: FactSource<'_>, car: &CatalogueCar, standing: Standing) -> Explanation {
     let mut contributions = contributions(source, car);
-    let justification = justification(source, car, &contributions, best);
+    let justification = justification(source, car, &contributions, standing);
     let attention_points = attention_points(source, car, &contributions);
     contributions.sort_by_key(|part| (std::cmp::Reverse(part.points_tenths), part.criterion.index()));
     Explanation {
@@ -61,11 +71,11 @@ fn contributions(source: FactSource<'_>, car: &CatalogueCar) -> Vec<Contribution
 }
 
 /// `part · 1000 / FULL_SCORE` for each part, rounded by largest remainder so that they sum to `total`.
-fn tenths(total: u16, parts: [u32; 11]) -> [u16; 11] {
+fn tenths(total: u16, parts: [u32; 12]) -> [u16; 12] {
     let exact = parts.map(|part| part * 1000);
     let mut rounded = exact.map(|part| (part / FULL_SCORE) as u16);
     let left = usize::from(total - rounded.iter().sum::<u16>());
-    let mut by_remainder: [usize; 11] = std::array::from_fn(|index| index);
+    let mut by_remainder: [usize; 12] = std::array::from_fn(|index| index);
     by_remainder.sort_by_key(|&index| (std::cmp::Reverse(exact[index] % FULL_SCORE), index));
     for &index in by_remainder.iter().take(left) {
         rounded[index] += 1;
@@ -78,7 +88,7 @@ fn justification(
     source: FactSource<'_>,
     car: &CatalogueCar,
     contributions: &[Contribution],
-    best: bool,
+    standing: Standing,
 ) -> String {
     let criteria = &source.tables.criteria;
     let mut reasons: Vec<&Contribution> = contributions
@@ -88,10 +98,10 @@ fn justification(
         .collect();
     reasons.sort_by_key(|part| (std::cmp::Reverse(part.points_tenths), part.criterion.index()));
     if reasons.is_empty() {
-        let text = if best {
-            "É a melhor opção disponível para o que você pediu."
-        } else {
-            "Está entre as melhores opções disponíveis para o que você pediu."
+        let text = match standing {
+            Standing::Best => "É a melhor opção disponível para o que você pediu.",
+            Standing::Among => "Está entre as melhores opções disponíveis para o que você pediu.",
+            Standing::Alternative => "Está entre os carros que mais se aproximam do que você pediu.",
         };
         return text.to_owned();
     }
@@ -102,7 +112,7 @@ fn justification(
             let utility = source.scoring.utility(part.criterion, car);
             format!(
                 "{}: {}.",
-                praise(part.criterion, utility >= criteria.strong_reason_utility),
+                praise(source, part.criterion, utility >= criteria.strong_reason_utility),
                 part.fact
             )
         })
@@ -128,6 +138,7 @@ fn attention_points(
 
     let known = |criterion: Criterion| match criterion {
         Criterion::Quality(quality) => car.is_known(quality),
+        Criterion::Distance => source.scoring.proximity.is_known(car.place),
         Criterion::Wear | Criterion::Preferences | Criterion::Price => true,
     };
     let worth = |part: &Contribution| source.scoring.raw_utility(part.criterion, car);
@@ -142,20 +153,21 @@ fn attention_points(
         Criterion::Quality(quality) => {
             priority(&source.questionnaire.priorities, quality) >= criteria.attention_priority
         }
-        Criterion::Wear | Criterion::Preferences | Criterion::Price => false,
+        Criterion::Wear | Criterion::Distance | Criterion::Preferences | Criterion::Price => false,
     };
     let said = misses.iter().enumerate().filter(|(place, part)| {
         *place < criteria.misses || (worth(part) < criteria.attention_utility && cared_for(part.criterion))
     });
     points.extend(said.map(|(_, part)| {
         let weak = worth(part) < criteria.attention_utility;
-        format!("{}: {}.", reproach(part.criterion, weak), part.fact)
+        format!("{}: {}.", reproach(source, part.criterion, weak), part.fact)
     }));
 
     let unknown: Vec<&str> = Quality::ALL
         .into_iter()
         .filter(|quality| !car.is_known(*quality))
         .map(Quality::label)
+        .chain((!known(Criterion::Distance) && source.scoring.proximity.counts).then_some("distância"))
         .collect();
     if !unknown.is_empty() {
         points.push(format!(
@@ -180,7 +192,7 @@ fn attention_points(
     points
 }
 
-fn praise(criterion: Criterion, strong: bool) -> &'static str {
+fn praise(source: FactSource<'_>, criterion: Criterion, strong: bool) -> &'static str {
     let (excellent, good) = match criterion {
         Criterion::Quality(Quality::Economy) => ("Muito econômico", "Econômico"),
         Criterion::Quality(Quality::Space) => ("Muito espaço", "Bom espaço"),
@@ -191,6 +203,7 @@ fn praise(criterion: Criterion, strong: bool) -> &'static str {
         Criterion::Quality(Quality::Reliability) => ("Muito confiável", "Confiável"),
         Criterion::Quality(Quality::Maintenance) => ("Manutenção muito barata", "Manutenção barata"),
         Criterion::Wear => ("Pouquíssimo rodado", "Pouco rodado"),
+        Criterion::Distance => return source.scoring.proximity.praise(strong),
         Criterion::Preferences => ("Do jeito que você quer", "Perto do que você quer"),
         Criterion::Price => (
             "Preço muito bom para o seu orçamento",
@@ -200,7 +213,7 @@ fn praise(criterion: Criterion, strong: bool) -> &'static str {
     if strong { excellent } else { good }
 }
 
-fn reproach(criterion: Criterion, weak: bool) -> &'static str {
+fn reproach(source: FactSource<'_>, criterion: Criterion, weak: bool) -> &'static str {
     let (poor, middling) = match criterion {
         Criterion::Quality(Quality::Economy) => ("Gasta bastante", "Consumo mediano"),
         Criterion::Quality(Quality::Space) => ("Pouco espaço", "Espaço mediano"),
@@ -211,6 +224,7 @@ fn reproach(criterion: Criterion, weak: bool) -> &'static str {
         Criterion::Quality(Quality::Reliability) => ("Confiabilidade baixa", "Confiabilidade mediana"),
         Criterion::Quality(Quality::Maintenance) => ("Manutenção cara", "Manutenção de custo médio"),
         Criterion::Wear => ("Muito rodado", "Já rodou bastante"),
+        Criterion::Distance => return source.scoring.proximity.reproach(weak),
         Criterion::Preferences => ("Longe do que você quer", "Só em parte o que você quer"),
         Criterion::Price => ("Preço perto do seu limite", "Preço no meio do seu orçamento"),
     };

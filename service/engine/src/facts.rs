@@ -32,6 +32,7 @@ impl FactSource<'_> {
             Criterion::Quality(quality) if !car.is_known(quality) => UNKNOWN.to_owned(),
             Criterion::Quality(quality) => self.quality(quality, car).unwrap_or_else(|| UNKNOWN.to_owned()),
             Criterion::Wear => format!("{} km", thousands(u64::from(car.car.odometer_km))),
+            Criterion::Distance => self.scoring.proximity.fact(car.place),
             Criterion::Preferences => self.wishes(car),
             Criterion::Price => self.price(car.car.price),
         }
@@ -136,6 +137,10 @@ impl FactSource<'_> {
             budget_maximum,
             ..
         } = self.questionnaire;
+        if price > *budget_maximum {
+            let above = Centavos(price.0 - budget_maximum.0);
+            return format!("{}, {} acima do seu limite", money(price), money(above));
+        }
         let below = Centavos(budget_maximum.0.saturating_sub(price.0));
         if price < *budget_minimum {
             format!("{}, abaixo do seu orçamento", money(price))

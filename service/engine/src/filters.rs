@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::{
     catalogue::{Catalogue, CatalogueCar, Has, block::category_bit},
+    proximity::{Proximity, radius_metres},
     questionnaire::{MustHave, Questionnaire, Usage},
     recommendation::{Filter, FilterCount},
-    stock::Gearbox,
+    stock::{Centavos, Gearbox},
     tables::AppClass,
     utilities::app_class,
 };
@@ -14,7 +15,9 @@ use crate::{
 /// The filters that a questionnaire sets, in the order in which they are reported.
 pub(crate) struct Filters<'questionnaire> {
     questionnaire: &'questionnaire Questionnaire,
+    proximity: &'questionnaire Proximity<'questionnaire>,
     rejected_brands: Vec<usize>,
+    budget_maximum: Centavos,
     /// From this many people on, a car of unknown seats is ruled out; smaller families fit nearly every car.
     large_family: u8,
     set: Vec<Filter>,
@@ -46,8 +49,19 @@ impl Failures {
     }
 }
 
+impl Failures {
+    /// A bit for each failed filter, as [`Filters::bits`] and [`Filters::named`] have them.
+    pub(crate) fn bits(self) -> u64 {
+        self.failed
+    }
+}
+
 impl<'questionnaire> Filters<'questionnaire> {
-    pub(crate) fn of(questionnaire: &'questionnaire Questionnaire, catalogue: &Catalogue) -> Self {
+    pub(crate) fn of(
+        questionnaire: &'questionnaire Questionnaire,
+        catalogue: &Catalogue,
+        proximity: &'questionnaire Proximity<'questionnaire>,
+    ) -> Self {
         let rejected_brands = questionnaire
             .rejected_brands
             .iter()
@@ -59,6 +73,7 @@ impl<'questionnaire> Filters<'questionnaire> {
         must_haves.dedup();
         let optional = [
             (questionnaire.family_size.is_some(), Filter::Seats),
+            (radius_metres(questionnaire).is_some(), Filter::Radius),
             (!questionnaire.rejected_brands.is_empty(), Filter::RejectedBrands),
             (questionnaire.year_minimum.is_some(), Filter::YearMinimum),
             (questionnaire.year_maximum.is_some(), Filter::YearMaximum),
@@ -85,7 +100,9 @@ impl<'questionnaire> Filters<'questionnaire> {
         let large_family = catalogue.tables().criteria.large_family;
         Self {
             questionnaire,
+            proximity,
             rejected_brands,
+            budget_maximum: questionnaire.budget_maximum,
             large_family,
             set,
         }
@@ -117,12 +134,13 @@ impl<'questionnaire> Filters<'questionnaire> {
             ..
         } = self.questionnaire;
         let passes = match filter {
-            Filter::Budget => car.car.price <= self.questionnaire.budget_maximum,
+            Filter::Budget => car.car.price <= self.budget_maximum,
             Filter::Seats => match (family_size, car.model.as_ref().map(|model| model.seats)) {
                 (Some(people), Some(seats)) => seats >= *people,
                 (Some(people), None) if *people >= self.large_family => return Has::Unknown,
                 _ => true,
             },
+            Filter::Radius => return self.proximity.within_radius(car.place),
             Filter::RejectedBrands => !self.rejected_brands.contains(&car.brand),
             Filter::YearMinimum => year_minimum.is_none_or(|year| car.car.year >= year),
             Filter::YearMaximum => year_maximum.is_none_or(|year| car.car.year <= year),
@@ -137,6 +155,49 @@ impl<'questionnaire> Filters<'questionnaire> {
             },
         };
         if passes { Has::Yes } else { Has::No }
+    }
+
+    /// The bits of the set filters that a condition names.
+    pub(crate) fn bits(&self, wanted: impl Fn(&Filter) -> bool) -> impl Iterator<Item = u64> {
+        let indexed = self.set.iter().enumerate();
+        indexed.filter_map(move |(index, filter)| wanted(filter).then_some(1 << index))
+    }
+
+    /// The filters of some bits, in the order in which they are reported.
+    pub(crate) fn named(&self, bits: u64) -> impl Iterator<Item = &Filter> {
+        let indexed = self.set.iter().enumerate();
+        indexed.filter_map(move |(index, filter)| (bits & (1 << index) != 0).then_some(filter))
+    }
+
+    /// These filters without those of some bits; instead of being given up, a budget is raised to `most`.
+    pub(crate) fn relaxed(&self, bits: u64, most: Centavos) -> Self {
+        let budget: u64 = self.bits(|filter| *filter == Filter::Budget).sum();
+        Self {
+            rejected_brands: self.rejected_brands.clone(),
+            budget_maximum: if bits & budget == 0 {
+                self.budget_maximum
+            } else {
+                most
+            },
+            set: self.named(!bits | budget).cloned().collect(),
+            ..*self
+        }
+    }
+
+    /// The highest price that passes.
+    pub(crate) fn budget_maximum(&self) -> Centavos {
+        self.budget_maximum
+    }
+
+    pub(crate) fn proximity(&self) -> &Proximity<'_> {
+        self.proximity
+    }
+
+    /// By place of sale, when a radius is set.
+    pub(crate) fn within_radius(&self) -> Option<&[bool]> {
+        self.set
+            .contains(&Filter::Radius)
+            .then_some(self.proximity.within_radius.as_slice())
     }
 
     /// The filters that are set, in the order in which they are reported.
@@ -198,11 +259,6 @@ impl<'questionnaire> Filters<'questionnaire> {
             .into_iter()
             .filter(|(failed, _)| *failed != 0)
             .min_by_key(|(failed, cars)| (failed.count_ones(), std::cmp::Reverse(cars.len()), *failed))?;
-        let filters = self
-            .set
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| failed & (1 << index) != 0);
-        Some((filters.map(|(_, filter)| filter).collect(), cars))
+        Some((self.named(failed).collect(), cars))
     }
 }

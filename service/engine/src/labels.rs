@@ -2,7 +2,7 @@
 
 use crate::{
     equipment,
-    figures::{count, money, thousands},
+    figures::{count, money, shortest, thousands},
     questionnaire::{MustHave, Quality, Questionnaire},
     recommendation::Filter,
     stock::{Category, Fuel, Gearbox},
@@ -77,6 +77,14 @@ pub(crate) fn filter_phrase(filter: &Filter, questionnaire: &Questionnaire) -> S
         Filter::Seats => {
             let people = u64::from(questionnaire.family_size.unwrap_or_default());
             format!("o pedido de lugares para {}", count(people, "pessoa", "pessoas"))
+        }
+        Filter::Radius => {
+            let metres = questionnaire.radius_metres.unwrap_or_default();
+            let km = match metres % 1000 {
+                0 => thousands(u64::from(metres / 1000)),
+                _ => shortest(f64::from(metres) / 1000.0, 3),
+            };
+            format!("o raio de {km} km")
         }
         Filter::RejectedBrands => "a lista de marcas rejeitadas".to_owned(),
         Filter::YearMinimum => {

@@ -18,13 +18,17 @@ mod facts;
 mod figures;
 mod filters;
 mod labels;
+pub mod places;
+mod proximity;
 pub mod questionnaire;
 mod ranking;
 mod recommend;
 pub mod recommendation;
 #[cfg(feature = "reference")]
 pub mod reference;
+mod relaxation;
 mod scan;
+mod sphere;
 pub mod stock;
 #[cfg(feature = "reference")]
 pub mod synthetic;
@@ -36,11 +40,15 @@ mod words;
 
 pub use catalogue::{Catalogue, CatalogueCar, StockProblem, StockProblemKind, StockProblems};
 pub use cost::{CostOfOwnership, FinancialHealth};
+pub use places::{Place, PlaceSearch};
 pub use questionnaire::{
     Frequency, IncomeRange, MustHave, Payment, Priorities, Quality, Questionnaire, Usage,
 };
-pub use recommendation::{Contribution, Criterion, Filter, FilterCount, Recommendation, Recommended};
+pub use recommendation::{
+    Alternative, Contribution, Criterion, Filter, FilterCount, Recommendation, Recommended,
+};
 pub use scan::InstructionSet;
+pub use sphere::UnitVector;
 pub use stock::{Car, Category, Centavos, Dealership, Fuel, Gearbox, Stock};
 pub use tables::{ModelFacts, TableError, Tables};
 pub use text::fold;

@@ -1,6 +1,9 @@
 //! What a buyer says they want: one validated value per answer, every default resolved by the caller.
 
-use crate::stock::{Category, Centavos, Fuel, Gearbox};
+use crate::{
+    places::Place,
+    stock::{Category, Centavos, Fuel, Gearbox},
+};
 
 /// What the car is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,7 +128,14 @@ pub struct Questionnaire {
     pub years_driving: Option<u8>,
     /// What matters; 3 where nothing was said.
     pub priorities: Priorities,
-    /// Two letters, capital: whose taxes apply; else those of the dealer's state.
+    /// Where the buyer is, from which distances count.
+    pub city: Option<Place>,
+    /// Whether cars nearby come first; plays a part only with a city or a state.
+    pub prioritise_near: bool,
+    /// A filter: how far from `city` a car may be, in metres; without a city it is not set.
+    pub radius_metres: Option<u32>,
+    /// Two letters, capital: whose taxes apply; else those of the dealer's state. Without a city also where the buyer
+    /// is: near is then what is in the state.
     pub state: Option<String>,
     /// Folded brand names ([`crate::fold`]): a wish, no filter.
     pub preferred_brands: Vec<String>,
@@ -149,4 +159,39 @@ pub struct Questionnaire {
     pub payment: Payment,
     /// How many cars to answer, 1 to 50.
     pub limit: usize,
+}
+
+impl Questionnaire {
+    /// Says how much and what for, and nothing else: every quality matters alike, nothing is wished or required.
+    #[must_use]
+    pub fn new(budget_minimum: Centavos, budget_maximum: Centavos, usage: Usage) -> Self {
+        Self {
+            budget_minimum,
+            budget_maximum,
+            usage,
+            frequency: None,
+            family_size: None,
+            needs_space: false,
+            has_children: false,
+            has_elderly: false,
+            first_car: false,
+            years_driving: None,
+            priorities: Priorities([3; 8]),
+            city: None,
+            state: None,
+            prioritise_near: true,
+            radius_metres: None,
+            preferred_brands: Vec::new(),
+            rejected_brands: Vec::new(),
+            preferred_categories: Vec::new(),
+            preferred_fuels: Vec::new(),
+            preferred_gearboxes: Vec::new(),
+            year_minimum: None,
+            year_maximum: None,
+            odometer_maximum_km: None,
+            must_haves: Vec::new(),
+            payment: Payment::default(),
+            limit: 5,
+        }
+    }
 }

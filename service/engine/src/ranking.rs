@@ -7,6 +7,7 @@ use crate::{
         Catalogue, CatalogueCar,
         block::{Block, WEAR_COLUMN, utility_column},
     },
+    proximity::Proximity,
     questionnaire::{Quality, Questionnaire},
     recommendation::Criterion,
     stock::{Category, Centavos, Fuel, Gearbox},
@@ -154,6 +155,7 @@ pub(crate) struct Scoring<'catalogue> {
     pub(crate) guarded: [bool; 8],
     pub(crate) economy_column: usize,
     pub(crate) price: PriceScale,
+    pub(crate) proximity: Proximity<'catalogue>,
     pub(crate) wishes: Wishes,
 }
 
@@ -161,12 +163,14 @@ impl<'catalogue> Scoring<'catalogue> {
     pub(crate) fn of(questionnaire: &Questionnaire, catalogue: &'catalogue Catalogue) -> Self {
         let tables = catalogue.tables();
         let wishes = Wishes::of(questionnaire, catalogue);
+        let proximity = Proximity::of(questionnaire, &catalogue.places, &tables.criteria);
         Self {
             criteria: &tables.criteria,
-            weights: Weights::of(questionnaire, wishes.stated() > 0, tables),
+            weights: Weights::of(questionnaire, proximity.counts, wishes.stated() > 0, tables),
             guarded: Quality::ALL.map(|quality| priority(&questionnaire.priorities, quality) == 5),
             economy_column: tables.criteria.economy_column(questionnaire.usage),
             price: PriceScale::new(questionnaire.budget_minimum, questionnaire.budget_maximum),
+            proximity,
             wishes,
         }
     }
@@ -176,6 +180,7 @@ impl<'catalogue> Scoring<'catalogue> {
         match criterion {
             Criterion::Quality(quality) => car.utilities.quality(quality, self.economy_column),
             Criterion::Wear => car.utilities.wear(),
+            Criterion::Distance => self.proximity.worth(car.place),
             Criterion::Preferences => self.wishes.utility(car),
             Criterion::Price => self.price.utility(car.car.price),
         }
@@ -209,6 +214,9 @@ impl<'catalogue> Scoring<'catalogue> {
             score += self.points(Criterion::Quality(quality), self.counted(quality, raw, known));
         }
         score += self.points(Criterion::Wear, block.utilities[WEAR_COLUMN].at(lane));
+        if self.proximity.counts {
+            score += self.points(Criterion::Distance, self.proximity.worth(block.place.at(lane)));
+        }
         if self.weights.of_criterion(Criterion::Preferences) > 0 {
             let car = &block.cars()[lane];
             score += self.points(Criterion::Preferences, self.wishes.utility(car));

@@ -14,6 +14,8 @@ pub enum Criterion {
     Quality(Quality),
     /// Odometer.
     Wear,
+    /// How near to the buyer.
+    Distance,
     /// Wishes met.
     Preferences,
     /// Position in the budget.
@@ -27,6 +29,8 @@ pub enum Filter {
     Budget,
     /// Seats for the family.
     Seats,
+    /// Not farther from the buyer's city.
+    Radius,
     /// No rejected brand.
     RejectedBrands,
     /// Not older.
@@ -84,6 +88,17 @@ pub struct Recommended<'catalogue> {
     pub attention_points: Vec<String>,
     /// What it costs a month.
     pub cost: CostOfOwnership,
+    /// Whole km from the buyer's city; `None` without a city, or when nobody knows where the dealership is.
+    pub distance_km: Option<u32>,
+}
+
+/// A car that comes close: it passes once some filters are given up.
+#[derive(Clone, Debug)]
+pub struct Alternative<'catalogue> {
+    /// The car, explained like any other.
+    pub recommended: Recommended<'catalogue>,
+    /// The filters that it needs given up, in the order in which they are reported.
+    pub relaxed: Vec<Filter>,
 }
 
 /// The answer to a questionnaire.
@@ -95,6 +110,10 @@ pub struct Recommendation<'catalogue> {
     pub available: usize,
     /// The best first, at most `limit`.
     pub cars: Vec<Recommended<'catalogue>>,
+    /// When fewer than `limit` match: cars that come close, none of them in `cars`, at most as many as are missing.
+    /// Those that need the fewest steps of relaxation first (radius, automatic gearbox, category, budget), then in the
+    /// order of `cars`.
+    pub alternatives: Vec<Alternative<'catalogue>>,
     /// One entry for each filter that the questionnaire sets.
     pub filters: Vec<FilterCount>,
     /// The qualities that weigh most for this buyer, heaviest first, three.

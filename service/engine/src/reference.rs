@@ -14,8 +14,8 @@ pub use scan::Found;
 /// Searches by the definitions: filters one by one, the score as a sum, the order by its key.
 #[must_use]
 pub fn search(catalogue: &Catalogue, questionnaire: &Questionnaire, limit: usize) -> Found {
-    let filters = Filters::of(questionnaire, catalogue);
     let scoring = Scoring::of(questionnaire, catalogue);
+    let filters = Filters::of(questionnaire, catalogue, &scoring.proximity);
     let mut top = TopKeys::new(limit);
     let (mut matching, mut available) = (0, 0);
     let set = filters.set().len();
@@ -49,8 +49,8 @@ pub fn scan(
     limit: usize,
     instruction_set: InstructionSet,
 ) -> Found {
-    let filters = Filters::of(questionnaire, catalogue);
     let scoring = Scoring::of(questionnaire, catalogue);
+    let filters = Filters::of(questionnaire, catalogue, &scoring.proximity);
     scan::search(catalogue, &filters, &scoring, limit, instruction_set)
 }
 
@@ -62,8 +62,8 @@ pub fn rank(
     limit: usize,
     instruction_set: InstructionSet,
 ) -> Vec<(usize, u32)> {
-    let filters = Filters::of(questionnaire, catalogue);
     let scoring = Scoring::of(questionnaire, catalogue);
+    let filters = Filters::of(questionnaire, catalogue, &scoring.proximity);
     scan::rank(catalogue, &filters, &scoring, limit, instruction_set)
 }
 
@@ -75,7 +75,7 @@ pub fn read_hot_bytes(
     questionnaire: &Questionnaire,
     instruction_set: InstructionSet,
 ) -> u64 {
-    let filters = Filters::of(questionnaire, catalogue);
     let scoring = Scoring::of(questionnaire, catalogue);
+    let filters = Filters::of(questionnaire, catalogue, &scoring.proximity);
     scan::read_hot_bytes(catalogue, &filters, &scoring, instruction_set)
 }

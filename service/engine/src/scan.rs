@@ -59,6 +59,7 @@ pub(crate) fn search(
         filters: &lane_filters,
         bounds: Bounds::of(scoring, filters),
         scoring,
+        within_radius: filters.within_radius(),
     };
     let mut tally = Tally::new(lane_filters.len());
     let mut top = TopKeys::new(limit);
@@ -85,6 +86,7 @@ pub(crate) fn rank(
         filters: &lane_filters,
         bounds: Bounds::of(scoring, filters),
         scoring,
+        within_radius: filters.within_radius(),
     };
     let mut top = TopKeys::new(limit);
     instruction_set.run(&scan, None, &mut top);
@@ -118,6 +120,8 @@ pub(crate) struct Scan<'search> {
     filters: &'search LaneFilters,
     bounds: Bounds,
     scoring: &'search Scoring<'search>,
+    /// By place, when there is a radius.
+    within_radius: Option<&'search [bool]>,
 }
 
 /// Which lanes of a block pass: a bit each, by group.
@@ -185,7 +189,12 @@ impl Scan<'_> {
     /// out of the loop.
     #[inline(never)]
     fn exact_key(&self, block: &Block, lane: usize, ordinal: usize) -> Option<u128> {
-        if block.on_offer.at(lane) == 0 || !self.bounds.affords(block.price.at(lane)) {
+        let passes = block.on_offer.at(lane) != 0
+            && self.bounds.affords(block.price.at(lane))
+            && self
+                .within_radius
+                .is_none_or(|within| within[block.place.at(lane) as usize]);
+        if !passes {
             return None;
         }
         Some(self.scoring.key_at(block, lane, ordinal))

@@ -9,6 +9,7 @@ mod criteria;
 mod energy;
 mod ipva;
 mod models;
+mod places;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub(crate) use cost::CostTable;
 pub(crate) use criteria::{Anchor, Criteria, ECONOMY_COLUMNS};
 pub(crate) use ipva::{StateRules, Taxed};
 pub(crate) use models::Models;
+pub(crate) use places::Places;
 pub(crate) use weights::{Flag, WeightFactors};
 
 use brands::Brands;
@@ -73,6 +75,7 @@ struct Files<'text> {
     ipva: &'text str,
     models: &'text str,
     names: &'text str,
+    places: &'text str,
     weights: &'text str,
 }
 
@@ -84,6 +87,7 @@ const BUNDLED: Files<'static> = Files {
     ipva: include_str!("../data/ipva.csv"),
     models: include_str!("../data/models.csv"),
     names: include_str!("../data/names.csv"),
+    places: include_str!("../data/places.csv"),
     weights: include_str!("../data/weights.csv"),
 };
 
@@ -94,6 +98,7 @@ pub struct Tables {
     pub(crate) weights: WeightFactors,
     pub(crate) models: Models,
     pub(crate) cost: CostTable,
+    pub(crate) places: Places,
     energy: [EnergyPrice; 5],
     states: BTreeMap<&'static str, StateRules>,
     brands: Brands,
@@ -119,6 +124,7 @@ impl Tables {
             ipva,
             models,
             names,
+            places,
             weights,
         } = files;
         let (brands, brands_provenance) = Brands::read(brands)?;
@@ -127,6 +133,7 @@ impl Tables {
         let (energy, energy_provenance) = energy::read(energy)?;
         let (states, ipva_provenance) = ipva::read(ipva)?;
         let (models, models_provenance, names_provenance) = Models::read(models, names)?;
+        let (places, places_provenance) = Places::read(places)?;
         let (weights, weights_provenance) = WeightFactors::read(weights)?;
         if let Some(model) = models
             .all()
@@ -147,6 +154,7 @@ impl Tables {
             (ipva::FILE, ipva_provenance),
             (models::FILE, models_provenance),
             (models::NAMES_FILE, names_provenance),
+            (places::FILE, places_provenance),
             (weights::FILE, weights_provenance),
         ];
         let versions = provenances
@@ -158,6 +166,7 @@ impl Tables {
             weights,
             models,
             cost,
+            places,
             energy,
             states,
             brands,

@@ -11,15 +11,17 @@ pub(crate) const TOTAL: u16 = 256;
 
 /// A weight for each of [`Criterion::ALL`]; 0 = the criterion plays no part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Weights([u16; 11]);
+pub(crate) struct Weights([u16; 12]);
 
 impl Weights {
-    /// The weights of a buyer's answers; `wishes` = any brand, body, fuel or gearbox is wished.
-    pub(crate) fn of(questionnaire: &Questionnaire, wishes: bool, tables: &Tables) -> Self {
+    /// The weights of a buyer's answers; `near` = the distance counts, `wishes` = any brand,
+    /// body, fuel or gearbox is wished.
+    pub(crate) fn of(questionnaire: &Questionnaire, near: bool, wishes: bool, tables: &Tables) -> Self {
         let criteria = &tables.criteria;
-        let mut weights = [0; 11];
+        let mut weights = [0; 12];
         weights[Criterion::Price.index()] = criteria.price_weight;
         weights[Criterion::Wear.index()] = criteria.wear_weight;
+        weights[Criterion::Distance.index()] = if near { criteria.distance_weight } else { 0 };
         weights[Criterion::Preferences.index()] = if wishes { criteria.preferences_weight } else { 0 };
         weights[..8].fill(criteria.least_per_quality);
         let left = TOTAL - weights.iter().sum::<u16>();
@@ -34,7 +36,7 @@ impl Weights {
         self.0[criterion.index()]
     }
 
-    pub(crate) fn all(&self) -> &[u16; 11] {
+    pub(crate) fn all(&self) -> &[u16; 12] {
         &self.0
     }
 

@@ -92,7 +92,7 @@ impl Quality {
 
 impl Criterion {
     /// Every criterion, in the order that breaks ties between them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Quality(Quality::Economy),
         Self::Quality(Quality::Space),
         Self::Quality(Quality::Performance),
@@ -102,6 +102,7 @@ impl Criterion {
         Self::Quality(Quality::Reliability),
         Self::Quality(Quality::Maintenance),
         Self::Wear,
+        Self::Distance,
         Self::Preferences,
         Self::Price,
     ];
@@ -112,8 +113,9 @@ impl Criterion {
         match self {
             Self::Quality(quality) => quality.index(),
             Self::Wear => 8,
-            Self::Preferences => 9,
-            Self::Price => 10,
+            Self::Distance => 9,
+            Self::Preferences => 10,
+            Self::Price => 11,
         }
     }
 
@@ -123,6 +125,7 @@ impl Criterion {
         match self {
             Self::Quality(quality) => quality.word(),
             Self::Wear => "quilometragem",
+            Self::Distance => "distancia",
             Self::Preferences => "preferencias",
             Self::Price => "preco",
         }
@@ -174,6 +177,7 @@ impl Filter {
         match self {
             Self::Budget => Cow::Borrowed("orcamento_max"),
             Self::Seats => Cow::Borrowed("tamanho_familia"),
+            Self::Radius => Cow::Borrowed("raio_maximo_km"),
             Self::RejectedBrands => Cow::Borrowed("marcas_rejeitadas"),
             Self::YearMinimum => Cow::Borrowed("ano_minimo"),
             Self::YearMaximum => Cow::Borrowed("ano_maximo"),
@@ -189,6 +193,7 @@ impl Filter {
         [
             Self::Budget,
             Self::Seats,
+            Self::Radius,
             Self::RejectedBrands,
             Self::YearMinimum,
             Self::YearMaximum,

@@ -18,6 +18,7 @@ mod import;
 mod import_killed;
 mod metrics;
 mod outage;
+mod places;
 mod problems;
 mod recommend;
 mod redis_state;

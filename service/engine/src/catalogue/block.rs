@@ -86,6 +86,8 @@ pub(crate) struct Block {
     /// A bit for each word of which nothing is known.
     pub(crate) equipment_unknown: Column<u32>,
     pub(crate) price: Column<u64>,
+    /// Among the catalogue's places of sale.
+    pub(crate) place: Column<u32>,
     cars: Vec<Arc<CatalogueCar>>,
 }
 
@@ -133,6 +135,7 @@ impl Block {
             equipment: Column::new(),
             equipment_unknown: Column::new(),
             price: Column::new(),
+            place: Column::new(),
             cars: Vec::new(),
         });
         // Nobody else has it yet, so this copies nothing.
@@ -157,6 +160,7 @@ impl Block {
             car,
             model,
             brand,
+            place,
             available,
             utilities,
             ..
@@ -187,6 +191,7 @@ impl Block {
         self.equipment.0[lane] = has.bits();
         self.equipment_unknown.0[lane] = unknown.bits();
         self.price.0[lane] = car.price.0;
+        self.place.0[lane] = *place;
     }
 
     pub(crate) fn cars(&self) -> &[Arc<CatalogueCar>] {

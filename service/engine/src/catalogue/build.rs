@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     equipment::EquipmentSet,
+    proximity::sale_places,
     questionnaire::Usage,
     stock::{Car, Dealership, Stock},
     tables::{ModelFacts, Tables},
@@ -41,6 +42,12 @@ pub(super) fn build(
         .map(|(index, dealership)| (dealership.id.as_str(), index))
         .collect();
 
+    let mut has_cars = vec![false; dealerships.len()];
+    for car in &cars {
+        has_cars[dealership_of[car.dealership_id.as_str()]] = true;
+    }
+    let (places, place_of_dealership) = sale_places(&dealerships, |index| has_cars[index], &tables);
+
     let shown_economy_column = tables.criteria.economy_column(Usage::Family);
     let length = cars.len();
     let mut models = ModelMemory::default();
@@ -64,6 +71,7 @@ pub(super) fn build(
             shown_economy_column,
             car,
             model,
+            place: place_of_dealership[dealership],
             dealership,
             equipment,
             age,
@@ -75,6 +83,7 @@ pub(super) fn build(
         blocks: in_blocks(joined),
         length,
         dealerships: dealerships.into(),
+        places: places.into(),
         brands: brands.into(),
         tables,
         reference_date,

@@ -5,7 +5,8 @@
 
 use crate::{
     catalogue::block::{
-        BLOCK, Block, COARSEST_PRICE, LANES, WEAR_COLUMN, category_bit, fuel_bit, gearbox_bit, utility_column,
+        BLOCK, Block, COARSEST_PRICE, LANES, WEAR_COLUMN, category_bit, coarse_price, fuel_bit, gearbox_bit,
+        utility_column,
     },
     filters::Filters,
     questionnaire::Quality,
@@ -58,6 +59,8 @@ pub(crate) struct Bounds {
     /// Categories that the filters let pass, a bit each.
     categories: u8,
     wishes: Option<WishLanes>,
+    /// The highest coarse price that passes, which is above the scale's maximum when a budget is relaxed.
+    affordable: u16,
     /// 1, so that no car that passes has the bound of one that does not, and what every car may have.
     constant: u16,
     budget_maximum: u64,
@@ -75,7 +78,9 @@ impl Bounds {
                 0
             },
         });
-        let mut constant = 1;
+        let proximity = &scoring.proximity;
+        let nearest = proximity.utility.iter().copied().max().unwrap_or(0);
+        let mut constant = 1 + weight(Criterion::Distance) * u16::from(nearest);
         let (minimum, maximum, range, step) = scoring.price.parts();
         let price_weight = weight(Criterion::Price);
         let price = if maximum < u64::from(COARSEST_PRICE) {
@@ -107,7 +112,8 @@ impl Bounds {
             categories: filters.categories(),
             wishes: WishLanes::of(scoring),
             constant,
-            budget_maximum: filters.questionnaire().budget_maximum.0,
+            affordable: coarse_price(filters.budget_maximum()),
+            budget_maximum: filters.budget_maximum().0,
         }
     }
 
@@ -182,7 +188,7 @@ impl Bounds {
             let full = if price <= minimum { 255 } else { 0 };
             let price_utility = utility | full;
 
-            let affordable = if price <= maximum { u16::MAX } else { 0 };
+            let affordable = if price <= self.affordable { u16::MAX } else { 0 };
             let of_category = if categories[lane] & self.categories != 0 {
                 u16::MAX
             } else {

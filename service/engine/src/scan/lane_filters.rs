@@ -18,7 +18,15 @@ type Marks = [u8; BLOCK];
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum LaneFilter {
     PriceAtMost(u64),
-    SeatsAtLeast { people: u8, unknown_fails: bool },
+    SeatsAtLeast {
+        people: u8,
+        unknown_fails: bool,
+    },
+    /// Marks by place.
+    PlaceWithin {
+        fails: Vec<u8>,
+        unknown: Vec<u8>,
+    },
     BrandNone(Vec<u32>),
     YearAtLeast(u16),
     YearAtMost(u16),
@@ -89,8 +97,12 @@ impl LaneFilters {
 
     /// Those that the bounds and the exact look at a price do not decide.
     pub(super) fn beyond_bounds(filters: &Filters<'_>) -> Self {
-        let decided =
-            |filter: &&Filter| matches!(filter, Filter::Budget | Filter::MustHave(MustHave::Category(_)));
+        let decided = |filter: &&Filter| {
+            matches!(
+                filter,
+                Filter::Budget | Filter::Radius | Filter::MustHave(MustHave::Category(_))
+            )
+        };
         let beyond = filters.set().iter().filter(|filter| !decided(filter));
         Self(beyond.map(|filter| lane_filter(filter, filters)).collect())
     }
@@ -158,12 +170,26 @@ impl LaneFilters {
 fn lane_filter(filter: &Filter, filters: &Filters<'_>) -> LaneFilter {
     let asked = filters.questionnaire();
     match filter {
-        Filter::Budget => LaneFilter::PriceAtMost(asked.budget_maximum.0),
+        Filter::Budget => LaneFilter::PriceAtMost(filters.budget_maximum().0),
         Filter::Seats => {
             let people = asked.family_size.unwrap_or_default();
             LaneFilter::SeatsAtLeast {
                 people,
                 unknown_fails: people >= filters.large_family(),
+            }
+        }
+        Filter::Radius => {
+            let proximity = filters.proximity();
+            let within = (0..).zip(&proximity.within_radius);
+            LaneFilter::PlaceWithin {
+                fails: proximity
+                    .within_radius
+                    .iter()
+                    .map(|within| u8::from(!within))
+                    .collect(),
+                unknown: within
+                    .map(|(place, _)| u8::from(!proximity.is_known(place)))
+                    .collect(),
             }
         }
         Filter::RejectedBrands => LaneFilter::BrandNone(
@@ -228,6 +254,18 @@ impl LaneFilter {
                     (is_unknown & *unknown_fails) | (!is_unknown & (seats[lane] < *people))
                 });
                 each!(unknown, |lane| seats[lane] == 0);
+                return true;
+            }
+            Self::PlaceWithin {
+                fails: fails_at,
+                unknown: unknown_at,
+            } => {
+                let places = block.place.all();
+                for lane in 0..block.cars().len() {
+                    let place = places[lane] as usize;
+                    fails[lane] = fails_at[place];
+                    unknown[lane] = unknown_at[place];
+                }
                 return true;
             }
             Self::BrandNone(rejected) => {

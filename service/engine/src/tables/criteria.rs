@@ -1,6 +1,7 @@
 //! `criteria.json`: anchors of the utilities, fixed weights and the thresholds of the explanation.
 
 use crate::{
+    proximity::DistanceScale,
     questionnaire::{Quality, Usage},
     recommendation::Criterion,
 };
@@ -25,9 +26,12 @@ pub(crate) struct Anchor {
 /// Everything that `criteria.json` decides.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Criteria {
-    anchors: [Anchor; 9],
+    anchors: [Anchor; 10],
+    /// The anchor of the distance, solved for each worth.
+    pub(crate) distance: DistanceScale,
     pub(crate) price_weight: u16,
     pub(crate) wear_weight: u16,
+    pub(crate) distance_weight: u16,
     pub(crate) preferences_weight: u16,
     pub(crate) least_per_quality: u16,
     /// What a priority of 1 to 5 is worth.
@@ -52,6 +56,10 @@ pub(crate) struct Criteria {
     pub(crate) class_per_year: f64,
     pub(crate) free_years: f64,
     pub(crate) least_class: f64,
+    /// What a car in another state is worth when of the buyer only the state is known.
+    pub(crate) other_state_utility: u8,
+    /// By how much the maximum budget is exceeded where nothing else helps.
+    pub(crate) relaxed_budget_percent: u32,
     pub(crate) missing_utility: u8,
     pub(crate) missing_guarded_utility: u8,
     pub(crate) guard_threshold: u8,
@@ -75,7 +83,7 @@ impl Criteria {
         let byte = |path: &str| document.whole(path, 0, 255).map(|value| value as u8);
         let weight = |path: &str| document.whole(path, 0, 255).map(|value| value as u16);
 
-        let mut anchors = [Anchor { zero: 0.0, full: 1.0 }; 9];
+        let mut anchors = [Anchor { zero: 0.0, full: 1.0 }; 10];
         for (anchor, criterion) in anchors.iter_mut().zip(Criterion::ALL) {
             let path = format!("anchors/{}", criterion.word());
             anchor.zero = number(&format!("{path}/zero"), 0.0, 1e9)?;
@@ -83,6 +91,10 @@ impl Criteria {
             if anchor.zero == anchor.full {
                 return Err(document.error(&format!("{path}/full"), "must differ from zero's anchor"));
             }
+        }
+        let distance = anchors[Criterion::Distance.index()];
+        if distance.zero < distance.full {
+            return Err(document.error("anchors/distancia/full", "must be nearer than zero's anchor"));
         }
         let mut priority_values = [0; 5];
         if document.length("weights/priority_values")? != priority_values.len() {
@@ -114,8 +126,10 @@ impl Criteria {
 
         let criteria = Self {
             anchors,
+            distance: DistanceScale::new(distance),
             price_weight: weight("weights/preco")?,
             wear_weight: weight("weights/quilometragem")?,
+            distance_weight: weight("weights/distancia")?,
             preferences_weight: weight("weights/preferencias")?,
             least_per_quality: weight("weights/least_per_quality")?,
             priority_values,
@@ -138,6 +152,8 @@ impl Criteria {
             class_per_year: number("reliability/class_per_year", 0.0, 5.0)?,
             free_years: number("reliability/free_years", 0.0, 50.0)?,
             least_class: number("reliability/least", 0.0, 5.0)?,
+            other_state_utility: byte("distance/other_state_utility")?,
+            relaxed_budget_percent: document.whole("relaxation/budget_percent", 0, 100)?,
             missing_utility: byte("missing/utility")?,
             missing_guarded_utility: byte("missing/guarded_utility")?,
             guard_threshold: byte("guard/threshold")?,
@@ -145,8 +161,8 @@ impl Criteria {
             strong_reason_utility: byte("explanation/strong_reason_utility")?,
             attention_utility: byte("explanation/attention_utility")?,
             attention_priority: document.whole("explanation/attention_priority", 1, 5)? as u8,
-            reasons: document.whole("explanation/reasons", 1, 11)? as usize,
-            misses: document.whole("explanation/misses", 0, 11)? as usize,
+            reasons: document.whole("explanation/reasons", 1, 12)? as usize,
+            misses: document.whole("explanation/misses", 0, 12)? as usize,
             least_miss_tenths: document.whole("explanation/least_miss_tenths", 0, 1000)? as u16,
             large_family: document.whole("filters/large_family", 1, 20)? as u8,
             attention_days: document.whole("stock/attention_days", 1, 3650)?,
@@ -157,6 +173,7 @@ impl Criteria {
         }
         let fixed = criteria.price_weight
             + criteria.wear_weight
+            + criteria.distance_weight
             + criteria.preferences_weight
             + criteria.least_per_quality * 8;
         if fixed > 256 {

@@ -18,6 +18,7 @@ fn slot<'files, 'text>(files: &'files mut Files<'text>, file: &str) -> &'files m
         "ipva.csv" => &mut files.ipva,
         "models.csv" => &mut files.models,
         "names.csv" => &mut files.names,
+        "places.csv" => &mut files.places,
         "weights.csv" => &mut files.weights,
         other => panic!("no data file {other}"),
     }
@@ -61,6 +62,11 @@ fn a_spoilt_figure_is_named_by_file_row_and_field() {
         ("ipva.csv", "pickup:3.45", "bicycle:3.45", Some(14), "rules_first_match_wins"),
         ("ipva.csv", "pickup:3.45", "pickup", Some(14), "rules_first_match_wins"),
         ("ipva.csv", "cv<=81:2.75", "cv<=x:2.75", Some(7), "rules_first_match_wins"),
+        ("places.csv", "RO,Ariquemes", "XX,Ariquemes", Some(7), "state"),
+        ("places.csv", "Ariquemes,-9.9133", "Ariquemes,-99.9133", Some(7), "latitude"),
+        ("places.csv", "Ariquemes,-9.9133,-63.0408", "Ariquemes,-9.9133,63.0408", Some(7), "longitude"),
+        ("places.csv", "RO,Cabixi", "RO,ARIQUEMÉS", Some(8), "name"),
+        ("places.csv", "Cabixi,-13.4978,-60.5542,", "Cabixi,-13.4978,-60.5542,Ariquemes", Some(8), "name"),
         ("weights.csv", "profile,familia,1000", "profile,familia,0", Some(6), "economia"),
         ("weights.csv", "profile,familia", "profile,gente", Some(6), "name"),
         ("weights.csv", "profile,familia", "habit,familia", Some(6), "kind"),
@@ -74,6 +80,10 @@ fn a_spoilt_figure_is_named_by_file_row_and_field() {
         ("criteria.json", "[1, 2, 4, 7, 12]", "[1, 2, 4, 7]", None, "weights/priority_values"),
         ("criteria.json", "[1, 2, 4, 7, 12]", "[1, 2, 4, 12, 7]", None, "weights/priority_values"),
         ("criteria.json", "\"preco\": 30", "\"preco\": 230", None, "weights"),
+        ("criteria.json", "\"zero\": 600", "\"zero\": 10", None, "anchors/distancia/full"),
+        ("criteria.json", "\"distancia\": 24", "\"distancia\": 224", None, "weights"),
+        ("criteria.json", "\"other_state_utility\": 102", "\"other_state_utility\": 256", None, "distance/other_state_utility"),
+        ("criteria.json", "\"budget_percent\": 10", "\"budget_percent\": -10", None, "relaxation/budget_percent"),
         ("criteria.json", "\"trabalho\": 0.80", "\"trabalho\": 0.75", None, "city_share"),
         ("criteria.json", "\"seats_half\": 5", "\"seats_half\": 8", None, "space/seats_half"),
         ("criteria.json", "\"utility\": 102", "\"utility\": 256", None, "missing/utility"),
@@ -128,6 +138,7 @@ fn every_file_names_its_version() {
         "ipva.csv",
         "models.csv",
         "names.csv",
+        "places.csv",
         "weights.csv",
     ];
     assert_eq!(files, expected);

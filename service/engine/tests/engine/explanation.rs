@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use faciliauto_engine::Recommendation;
+use faciliauto_engine::{Filter, Recommendation, Recommended};
 
 /// An answer as text, to be read by a person.
 pub(crate) fn written(answer: &Recommendation<'_>) -> String {
@@ -23,54 +23,66 @@ pub(crate) fn written(answer: &Recommendation<'_>) -> String {
         writeln!(text, "{line}").unwrap();
     }
     for (place, best) in answer.cars.iter().enumerate() {
-        let car = &best.car.car;
-        writeln!(
-            text,
-            "\n{}. {} {} – R$ {}, {} km – {}.{} %",
-            place + 1,
-            best.car.display_name(),
-            car.year,
-            car.price.0 / 100,
-            car.odometer_km,
-            best.match_tenths / 10,
-            best.match_tenths % 10
-        )
-        .unwrap();
-        writeln!(text, "   {}", best.justification).unwrap();
-        for point in &best.attention_points {
-            writeln!(text, "   ! {point}").unwrap();
-        }
-        for part in &best.contributions {
-            writeln!(
-                text,
-                "   {:>4} (-{}) {}: {}",
-                part.points_tenths,
-                part.missed_tenths,
-                part.criterion.word(),
-                part.fact
-            )
-            .unwrap();
-        }
-        let cost = &best.cost;
-        writeln!(
-            text,
-            "   desembolso {} econômico {} (parcela {}, combustível {}, manutenção {}, seguro {}, IPVA {}, \
-             licenciamento {}, desvalorização {}, juros {})",
-            cost.total_monthly.0,
-            cost.economic_total_monthly.0,
-            cost.financing_monthly.0,
-            cost.fuel_monthly.0,
-            cost.maintenance_monthly.0,
-            cost.insurance_monthly.0,
-            cost.ipva_monthly.0,
-            cost.licensing_monthly.0,
-            cost.depreciation_monthly.0,
-            cost.interest_monthly.0
-        )
-        .unwrap();
-        for sentence in &cost.assumptions {
-            writeln!(text, "   · {sentence}").unwrap();
-        }
+        write_car(&mut text, &(place + 1).to_string(), best);
+    }
+    for alternative in &answer.alternatives {
+        let relaxed: Vec<_> = alternative.relaxed.iter().map(Filter::word).collect();
+        write_car(
+            &mut text,
+            &format!("sem {}", relaxed.join(", ")),
+            &alternative.recommended,
+        );
     }
     text
+}
+
+fn write_car(text: &mut String, place: &str, best: &Recommended<'_>) {
+    let car = &best.car.car;
+    writeln!(
+        text,
+        "\n{}. {} {} – R$ {}, {} km – {}.{} %",
+        place,
+        best.car.display_name(),
+        car.year,
+        car.price.0 / 100,
+        car.odometer_km,
+        best.match_tenths / 10,
+        best.match_tenths % 10
+    )
+    .unwrap();
+    writeln!(text, "   {}", best.justification).unwrap();
+    for point in &best.attention_points {
+        writeln!(text, "   ! {point}").unwrap();
+    }
+    for part in &best.contributions {
+        writeln!(
+            text,
+            "   {:>4} (-{}) {}: {}",
+            part.points_tenths,
+            part.missed_tenths,
+            part.criterion.word(),
+            part.fact
+        )
+        .unwrap();
+    }
+    let cost = &best.cost;
+    writeln!(
+        text,
+        "   desembolso {} econômico {} (parcela {}, combustível {}, manutenção {}, seguro {}, IPVA {}, \
+         licenciamento {}, desvalorização {}, juros {})",
+        cost.total_monthly.0,
+        cost.economic_total_monthly.0,
+        cost.financing_monthly.0,
+        cost.fuel_monthly.0,
+        cost.maintenance_monthly.0,
+        cost.insurance_monthly.0,
+        cost.ipva_monthly.0,
+        cost.licensing_monthly.0,
+        cost.depreciation_monthly.0,
+        cost.interest_monthly.0
+    )
+    .unwrap();
+    for sentence in &cost.assumptions {
+        writeln!(text, "   · {sentence}").unwrap();
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use faciliauto_engine::{
-    Catalogue, Category, Centavos, Fuel, Gearbox, InstructionSet, MustHave, Payment, Priorities,
+    Catalogue, Category, Centavos, Fuel, Gearbox, InstructionSet, MustHave, Payment, PlaceSearch, Priorities,
     Questionnaire, Usage, equipment::VOCABULARY, reference, synthetic, synthetic::Numbers,
 };
 use proptest::prelude::*;
@@ -66,6 +66,16 @@ fn any_buyer(seed: u64) -> Questionnaire {
     Questionnaire {
         budget_minimum: Centavos(minimum),
         budget_maximum: Centavos(minimum + range),
+        city: maybe(numbers, 2, |numbers| {
+            let city = ["São Paulo", "Curitiba", "Recife", "Manaus"][numbers.below(4) as usize];
+            match tables().find_place(city, None) {
+                PlaceSearch::Found(place) => place,
+                other => panic!("{other:?}"),
+            }
+        }),
+        state: maybe(numbers, 4, |_| "PR".to_owned()),
+        prioritise_near: numbers.below(4) != 0,
+        radius_metres: maybe(numbers, 2, |numbers| numbers.below(900_000) as u32),
         usage: Usage::ALL[numbers.below(6) as usize],
         family_size: maybe(numbers, 3, |numbers| 1 + numbers.below(8) as u8),
         needs_space: numbers.below(2) == 0,

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use faciliauto_engine::{
-    Car, Catalogue, Category, Centavos, Dealership, Fuel, Gearbox, Payment, Priorities, Quality,
+    Car, Catalogue, Category, Centavos, Dealership, Fuel, Gearbox, Place, PlaceSearch, Quality,
     Questionnaire, Stock, Tables, Usage,
 };
 use jiff::civil::{Date, date};
@@ -106,36 +106,37 @@ pub(crate) fn catalogue(cars: Vec<Car>) -> Catalogue {
 
 /// R$ 50.000 to 90.000, for a family, nothing else said.
 pub(crate) fn questionnaire() -> Questionnaire {
-    Questionnaire {
-        budget_minimum: reais(50_000),
-        budget_maximum: reais(90_000),
-        usage: Usage::Family,
-        frequency: None,
-        family_size: None,
-        needs_space: false,
-        has_children: false,
-        has_elderly: false,
-        first_car: false,
-        years_driving: None,
-        priorities: Priorities([3; 8]),
-        state: None,
-        preferred_brands: Vec::new(),
-        rejected_brands: Vec::new(),
-        preferred_categories: Vec::new(),
-        preferred_fuels: Vec::new(),
-        preferred_gearboxes: Vec::new(),
-        year_minimum: None,
-        year_maximum: None,
-        odometer_maximum_km: None,
-        must_haves: Vec::new(),
-        payment: Payment::default(),
-        limit: 5,
+    Questionnaire::new(reais(50_000), reais(90_000), Usage::Family)
+}
+
+/// A municipality of the table, written `Santos/SP`.
+pub(crate) fn place(label: &str) -> Place {
+    let (name, state) = label.split_once('/').unwrap();
+    match tables().find_place(name, Some(state)) {
+        PlaceSearch::Found(place) => place,
+        other => panic!("{label} is {other:?}"),
     }
+}
+
+/// A catalogue where each car is for sale in a city of its own, written `Santos/SP`.
+pub(crate) fn catalogue_in(cars: Vec<(Car, &str)>) -> Catalogue {
+    let mut stock = stock(Vec::new());
+    for (mut car, label) in cars {
+        let (city, state) = label.split_once('/').unwrap();
+        car.dealership_id = format!("loja-{}", car.id);
+        let mut dealership = dealership(&car.dealership_id);
+        (dealership.city, dealership.state) = (city.to_owned(), state.to_owned());
+        stock.dealerships.push(dealership);
+        stock.cars.push(car);
+    }
+    Catalogue::build(stock, tables(), TODAY, "test.1".to_owned()).unwrap()
 }
 
 pub(crate) trait Adjectives {
     fn with_priority(self, quality: Quality, priority: u8) -> Self;
     fn with_limit(self, limit: usize) -> Self;
+    /// From a city, written `Santos/SP`.
+    fn living_in(self, label: &str) -> Self;
 }
 
 impl Adjectives for Questionnaire {
@@ -146,6 +147,13 @@ impl Adjectives for Questionnaire {
 
     fn with_limit(self, limit: usize) -> Self {
         Self { limit, ..self }
+    }
+
+    fn living_in(self, label: &str) -> Self {
+        Self {
+            city: Some(place(label)),
+            ..self
+        }
     }
 }
 

@@ -50,7 +50,7 @@ fn any_car() -> impl Strategy<Value = Car> {
 }
 
 /// Ids rise with the place in the list.
-fn any_cars(most: usize) -> impl Strategy<Value = Vec<Car>> {
+pub(crate) fn any_cars(most: usize) -> impl Strategy<Value = Vec<Car>> {
     prop::collection::vec(any_car(), 1..most).prop_map(|mut cars| {
         for (index, car) in cars.iter_mut().enumerate() {
             car.id = format!("carro-{index:03}");
@@ -59,7 +59,7 @@ fn any_cars(most: usize) -> impl Strategy<Value = Vec<Car>> {
     })
 }
 
-fn any_buyer() -> impl Strategy<Value = Questionnaire> {
+pub(crate) fn any_buyer() -> impl Strategy<Value = Questionnaire> {
     let frequency = prop::option::of(prop::sample::select(vec![
         Frequency::Daily,
         Frequency::Weekly,
@@ -84,9 +84,11 @@ fn any_buyer() -> impl Strategy<Value = Questionnaire> {
         flags,
         wishes,
         prop::option::of(1_u8..8),
+        // The fixtures' dealership is in the first.
+        prop::option::of(prop::sample::select(vec!["PR", "SP"])),
     )
         .prop_map(
-            |((minimum, range), usage, priorities, (flags, frequency, years), wishes, family_size)| {
+            |((minimum, range), usage, priorities, (flags, frequency, years), wishes, family_size, state)| {
                 let (brands, categories, fuels, gearboxes) = wishes;
                 Questionnaire {
                     budget_minimum: reais(minimum),
@@ -104,6 +106,7 @@ fn any_buyer() -> impl Strategy<Value = Questionnaire> {
                     preferred_categories: categories,
                     preferred_fuels: fuels,
                     preferred_gearboxes: gearboxes,
+                    state: state.map(str::to_owned),
                     limit: 50,
                     ..questionnaire()
                 }
@@ -111,7 +114,7 @@ fn any_buyer() -> impl Strategy<Value = Questionnaire> {
         )
 }
 
-fn rank(catalogue: &Catalogue, buyer: &Questionnaire, id: &str) -> usize {
+pub(crate) fn rank(catalogue: &Catalogue, buyer: &Questionnaire, id: &str) -> usize {
     let order = order(catalogue, buyer);
     order
         .iter()
@@ -120,7 +123,7 @@ fn rank(catalogue: &Catalogue, buyer: &Questionnaire, id: &str) -> usize {
 }
 
 /// The order without the cars that a condition names.
-fn without(order: Vec<(String, u16)>, gone: impl Fn(&str) -> bool) -> Vec<(String, u16)> {
+pub(crate) fn without(order: Vec<(String, u16)>, gone: impl Fn(&str) -> bool) -> Vec<(String, u16)> {
     order.into_iter().filter(|(id, _)| !gone(id)).collect()
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use faciliauto_engine::{
-    Car, Catalogue, Category, Centavos, Dealership, Fuel, Gearbox, Quality, Questionnaire, Stock,
+    Car, Catalogue, Category, Centavos, Dealership, Fuel, Gearbox, MustHave, Quality, Questionnaire, Stock,
 };
 use serde_json::Value;
 
-use crate::fixtures::{Adjectives, TODAY, questionnaire, tables};
+use crate::fixtures::{Adjectives, TODAY, questionnaire, reais, tables};
 
 /// Compares with the file that the service embeds, not with a copy of it.
 const SAMPLE: &str = include_str!("../../../data/sample-stock.json");
@@ -184,4 +184,18 @@ pub(crate) fn family() -> Questionnaire {
 fn the_answer_for_a_family_reads_well() {
     let catalogue = catalogue();
     insta::assert_snapshot!(crate::explanation::written(&catalogue.recommend(&family())));
+}
+
+/// Prevents distances and alternatives from reading badly: three automatics are within 100 km of Campinas, the fourth
+/// car of the answer is not.
+#[test]
+fn the_answer_with_a_place_reads_well() {
+    let catalogue = catalogue();
+    let buyer = Questionnaire {
+        radius_metres: Some(100_000),
+        budget_maximum: reais(56_000),
+        must_haves: vec![MustHave::AutomaticGearbox],
+        ..family().living_in("Campinas/SP").with_limit(4)
+    };
+    insta::assert_snapshot!(crate::explanation::written(&catalogue.recommend(&buyer)));
 }

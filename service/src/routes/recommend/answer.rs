@@ -5,7 +5,7 @@ use faciliauto_engine::{
     catalogue::Catalogue,
     cost::{CostOfOwnership, FinancialHealth},
     questionnaire::Quality,
-    recommendation::{Contribution, FilterCount, Recommendation, Recommended},
+    recommendation::{Alternative, Contribution, Filter, FilterCount, Recommendation, Recommended},
     stock::Centavos,
 };
 use serde::Serialize;
@@ -22,6 +22,7 @@ struct Answer<'a> {
     total_recommendations: usize,
     profile_summary: ProfileSummary<'a>,
     recommendations: Vec<RecommendationAnswer<'a>>,
+    alternatives: Vec<AlternativeAnswer<'a>>,
     filters: Vec<FilterAnswer<'a>>,
     warnings: &'a [Warning],
     catalog_version: &'a str,
@@ -52,6 +53,16 @@ struct RecommendationAnswer<'a> {
     budget_percentage: Option<f64>,
     financial_health: Option<&'a str>,
     whatsapp_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distance_km: Option<u32>,
+}
+
+/// A recommendation with the wishes that were given up for it.
+#[derive(Serialize)]
+struct AlternativeAnswer<'a> {
+    #[serde(flatten)]
+    recommendation: RecommendationAnswer<'a>,
+    relaxed: Vec<std::borrow::Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
@@ -96,6 +107,7 @@ pub(super) fn write(
         available: _,
         weights: _,
         cars,
+        alternatives,
         filters,
         top_priorities,
         message,
@@ -118,6 +130,10 @@ pub(super) fn write(
             .iter()
             .map(|car| RecommendationAnswer::new(catalogue, car))
             .collect(),
+        alternatives: alternatives
+            .iter()
+            .map(|alternative| AlternativeAnswer::new(catalogue, alternative))
+            .collect(),
         filters: filters.iter().map(FilterAnswer::from).collect(),
         warnings: &asked.warnings,
         catalog_version: catalogue.version(),
@@ -136,6 +152,7 @@ impl<'a> RecommendationAnswer<'a> {
             justification,
             attention_points,
             cost,
+            distance_km,
         } = recommended;
         Self {
             car: CarAnswer::of(catalogue, car, dealership),
@@ -144,6 +161,7 @@ impl<'a> RecommendationAnswer<'a> {
             justification,
             contributions: contributions.iter().map(ContributionAnswer::from).collect(),
             attention_points,
+            distance_km: *distance_km,
             fits_budget: cost.fits_budget,
             budget_percentage: cost.budget_percentage,
             financial_health: cost.health.map(FinancialHealth::word),
@@ -152,6 +170,16 @@ impl<'a> RecommendationAnswer<'a> {
                 let (name, year, price) = (car.display_name(), car.car.year, money(car.car.price));
                 whatsapp_url(number, &name, year, &price)
             }),
+        }
+    }
+}
+
+impl<'a> AlternativeAnswer<'a> {
+    fn new(catalogue: &'a Catalogue, alternative: &'a Alternative<'a>) -> Self {
+        let Alternative { recommended, relaxed } = alternative;
+        Self {
+            recommendation: RecommendationAnswer::new(catalogue, recommended),
+            relaxed: relaxed.iter().map(Filter::word).collect(),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::{error::ApiError, startup::Shared};
 
 mod answer;
 mod questionnaire;
+mod whereabouts;
 
 pub(super) async fn recommend(
     request: HttpRequest,

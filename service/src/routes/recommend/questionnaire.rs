@@ -11,10 +11,11 @@ use faciliauto_engine::{
 };
 use serde_json::Value;
 
+use super::whereabouts::{Whereabouts, whereabouts};
 use crate::{
     error::ApiError,
     fields::{FieldError, Fields, Findings, Warning},
-    stock::rows::{self, words},
+    stock::rows::words,
 };
 
 const DEFAULT_LIMIT: usize = 5;
@@ -29,20 +30,19 @@ const INCOME_RANGES: [&str; 5] = ["0-3000", "3000-5000", "5000-8000", "8000-1200
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) questionnaire: Questionnaire,
-    /// Where the buyer says to be, as said.
+    /// Where the buyer is: `Campinas, SP` or `SP`.
     pub(super) location: Option<String>,
     pub(super) warnings: Vec<Warning>,
 }
 
 /// What of the answers is not an answer the engine knows.
 #[derive(Default)]
-struct Surroundings {
-    city: Option<String>,
+pub(super) struct Surroundings {
     contradictions: Vec<FieldError>,
 }
 
 impl Surroundings {
-    fn contradiction(&mut self, pointer: &str, code: &'static str, message: &str) {
+    pub(super) fn contradiction(&mut self, pointer: &str, code: &'static str, message: &str) {
         self.contradictions.push(FieldError {
             pointer: pointer.to_owned(),
             code,
@@ -71,10 +71,9 @@ pub(super) fn read(body: Value, catalogue: &Catalogue) -> Result<Asked, ApiError
     if !surroundings.contradictions.is_empty() {
         return Err(ApiError::Contradiction(surroundings.contradictions));
     }
-    let location = match (&surroundings.city, &questionnaire.state) {
-        (Some(city), Some(state)) => Some(format!("{city}, {state}")),
-        (Some(place), None) | (None, Some(place)) => Some(place.clone()),
-        (None, None) => None,
+    let location = match &questionnaire.city {
+        Some(city) => Some(format!("{}, {}", city.name, city.state)),
+        None => questionnaire.state.clone(),
     };
     Ok(Asked {
         questionnaire,
@@ -96,7 +95,12 @@ fn fields_of(
         fields.word(name, &usage_words, Usage::from_word)
     });
 
-    let state = place(fields, surroundings);
+    let Whereabouts {
+        city,
+        state,
+        prioritise_near,
+        radius_metres,
+    } = whereabouts(fields, surroundings, catalogue.tables());
     let frequency = fields.word("frequencia_uso", &FREQUENCIES, |text| {
         let values = [Frequency::Daily, Frequency::Weekly, Frequency::Occasional];
         position(&FREQUENCIES, text).map(|index| values[index])
@@ -147,6 +151,9 @@ fn fields_of(
         first_car,
         years_driving,
         priorities,
+        city,
+        prioritise_near,
+        radius_metres,
         state,
         preferred_brands,
         rejected_brands,
@@ -160,30 +167,6 @@ fn fields_of(
         payment,
         limit,
     })
-}
-
-/// Where the buyer is. Distance does not rank cars yet, and the answer says so.
-fn place(fields: &mut Fields<'_>, surroundings: &mut Surroundings) -> Option<String> {
-    const NOT_RANKED: &str = "ainda não é usado para ordenar ou filtrar os carros";
-    surroundings.city = fields.text("city");
-    if surroundings.city.is_some() {
-        fields.warn("city", NOT_RANKED);
-    }
-    let state = rows::state(fields, "state");
-    if state.is_some() {
-        fields.warn(
-            "state",
-            format!("{NOT_RANKED}; vale para IPVA, licenciamento e seguro"),
-        );
-    }
-    if fields.flag("priorizar_proximas").is_some() {
-        fields.warn("priorizar_proximas", NOT_RANKED);
-    }
-    // No two places in Brazil are 5,000 km apart.
-    if fields.number("raio_maximo_km", 1.0..=5_000.0).is_some() {
-        fields.warn("raio_maximo_km", NOT_RANKED);
-    }
-    state
 }
 
 fn priorities(fields: &mut Fields<'_>) -> Priorities {
