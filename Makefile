@@ -29,6 +29,7 @@ test-fast: lint ## Formatting, lints, unit and integration tests; no cluster
 lint: ## Formatting and lints; warnings fail
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(PYTHON) hack/points_picture.py --check
 
 format: ## Put the formatting right
 	cargo fmt --all

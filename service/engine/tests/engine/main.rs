@@ -8,6 +8,7 @@ mod by_hand;
 mod changes;
 mod cost;
 mod distance;
+mod document;
 mod explanation;
 mod fast_path;
 mod filters;
