@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use jiff::civil::Date;
 
 use crate::{
+    cost,
     equipment::EquipmentSet,
     questionnaire::{Quality, Questionnaire, Usage},
     recommend,
@@ -125,6 +126,8 @@ pub struct CatalogueCar {
     pub model: Option<Arc<ModelFacts>>,
     /// Folded brand, aliases resolved, as a place in the catalogue's list of brands.
     pub(crate) brand: usize,
+    /// The same number for cars of one family (`Onix`), whatever engine and year: of its model, else as advertised.
+    pub(crate) family: u32,
     /// Place of its dealership in [`Catalogue::dealerships`].
     pub(crate) dealership: usize,
     pub(crate) equipment: Option<EquipmentSet>,
@@ -142,6 +145,12 @@ impl CatalogueCar {
     /// As advertised, else brand, model and version.
     #[must_use]
     pub fn display_name(&self) -> String {
+        let mut text = String::with_capacity(48);
+        self.push_display_name(&mut text);
+        text
+    }
+
+    pub(crate) fn push_display_name(&self, text: &mut String) {
         let Car {
             name,
             brand,
@@ -149,13 +158,16 @@ impl CatalogueCar {
             version,
             ..
         } = &self.car;
-        match (
-            name.as_deref().map(str::trim).filter(|name| !name.is_empty()),
-            version,
-        ) {
-            (Some(name), _) => name.to_owned(),
-            (None, Some(version)) if !version.trim().is_empty() => format!("{brand} {model} {version}"),
-            (None, _) => format!("{brand} {model}"),
+        if let Some(name) = name.as_deref().map(str::trim).filter(|name| !name.is_empty()) {
+            text.push_str(name);
+            return;
+        }
+        text.push_str(brand);
+        text.push(' ');
+        text.push_str(model);
+        if let Some(version) = version.as_deref().filter(|version| !version.trim().is_empty()) {
+            text.push(' ');
+            text.push_str(version);
         }
     }
 
@@ -209,6 +221,8 @@ pub struct Catalogue {
     brands: Vec<String>,
     tables: Tables,
     reference_date: Date,
+    /// The sentence that dates every account.
+    pub(crate) dated: String,
     version: String,
 }
 
@@ -240,11 +254,17 @@ impl Catalogue {
         brands.dedup();
 
         let shown_economy_column = tables.criteria.economy_column(Usage::Family);
+        let models: Vec<Option<Arc<ModelFacts>>> = cars
+            .iter()
+            .zip(&car_brands)
+            .map(|(car, brand)| tables.models.find(car, brand).cloned())
+            .collect();
+        let families = families(&cars, &car_brands, &models);
         let cars = cars
             .into_iter()
             .zip(car_brands)
-            .map(|(car, brand)| {
-                let model = tables.models.find(&car, &brand).cloned();
+            .zip(models.into_iter().zip(families))
+            .map(|((car, brand), (model, family))| {
                 let equipment = car.equipment.as_deref().map(EquipmentSet::from_words);
                 let age = age(&car, reference_date);
                 // `check` has seen that the dealership exists and `brands` was made from these cars.
@@ -258,6 +278,7 @@ impl Catalogue {
                     car.sample || unconfirmed_days.is_some_and(|days| days <= tables.criteria.available_days);
                 CatalogueCar {
                     brand: place(&brands, |known| known.cmp(&brand)),
+                    family,
                     available: car.available && dealerships[dealership].active && confirmed,
                     utilities: Utilities::of(&car, model.as_deref(), equipment, age, tables),
                     shown_economy_column,
@@ -276,6 +297,7 @@ impl Catalogue {
             brands,
             tables: tables.clone(),
             reference_date,
+            dated: cost::dated(reference_date),
             version,
         })
     }
@@ -345,6 +367,26 @@ impl Catalogue {
             .binary_search_by(|known| known.as_str().cmp(brand))
             .ok()
     }
+}
+
+/// A number for the family of each car, so that no name is compared when a list is made.
+fn families(cars: &[Car], brands: &[String], models: &[Option<Arc<ModelFacts>>]) -> Vec<u32> {
+    let names: Vec<(&str, String)> = cars
+        .iter()
+        .zip(brands)
+        .zip(models)
+        .map(|((car, brand), model)| {
+            let family = model.as_ref().map_or(&car.model, |model| &model.family);
+            (brand.as_str(), fold(family))
+        })
+        .collect();
+    let mut sorted: Vec<&(&str, String)> = names.iter().collect();
+    sorted.sort();
+    sorted.dedup();
+    names
+        .iter()
+        .map(|name| place(&sorted, |known| (*known).cmp(name)) as u32)
+        .collect()
 }
 
 /// Where an element stands in a sorted list that is known to hold it.

@@ -2,72 +2,144 @@
 //!
 //! Nothing is named here that the score did not use, but for two facts that are always said: auction and accident.
 
+use std::borrow::Cow;
+
 use crate::{
     catalogue::CatalogueCar,
     facts::FactSource,
-    figures::{count, list},
+    figures::{list, push_count},
     questionnaire::Quality,
-    ranking::{FULL_SCORE, match_tenths},
+    ranking::{FULL_SCORE, Scoring, match_tenths},
     recommendation::{Contribution, Criterion},
     weights::priority,
 };
 
-/// What is said of one car.
-pub(crate) struct Explanation {
+/// How many criteria there are.
+const CRITERIA: usize = Criterion::ALL.len();
+
+/// A value for each of [`Criterion::ALL`], in its order.
+type PerCriterion<Value> = [Value; CRITERIA];
+
+/// What one car is worth to one buyer, criterion by criterion.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judgement<'catalogue> {
+    pub(crate) car: &'catalogue CatalogueCar,
+    pub(crate) ordinal: usize,
+    /// Before the guard.
+    raw: PerCriterion<u8>,
+    /// As it counts.
+    counted: PerCriterion<u8>,
+    /// Weight times what counts.
+    won: PerCriterion<u32>,
+    pub(crate) score: u32,
     pub(crate) match_tenths: u16,
-    pub(crate) contributions: Vec<Contribution>,
+    points: PerCriterion<u16>,
+    missed: PerCriterion<u16>,
+}
+
+impl<'catalogue> Judgement<'catalogue> {
+    /// Points and misses are apportioned by largest remainder: the points sum to the match, the misses to what the
+    /// match lacks.
+    pub(crate) fn of(scoring: &Scoring<'_>, car: &'catalogue CatalogueCar, ordinal: usize) -> Self {
+        let weights = scoring.weights.all();
+        let raw = Criterion::ALL.map(|criterion| scoring.raw_utility(criterion, car));
+        let counted = Criterion::ALL.map(|criterion| scoring.counted(criterion, raw[criterion.index()], car));
+        let weighed = |worth: &dyn Fn(usize) -> u8| -> PerCriterion<u32> {
+            std::array::from_fn(|index| u32::from(weights[index]) * u32::from(worth(index)))
+        };
+        let won = weighed(&|index| counted[index]);
+        let lost = weighed(&|index| 255 - counted[index]);
+        let score = won.iter().sum();
+        let match_tenths = match_tenths(score);
+        Self {
+            car,
+            ordinal,
+            raw,
+            counted,
+            won,
+            score,
+            match_tenths,
+            points: tenths(match_tenths, won),
+            missed: tenths(1000 - match_tenths, lost),
+        }
+    }
+
+    pub(crate) fn points(&self, criterion: Criterion) -> u16 {
+        self.points[criterion.index()]
+    }
+
+    /// Weight times what counts: exact, where points are rounded.
+    pub(crate) fn won(&self, criterion: Criterion) -> u32 {
+        self.won[criterion.index()]
+    }
+}
+
+/// What is said of one car.
+pub(crate) struct Explanation<'catalogue> {
+    pub(crate) contributions: Vec<Contribution<'catalogue>>,
     pub(crate) justification: String,
     pub(crate) attention_points: Vec<String>,
 }
 
 /// `best` = no car came before this one.
-pub(crate) fn explain(source: FactSource<'_>, car: &CatalogueCar, best: bool) -> Explanation {
-    let mut contributions = contributions(source, car);
-    let justification = justification(source, car, &contributions, best);
-    let attention_points = attention_points(source, car, &contributions);
-    contributions.sort_by_key(|part| (std::cmp::Reverse(part.points_tenths), part.criterion.index()));
+pub(crate) fn explain<'catalogue>(
+    source: FactSource<'_, 'catalogue>,
+    judgement: &Judgement<'catalogue>,
+    best: bool,
+) -> Explanation<'catalogue> {
+    let weights = &source.scoring.weights;
+    let mut facts: PerCriterion<Cow<'catalogue, str>> = Criterion::ALL.map(|criterion| {
+        if weights.of_criterion(criterion) > 0 {
+            source.fact(criterion, judgement.car)
+        } else {
+            Cow::Borrowed("")
+        }
+    });
+    let by_points = descending(judgement.points);
+    let justification = justification(source, judgement, &by_points, &facts, best);
+    let attention_points = attention_points(source, judgement, &facts);
+    let mut contributions = Vec::with_capacity(CRITERIA);
+    contributions.extend(
+        by_points
+            .into_iter()
+            .filter(|index| weights.all()[*index] > 0)
+            .map(|index| Contribution {
+                criterion: Criterion::ALL[index],
+                points_tenths: judgement.points[index],
+                missed_tenths: judgement.missed[index],
+                fact: std::mem::take(&mut facts[index]),
+            }),
+    );
     Explanation {
-        match_tenths: match_tenths(source.scoring.score(car)),
         contributions,
         justification,
         attention_points,
     }
 }
 
-/// Points and misses of every criterion that has a weight, in the order of [`Criterion::ALL`].
-///
-/// Both are apportioned by largest remainder: the points sum to the match, the misses to what the match lacks.
-fn contributions(source: FactSource<'_>, car: &CatalogueCar) -> Vec<Contribution> {
-    let scoring = source.scoring;
-    let won = Criterion::ALL.map(|criterion| {
-        u32::from(scoring.weights.of_criterion(criterion)) * u32::from(scoring.utility(criterion, car))
-    });
-    let lost = Criterion::ALL.map(|criterion| {
-        u32::from(scoring.weights.of_criterion(criterion)) * u32::from(255 - scoring.utility(criterion, car))
-    });
-    let total = match_tenths(won.iter().sum());
-    let points = tenths(total, won);
-    let missed = tenths(1000 - total, lost);
-    Criterion::ALL
-        .into_iter()
-        .filter(|criterion| scoring.weights.of_criterion(*criterion) > 0)
-        .map(|criterion| Contribution {
-            criterion,
-            points_tenths: points[criterion.index()],
-            missed_tenths: missed[criterion.index()],
-            fact: source.fact(criterion, car),
-        })
-        .collect()
+/// The places of the values, the largest value first, of equals the first.
+fn descending<Value: Into<u32> + Copy>(values: PerCriterion<Value>) -> PerCriterion<usize> {
+    // One integer of value and place sorts faster than a key of two parts; values are below 2^27.
+    let mut packed: PerCriterion<u32> =
+        std::array::from_fn(|index| values[index].into() << 4 | (CRITERIA - 1 - index) as u32);
+    packed.sort_unstable_by(|one, other| other.cmp(one));
+    packed.map(|value| CRITERIA - 1 - (value & 15) as usize)
 }
 
+const _: () = assert!(
+    CRITERIA <= 16,
+    "a place fits the four bits that `descending` gives it"
+);
+
 /// `part · 1000 / FULL_SCORE` for each part, rounded by largest remainder so that they sum to `total`.
-fn tenths(total: u16, parts: [u32; 11]) -> [u16; 11] {
+fn tenths(total: u16, parts: PerCriterion<u32>) -> PerCriterion<u16> {
     let exact = parts.map(|part| part * 1000);
     let mut rounded = exact.map(|part| (part / FULL_SCORE) as u16);
     let left = usize::from(total - rounded.iter().sum::<u16>());
-    let mut by_remainder: [usize; 11] = std::array::from_fn(|index| index);
-    by_remainder.sort_by_key(|&index| (std::cmp::Reverse(exact[index] % FULL_SCORE), index));
-    for &index in by_remainder.iter().take(left) {
+    for index in descending(exact.map(|part| part % FULL_SCORE))
+        .into_iter()
+        .take(left)
+    {
         rounded[index] += 1;
     }
     rounded
@@ -75,50 +147,49 @@ fn tenths(total: u16, parts: [u32; 11]) -> [u16; 11] {
 
 /// "Por que combina": the largest contributions of good worth among the criteria that matter to this buyer.
 fn justification(
-    source: FactSource<'_>,
-    car: &CatalogueCar,
-    contributions: &[Contribution],
+    source: FactSource<'_, '_>,
+    judgement: &Judgement<'_>,
+    by_points: &PerCriterion<usize>,
+    facts: &PerCriterion<Cow<'_, str>>,
     best: bool,
 ) -> String {
     let criteria = &source.tables.criteria;
-    let mut reasons: Vec<&Contribution> = contributions
+    let reasons = by_points
         .iter()
-        .filter(|part| source.scoring.weights.is_above_average(part.criterion))
-        .filter(|part| source.scoring.utility(part.criterion, car) >= criteria.reason_utility)
-        .collect();
-    reasons.sort_by_key(|part| (std::cmp::Reverse(part.points_tenths), part.criterion.index()));
-    if reasons.is_empty() {
-        let text = if best {
+        .copied()
+        .filter(|index| judgement.counted[*index] >= criteria.reason_utility)
+        .filter(|index| source.scoring.weights.is_above_average(Criterion::ALL[*index]));
+    let mut text = String::with_capacity(320);
+    for index in reasons.take(criteria.reasons) {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        let strong = judgement.counted[index] >= criteria.strong_reason_utility;
+        text.push_str(praise(Criterion::ALL[index], strong));
+        text.push_str(": ");
+        text.push_str(&facts[index]);
+        text.push('.');
+    }
+    if text.is_empty() {
+        text.push_str(if best {
             "É a melhor opção disponível para o que você pediu."
         } else {
             "Está entre as melhores opções disponíveis para o que você pediu."
-        };
-        return text.to_owned();
+        });
     }
-    let sentences: Vec<String> = reasons
-        .into_iter()
-        .take(criteria.reasons)
-        .map(|part| {
-            let utility = source.scoring.utility(part.criterion, car);
-            format!(
-                "{}: {}.",
-                praise(part.criterion, utility >= criteria.strong_reason_utility),
-                part.fact
-            )
-        })
-        .collect();
-    sentences.join(" ")
+    text
 }
 
 /// "Pontos de atenção", the gravest first: auction and accident, the largest misses, weak spots in what the buyer
 /// cares about, what is not known, an old advertisement.
 fn attention_points(
-    source: FactSource<'_>,
-    car: &CatalogueCar,
-    contributions: &[Contribution],
+    source: FactSource<'_, '_>,
+    judgement: &Judgement<'_>,
+    facts: &PerCriterion<Cow<'_, str>>,
 ) -> Vec<String> {
     let criteria = &source.tables.criteria;
-    let mut points = Vec::new();
+    let car = judgement.car;
+    let mut points = Vec::with_capacity(4);
     if car.car.auction == Some(true) {
         points.push("Veículo de leilão, segundo o anúncio.".to_owned());
     }
@@ -130,54 +201,63 @@ fn attention_points(
         Criterion::Quality(quality) => car.is_known(quality),
         Criterion::Wear | Criterion::Preferences | Criterion::Price => true,
     };
-    let worth = |part: &Contribution| source.scoring.raw_utility(part.criterion, car);
-    // What is good enough to be a reason is no point of attention, however much a heavy weight makes it miss.
-    let mut misses: Vec<&Contribution> = contributions
-        .iter()
-        .filter(|part| known(part.criterion) && worth(part) < criteria.reason_utility)
-        .filter(|part| part.missed_tenths >= criteria.least_miss_tenths)
-        .collect();
-    misses.sort_by_key(|part| (std::cmp::Reverse(part.missed_tenths), part.criterion.index()));
     let cared_for = |criterion: Criterion| match criterion {
         Criterion::Quality(quality) => {
             priority(&source.questionnaire.priorities, quality) >= criteria.attention_priority
         }
         Criterion::Wear | Criterion::Preferences | Criterion::Price => false,
     };
-    let said = misses.iter().enumerate().filter(|(place, part)| {
-        *place < criteria.misses || (worth(part) < criteria.attention_utility && cared_for(part.criterion))
+    // What is good enough to be a reason is no point of attention, however much a heavy weight makes it miss.
+    let misses = descending(judgement.missed).into_iter().filter(|index| {
+        judgement.raw[*index] < criteria.reason_utility
+            && judgement.missed[*index] >= criteria.least_miss_tenths
+            && known(Criterion::ALL[*index])
     });
-    points.extend(said.map(|(_, part)| {
-        let weak = worth(part) < criteria.attention_utility;
-        format!("{}: {}.", reproach(part.criterion, weak), part.fact)
-    }));
+    for (place, index) in misses.enumerate() {
+        let (criterion, weak) = (
+            Criterion::ALL[index],
+            judgement.raw[index] < criteria.attention_utility,
+        );
+        if place < criteria.misses || (weak && cared_for(criterion)) {
+            let mut text = String::with_capacity(128);
+            text.push_str(reproach(criterion, weak));
+            text.push_str(": ");
+            text.push_str(&facts[index]);
+            text.push('.');
+            points.push(text);
+        }
+    }
 
-    let unknown: Vec<&str> = Quality::ALL
-        .into_iter()
-        .filter(|quality| !car.is_known(*quality))
-        .map(Quality::label)
-        .collect();
-    if !unknown.is_empty() {
-        points.push(format!(
-            "Não temos dados deste carro sobre {}; por isso {} só parte dos pontos.",
-            list(&unknown),
-            if unknown.len() == 1 {
-                "esse item recebeu"
-            } else {
-                "esses itens receberam"
-            }
-        ));
+    if !Quality::ALL.into_iter().all(|quality| car.is_known(quality)) {
+        points.push(unknown(car));
     }
     if let Some(days) = car
         .unconfirmed_days
         .filter(|days| *days >= criteria.attention_days)
     {
-        points.push(format!(
-            "Anúncio sem atualização há {}.",
-            count(u64::from(days), "dia", "dias")
-        ));
+        let mut text = String::from("Anúncio sem atualização há ");
+        push_count(&mut text, u64::from(days), "dia", "dias");
+        text.push('.');
+        points.push(text);
     }
     points
+}
+
+fn unknown(car: &CatalogueCar) -> String {
+    let unknown: Vec<&str> = Quality::ALL
+        .into_iter()
+        .filter(|quality| !car.is_known(*quality))
+        .map(Quality::label)
+        .collect();
+    format!(
+        "Não temos dados deste carro sobre {}; por isso {} só parte dos pontos.",
+        list(&unknown),
+        if unknown.len() == 1 {
+            "esse item recebeu"
+        } else {
+            "esses itens receberam"
+        }
+    )
 }
 
 fn praise(criterion: Criterion, strong: bool) -> &'static str {

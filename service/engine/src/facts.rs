@@ -1,17 +1,16 @@
 //! The raw fact behind each criterion, with its unit, in Portuguese.
 
+use std::borrow::Cow;
+
 use crate::{
     catalogue::CatalogueCar,
-    energy_use::cheapest_known,
-    figures::{count, decimal, list, money, shortest, thousands, unit_price},
+    figures::{push_count, push_decimal, push_money, push_thousands, push_unit_price},
     questionnaire::{Quality, Questionnaire},
     ranking::{Scoring, Wish},
     recommendation::Criterion,
     stock::Centavos,
-    tables::{Energy, ModelFacts, Tables},
-    utilities::{
-        Safety, comfort_items, depreciation_percent, maintenance_per_km, power_to_mass, reliability,
-    },
+    tables::Tables,
+    utilities::{Safety, comfort_items, maintenance_per_km, reliability},
 };
 
 /// Said of a quality of which nothing is known.
@@ -19,115 +18,109 @@ pub(crate) const UNKNOWN: &str = "não informado";
 
 /// Everything that a fact may draw on.
 #[derive(Clone, Copy)]
-pub(crate) struct FactSource<'a> {
+pub(crate) struct FactSource<'a, 'catalogue> {
     pub(crate) questionnaire: &'a Questionnaire,
-    pub(crate) scoring: &'a Scoring<'a>,
-    pub(crate) tables: &'a Tables,
+    pub(crate) scoring: &'a Scoring<'catalogue>,
+    pub(crate) tables: &'catalogue Tables,
 }
 
-impl FactSource<'_> {
-    /// The fact that decided the worth of a criterion.
-    pub(crate) fn fact(&self, criterion: Criterion, car: &CatalogueCar) -> String {
+impl<'catalogue> FactSource<'_, 'catalogue> {
+    /// The fact that decided the worth of a criterion; borrowed where it depends on the model alone.
+    pub(crate) fn fact(&self, criterion: Criterion, car: &'catalogue CatalogueCar) -> Cow<'catalogue, str> {
         match criterion {
-            Criterion::Quality(quality) if !car.is_known(quality) => UNKNOWN.to_owned(),
-            Criterion::Quality(quality) => self.quality(quality, car).unwrap_or_else(|| UNKNOWN.to_owned()),
-            Criterion::Wear => format!("{} km", thousands(u64::from(car.car.odometer_km))),
-            Criterion::Preferences => self.wishes(car),
-            Criterion::Price => self.price(car.car.price),
+            Criterion::Quality(quality) if !car.is_known(quality) => Cow::Borrowed(UNKNOWN),
+            Criterion::Quality(quality) => self.quality(quality, car).unwrap_or(Cow::Borrowed(UNKNOWN)),
+            Criterion::Wear => {
+                let mut text = String::with_capacity(16);
+                push_km(&mut text, car);
+                Cow::Owned(text)
+            }
+            Criterion::Preferences => Cow::Owned(self.wishes(car)),
+            Criterion::Price => Cow::Owned(self.price(car.car.price)),
         }
     }
 
-    fn quality(&self, quality: Quality, car: &CatalogueCar) -> Option<String> {
-        let (criteria, cost) = (&self.tables.criteria, &self.tables.cost);
+    fn quality(&self, quality: Quality, car: &'catalogue CatalogueCar) -> Option<Cow<'catalogue, str>> {
+        let texts = &self.tables.texts;
         let model = car.model.as_deref();
+        let of_model = || texts.model(model?);
         match quality {
-            Quality::Economy => self.economy(car, model?),
-            Quality::Space => model.map(space),
-            Quality::Performance => {
-                let model = model?;
-                let mass = thousands(u64::from(model.mass_kg?));
-                Some(format!(
-                    "{} cv para {mass} kg ({} cv/t)",
-                    model.power_cv,
-                    decimal(power_to_mass(model)?, 0)
-                ))
+            Quality::Economy => texts
+                .driving(model?, car.car.fuel, self.scoring.economy_column)
+                .map(|driving| Cow::Borrowed(&*driving.fact)),
+            Quality::Space => of_model().map(|texts| Cow::Borrowed(&*texts.space)),
+            Quality::Performance => of_model()?.performance.as_deref().map(Cow::Borrowed),
+            Quality::Comfort => texts
+                .comfort(comfort_items(model, car.equipment)?)
+                .map(Cow::Borrowed),
+            Quality::Safety => {
+                let variant = Safety::named_variant(car.equipment.unwrap_or_default());
+                Some(Cow::Borrowed(texts.safety(model, variant)))
             }
-            Quality::Comfort => {
-                let items = u64::from(comfort_items(model, car.equipment)?);
-                Some(count(items, "item de conforto", "itens de conforto"))
-            }
-            Quality::Safety => Some(safety(&Safety::of(model, car.equipment.unwrap_or_default()))),
-            Quality::Resale => {
-                let percent = shortest(depreciation_percent(model?, cost)?, 1);
-                Some(format!("perde cerca de {percent}% do valor por ano"))
-            }
-            Quality::Reliability => {
-                let class = reliability(model?, car.car.odometer_km, car.age, criteria)?;
-                let km = thousands(u64::from(car.car.odometer_km));
-                let age = match car.age {
-                    0 => "menos de 1 ano".to_owned(),
-                    years => count(u64::from(years), "ano", "anos"),
-                };
-                Some(format!(
-                    "nota {} de 5, já descontados {km} km e {age} de uso",
-                    decimal(class, 1)
-                ))
-            }
-            Quality::Maintenance => {
-                let per_km =
-                    maintenance_per_km(model?.maintenance_class?, car.car.odometer_km, car.age, cost);
-                Some(format!("cerca de {} por km", unit_price(per_km)))
-            }
+            Quality::Resale => of_model()?.resale.as_deref().map(Cow::Borrowed),
+            Quality::Reliability => self.reliability(car).map(Cow::Owned),
+            Quality::Maintenance => self.maintenance(car).map(Cow::Owned),
         }
     }
 
-    fn economy(&self, car: &CatalogueCar, model: &ModelFacts) -> Option<String> {
-        let city_share = self.tables.criteria.city_share(self.questionnaire.usage);
-        let (used, per_km) = cheapest_known(car.car.fuel, model, city_share, self.tables)?;
-        let (city, highway) = used.as_stated();
-        let stated = match used.energy {
-            Energy::Electricity => format!("{} kWh a cada 100 km", decimal(city, 1)),
-            energy => format!(
-                "{} km/{unit} na cidade e {} km/{unit} na estrada",
-                decimal(city, 1),
-                decimal(highway, 1),
-                unit = energy.unit()
-            ),
-        };
-        Some(format!(
-            "{} por km com {} ({stated})",
-            unit_price(per_km),
-            used.energy.label()
-        ))
+    fn reliability(&self, car: &CatalogueCar) -> Option<String> {
+        let model = car.model.as_deref()?;
+        let class = reliability(model, car.car.odometer_km, car.age, &self.tables.criteria)?;
+        let mut text = String::with_capacity(80);
+        text.push_str("nota ");
+        push_decimal(&mut text, class, 1);
+        text.push_str(" de 5, já descontados ");
+        push_km(&mut text, car);
+        text.push_str(" e ");
+        match car.age {
+            0 => text.push_str("menos de 1 ano"),
+            years => push_count(&mut text, u64::from(years), "ano", "anos"),
+        }
+        text.push_str(" de uso");
+        Some(text)
+    }
+
+    fn maintenance(&self, car: &CatalogueCar) -> Option<String> {
+        let class = car.model.as_deref()?.maintenance_class?;
+        let per_km = maintenance_per_km(class, car.car.odometer_km, car.age, &self.tables.cost);
+        let mut text = String::with_capacity(32);
+        text.push_str("cerca de ");
+        push_unit_price(&mut text, per_km);
+        text.push_str(" por km");
+        Some(text)
     }
 
     fn wishes(&self, car: &CatalogueCar) -> String {
-        let judged: Vec<(Wish, bool)> = self.scoring.wishes.judge(car).collect();
-        let named = |wanted: bool| -> Vec<String> {
-            judged
-                .iter()
-                .filter(|(_, met)| *met == wanted)
-                .map(|(wish, _)| match wish {
+        let judged = || self.scoring.wishes.judge(car);
+        let mut text = String::with_capacity(96);
+        for wanted in [true, false] {
+            let of_kind = judged().filter(|(_, met)| *met == wanted).count();
+            if of_kind == 0 {
+                continue;
+            }
+            if !text.is_empty() {
+                text.push_str("; ");
+            }
+            text.push_str(if wanted { "atende " } else { "não atende " });
+            for (place, (wish, _)) in judged().filter(|(_, met)| *met == wanted).enumerate() {
+                match place {
+                    0 => {}
+                    last if last + 1 == of_kind => text.push_str(" e "),
+                    _ => text.push_str(", "),
+                }
+                let (kind, value) = match wish {
                     Wish::Category => ("categoria", car.car.category.label()),
                     Wish::Brand => ("marca", car.car.brand.as_str()),
                     Wish::Fuel => ("combustível", car.car.fuel.label()),
                     Wish::Gearbox => ("câmbio", car.car.gearbox.label()),
-                })
-                .map(|(kind, value)| {
-                    if wanted {
-                        format!("{kind} {value}")
-                    } else {
-                        format!("{kind} (é {value})")
-                    }
-                })
-                .collect()
-        };
-        let (met, unmet) = (named(true), named(false));
-        match (met.is_empty(), unmet.is_empty()) {
-            (_, true) => format!("atende {}", list(&met)),
-            (true, false) => format!("não atende {}", list(&unmet)),
-            (false, false) => format!("atende {}; não atende {}", list(&met), list(&unmet)),
+                };
+                let (between, after) = if wanted { (" ", "") } else { (" (é ", ")") };
+                for part in [kind, between, value, after] {
+                    text.push_str(part);
+                }
+            }
         }
+        text
     }
 
     fn price(&self, price: Centavos) -> String {
@@ -137,57 +130,22 @@ impl FactSource<'_> {
             ..
         } = self.questionnaire;
         let below = Centavos(budget_maximum.0.saturating_sub(price.0));
+        let mut text = String::with_capacity(64);
+        push_money(&mut text, price);
+        text.push_str(", ");
         if price < *budget_minimum {
-            format!("{}, abaixo do seu orçamento", money(price))
+            text.push_str("abaixo do seu orçamento");
         } else if below.0 == 0 {
-            format!("{}, no limite do seu orçamento", money(price))
+            text.push_str("no limite do seu orçamento");
         } else {
-            format!("{}, {} abaixo do seu limite", money(price), money(below))
+            push_money(&mut text, below);
+            text.push_str(" abaixo do seu limite");
         }
+        text
     }
 }
 
-fn space(model: &ModelFacts) -> String {
-    let litres = thousands(u64::from(model.boot_l));
-    let seats = count(u64::from(model.seats), "lugar", "lugares");
-    if model.is_pickup() {
-        format!("caçamba de {litres} l e {seats}")
-    } else if model.seats <= 3 {
-        format!("área de carga de {litres} l e {seats}")
-    } else {
-        format!("porta-malas de {litres} l e {seats}")
-    }
-}
-
-fn safety(safety: &Safety) -> String {
-    let Safety {
-        stars,
-        airbags,
-        stability_control,
-        isofix,
-    } = safety;
-    let stars = match stars {
-        Some((0, year)) => format!("nenhuma estrela no Latin NCAP (teste de {year})"),
-        Some((stars, year)) => {
-            let stars = count(u64::from(*stars), "estrela", "estrelas");
-            format!("{stars} no Latin NCAP (teste de {year})")
-        }
-        None => "sem nota do Latin NCAP".to_owned(),
-    };
-    let airbags = airbags.map(|number| match number {
-        0 => "nenhum airbag".to_owned(),
-        number => count(u64::from(number), "airbag", "airbags"),
-    });
-    let part = |has: &Option<bool>, name: &str| match has {
-        Some(true) => name.to_owned(),
-        Some(false) => format!("sem {name}"),
-        None => format!("{name} não informado"),
-    };
-    let parts = [
-        Some(stars),
-        airbags,
-        Some(part(stability_control, "controle de estabilidade")),
-        Some(part(isofix, "ISOFIX")),
-    ];
-    list(&parts.into_iter().flatten().collect::<Vec<_>>())
+fn push_km(text: &mut String, car: &CatalogueCar) {
+    push_thousands(text, u64::from(car.car.odometer_km));
+    text.push_str(" km");
 }

@@ -10,7 +10,9 @@
 //! ```
 
 pub mod catalogue;
+mod comparison;
 pub mod cost;
+mod diversity;
 mod energy_use;
 pub mod equipment;
 mod explanation;
@@ -25,6 +27,7 @@ pub mod recommendation;
 pub mod stock;
 pub mod tables;
 pub mod text;
+mod texts;
 mod utilities;
 mod weights;
 mod words;
@@ -34,7 +37,10 @@ pub use cost::{CostOfOwnership, FinancialHealth};
 pub use questionnaire::{
     Frequency, IncomeRange, MustHave, Payment, Priorities, Quality, Questionnaire, Usage,
 };
-pub use recommendation::{Contribution, Criterion, Filter, FilterCount, Recommendation, Recommended};
+pub use recommendation::{
+    Comparison, Contribution, Criterion, Difference, Filter, FilterCount, PriceToBeFirst, Recommendation,
+    Recommended,
+};
 pub use stock::{Car, Category, Centavos, Dealership, Fuel, Gearbox, Stock};
 pub use tables::{ModelFacts, TableError, Tables};
 pub use text::fold;

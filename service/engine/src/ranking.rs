@@ -1,6 +1,6 @@
 //! The score of a car for one buyer and the order of cars: integers alone.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::collections::BinaryHeap;
 
 use crate::{
     catalogue::{Catalogue, CatalogueCar},
@@ -139,8 +139,8 @@ pub(crate) struct Scoring<'catalogue> {
     pub(crate) weights: Weights,
     /// Qualities of the highest priority, which no other criterion can make up for.
     guarded: [bool; 8],
-    economy_column: usize,
-    price: PriceScale,
+    pub(crate) economy_column: usize,
+    pub(crate) price: PriceScale,
     pub(crate) wishes: Wishes,
 }
 
@@ -170,7 +170,11 @@ impl<'catalogue> Scoring<'catalogue> {
 
     /// What counts: guarded where the priority is the highest, a gap then a little less.
     pub(crate) fn utility(&self, criterion: Criterion, car: &CatalogueCar) -> u8 {
-        let raw = self.raw_utility(criterion, car);
+        self.counted(criterion, self.raw_utility(criterion, car), car)
+    }
+
+    /// The same for a worth that is already known.
+    pub(crate) fn counted(&self, criterion: Criterion, raw: u8, car: &CatalogueCar) -> u8 {
         match criterion {
             Criterion::Quality(quality) if self.guarded[quality.index()] => {
                 if car.utilities.is_known(quality) {
@@ -208,45 +212,70 @@ pub(crate) fn match_tenths(score: u32) -> u16 {
 ///
 /// 16 bits score, 40 price, 24 odometer, 12 year, 32 ordinal; the catalogue holds each within its bits.
 pub(crate) fn rank_key(score: u32, car: &CatalogueCar, ordinal: usize) -> u128 {
+    rank_key_at(score, car.car.price, car, ordinal)
+}
+
+/// The same, had the car this price; `score` must be its score at that price.
+pub(crate) fn rank_key_at(score: u32, price: Centavos, car: &CatalogueCar, ordinal: usize) -> u128 {
     let below = |value: u64, bits: u32| u128::from((1_u64 << bits) - 1 - value);
-    (((u128::from(score) << 40 | below(car.car.price.0, 40)) << 24
-        | below(u64::from(car.car.odometer_km), 24))
-        << 12
+    (((u128::from(score) << 40 | below(price.0, 40)) << 24 | below(u64::from(car.car.odometer_km), 24)) << 12
         | u128::from(car.car.year))
         << 32
         | below(ordinal as u64, 32)
 }
 
-/// Keeps the best `limit` of the keys it is shown; one allocation, however many cars.
+/// The score that a key begins with.
+pub(crate) fn score_of(key: u128) -> u32 {
+    (key >> 108) as u32
+}
+
+/// The place in the catalogue that a key ends with.
+pub(crate) fn ordinal_of(key: u128) -> usize {
+    (u32::MAX - key as u32) as usize
+}
+
+/// Keeps the best `limit` of the keys it is shown, in one allocation, however many cars.
 pub(crate) struct TopKeys {
     limit: usize,
-    heap: BinaryHeap<Reverse<(u128, usize)>>,
+    kept: Vec<u128>,
+    /// Below it no key can enter.
+    least: u128,
 }
 
 impl TopKeys {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
-            heap: BinaryHeap::with_capacity(limit + 1),
+            kept: Vec::with_capacity(2 * limit),
+            least: 0,
         }
     }
 
-    pub(crate) fn offer(&mut self, key: u128, ordinal: usize) {
-        if self.heap.len() < self.limit {
-            self.heap.push(Reverse((key, ordinal)));
-        } else if self.heap.peek().is_some_and(|Reverse((worst, _))| key > *worst) {
-            self.heap.pop();
-            self.heap.push(Reverse((key, ordinal)));
+    pub(crate) fn offer(&mut self, key: u128) {
+        if key < self.least || self.limit == 0 {
+            return;
+        }
+        self.kept.push(key);
+        if self.kept.len() == 2 * self.limit {
+            self.drop_surplus();
         }
     }
 
-    /// Places in the catalogue, the best first.
-    pub(crate) fn into_ordinals(self) -> Vec<usize> {
-        self.heap
-            .into_sorted_vec()
-            .into_iter()
-            .map(|Reverse((_, ordinal))| ordinal)
-            .collect()
+    fn drop_surplus(&mut self) {
+        if self.kept.len() > self.limit {
+            let (_, least, _) = self
+                .kept
+                .select_nth_unstable_by(self.limit - 1, |one, other| other.cmp(one));
+            self.least = *least;
+            self.kept.truncate(self.limit);
+        }
+    }
+
+    /// The best first; sorted only as far as it is read.
+    pub(crate) fn into_descending(mut self) -> impl Iterator<Item = u128> {
+        self.drop_surplus();
+        let mut heap = BinaryHeap::from(self.kept);
+        std::iter::from_fn(move || heap.pop())
     }
 }
 
@@ -259,6 +288,18 @@ mod tests {
     fn below_the_threshold_a_lost_point_counts_twice() {
         for (utility, guarded) in [(255, 255), (77, 77), (76, 75), (40, 3), (39, 1), (38, 0), (0, 0)] {
             assert_eq!(guard(utility, 77), guarded, "{utility}");
+        }
+    }
+
+    /// Prevents a key from being lost when more are shown than are kept, or when fewer are.
+    #[test]
+    fn the_best_keys_are_kept_in_order() {
+        let shown = (0_u128..500).map(|number| number * 7919 % 500);
+        for limit in [0, 1, 7, 250, 500, 600] {
+            let mut top = TopKeys::new(limit);
+            shown.clone().for_each(|key| top.offer(key));
+            let expected: Vec<u128> = (0..500).rev().take(limit).collect();
+            assert_eq!(top.into_descending().collect::<Vec<_>>(), expected, "{limit}");
         }
     }
 

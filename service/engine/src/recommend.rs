@@ -6,14 +6,16 @@ use std::cmp::Reverse;
 
 use crate::{
     catalogue::{Catalogue, CatalogueCar},
-    cost,
-    explanation::{Explanation, explain},
+    comparison::{compare, price_to_be_first},
+    cost::Accounts,
+    diversity::{Candidate, Traits, diversify},
+    explanation::{Explanation, Judgement, explain},
     facts::FactSource,
     figures::{count, list, money, thousands},
     filters::{Failures, Filters},
     labels::filter_phrase,
     questionnaire::Questionnaire,
-    ranking::{Scoring, TopKeys, rank_key},
+    ranking::{Scoring, TopKeys, ordinal_of, rank_key, score_of},
     recommendation::{Filter, FilterCount, Recommendation, Recommended},
 };
 
@@ -26,7 +28,15 @@ pub(crate) fn recommend<'catalogue>(
 ) -> Recommendation<'catalogue> {
     let filters = Filters::of(questionnaire, catalogue);
     let scoring = Scoring::of(questionnaire, catalogue);
-    let mut best = TopKeys::new(questionnaire.limit);
+    let rules = &catalogue.tables().criteria.diversity;
+    // One more than is answered: the last car too is compared with the next.
+    let places = questionnaire.limit.saturating_add(1);
+    let depth = if questionnaire.diversify {
+        places.max(rules.candidates)
+    } else {
+        places
+    };
+    let mut best = TopKeys::new(depth.min(catalogue.cars().len()));
     let (mut matching, mut available) = (0, 0);
     let judged = catalogue
         .cars()
@@ -38,7 +48,7 @@ pub(crate) fn recommend<'catalogue>(
             available += 1;
             if failures.none() {
                 matching += 1;
-                best.offer(rank_key(scoring.score(car), car, ordinal), ordinal);
+                best.offer(rank_key(scoring.score(car), car, ordinal));
             }
             failures
         });
@@ -49,11 +59,47 @@ pub(crate) fn recommend<'catalogue>(
         scoring: &scoring,
         tables: catalogue.tables(),
     };
-    let cars = best
-        .into_ordinals()
+    let mut pure_order = best.into_descending().peekable();
+    let first = pure_order.peek().copied().unwrap_or_default();
+    let order: Vec<usize> = if questionnaire.diversify {
+        let candidates = pure_order.map(|key| Candidate {
+            ordinal: ordinal_of(key),
+            score: score_of(key),
+            traits: Traits::of(&catalogue.cars()[ordinal_of(key)]),
+        });
+        diversify(candidates, rules, places.min(matching))
+    } else {
+        pure_order.take(places).map(ordinal_of).collect()
+    };
+    let judgements: Vec<Judgement<'_>> = order
         .into_iter()
+        .map(|ordinal| Judgement::of(&scoring, &catalogue.cars()[ordinal], ordinal))
+        .collect();
+    let accounts = Accounts::of(questionnaire, catalogue.tables(), &catalogue.dated);
+    let cars = judgements
+        .iter()
+        .take(questionnaire.limit)
         .enumerate()
-        .map(|(place, ordinal)| recommended(catalogue, source, &catalogue.cars()[ordinal], place == 0))
+        .map(|(place, judgement)| {
+            let next = judgements.get(place + 1);
+            let dealership = &catalogue.dealerships()[judgement.car.dealership];
+            let Explanation {
+                contributions,
+                justification,
+                attention_points,
+            } = explain(source, judgement, place == 0);
+            Recommended {
+                car: judgement.car,
+                dealership,
+                match_tenths: judgement.match_tenths,
+                contributions,
+                justification,
+                attention_points,
+                cost: accounts.of_car(judgement.car, &dealership.state),
+                comparison: next.map(|next| compare(source, judgement, next)),
+                price_to_be_first: price_to_be_first(source, judgement, first),
+            }
+        })
         .collect();
     let (message, suggestion) = if matching == 0 {
         let (message, suggestion) =
@@ -71,37 +117,6 @@ pub(crate) fn recommend<'catalogue>(
         top_priorities: scoring.weights.heaviest(TOP_PRIORITIES),
         message,
         suggestion,
-    }
-}
-
-fn recommended<'catalogue>(
-    catalogue: &'catalogue Catalogue,
-    source: FactSource<'_>,
-    car: &'catalogue CatalogueCar,
-    best: bool,
-) -> Recommended<'catalogue> {
-    let dealership = &catalogue.dealerships()[car.dealership];
-    let Explanation {
-        match_tenths,
-        contributions,
-        justification,
-        attention_points,
-    } = explain(source, car, best);
-    let cost = cost::of(
-        car,
-        &dealership.state,
-        source.questionnaire,
-        source.tables,
-        catalogue.reference_date(),
-    );
-    Recommended {
-        car,
-        dealership,
-        match_tenths,
-        contributions,
-        justification,
-        attention_points,
-        cost,
     }
 }
 

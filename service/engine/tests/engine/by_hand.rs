@@ -52,7 +52,7 @@ fn an_onix_for_a_family() {
         criterion,
         points_tenths,
         missed_tenths,
-        fact: fact.to_owned(),
+        fact: fact.to_owned().into(),
     };
     let quality = Criterion::Quality;
     let expected = [

@@ -40,6 +40,11 @@ pub(crate) fn written(answer: &Recommendation<'_>) -> String {
         for point in &best.attention_points {
             writeln!(text, "   ! {point}").unwrap();
         }
+        let comparison = best.comparison.as_ref().map(|comparison| &comparison.text);
+        let price = best.price_to_be_first.as_ref().map(|price| &price.text);
+        for line in [comparison, price].into_iter().flatten() {
+            writeln!(text, "   {line}").unwrap();
+        }
         for part in &best.contributions {
             writeln!(
                 text,

@@ -104,7 +104,7 @@ pub(crate) fn catalogue(cars: Vec<Car>) -> Catalogue {
     Catalogue::build(stock(cars), tables(), TODAY, "test.1".to_owned()).unwrap()
 }
 
-/// R$ 50.000 to 90.000, for a family, nothing else said.
+/// R$ 50.000 to 90.000, for a family, nothing else said; in the pure order, which most relations are about.
 pub(crate) fn questionnaire() -> Questionnaire {
     Questionnaire {
         budget_minimum: reais(50_000),
@@ -130,6 +130,7 @@ pub(crate) fn questionnaire() -> Questionnaire {
         must_haves: Vec::new(),
         payment: Payment::default(),
         limit: 5,
+        diversify: false,
     }
 }
 

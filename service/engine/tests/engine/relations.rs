@@ -312,7 +312,7 @@ proptest! {
             let buyer = Questionnaire { budget_maximum: everything, payment, ..questionnaire() };
             let catalogue = catalogue(vec![car]);
             let answer = catalogue.recommend(&buyer);
-            answer.cars[0].cost.clone()
+            answer.cars[0].cost.clone().into_owned()
         };
         let price = car.price.0;
         let base = cost(price, km, rate);

@@ -1,11 +1,13 @@
 //! Writes what the engine found as an app reads it. Percentages are written from integers, so that points
 //! sum exactly to the match.
 
+use std::borrow::Cow;
+
 use faciliauto_engine::{
     catalogue::Catalogue,
     cost::{CostOfOwnership, FinancialHealth},
     questionnaire::Quality,
-    recommendation::{Contribution, FilterCount, Recommendation, Recommended},
+    recommendation::{Comparison, Contribution, Difference, FilterCount, Recommendation, Recommended},
     stock::Centavos,
 };
 use serde::Serialize;
@@ -47,6 +49,9 @@ struct RecommendationAnswer<'a> {
     justification: &'a str,
     contributions: Vec<ContributionAnswer<'a>>,
     attention_points: &'a [String],
+    comparison: Option<ComparisonAnswer<'a>>,
+    price_to_be_first: Option<f64>,
+    price_to_be_first_text: Option<&'a str>,
     tco_breakdown: CostAnswer<'a>,
     fits_budget: Option<bool>,
     budget_percentage: Option<f64>,
@@ -62,6 +67,24 @@ struct ContributionAnswer<'a> {
     fact: &'a str,
 }
 
+/// Against the next car of the list; points as each of the two shows them.
+#[derive(Serialize)]
+struct ComparisonAnswer<'a> {
+    car_id: &'a str,
+    match_percentage: f64,
+    advantage: Option<DifferenceAnswer<'a>>,
+    drawback: Option<DifferenceAnswer<'a>>,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct DifferenceAnswer<'a> {
+    criterion: &'a str,
+    points: f64,
+    fact: &'a str,
+    other_fact: &'a str,
+}
+
 #[derive(Serialize)]
 struct CostAnswer<'a> {
     financing_monthly: f64,
@@ -74,12 +97,12 @@ struct CostAnswer<'a> {
     interest_monthly: f64,
     total_monthly: f64,
     economic_total_monthly: f64,
-    assumptions: &'a [String],
+    assumptions: &'a [Cow<'a, str>],
 }
 
 #[derive(Serialize)]
 struct FilterAnswer<'a> {
-    filter: std::borrow::Cow<'a, str>,
+    filter: Cow<'a, str>,
     removed: usize,
     removed_only: usize,
     nao_informado: usize,
@@ -136,6 +159,8 @@ impl<'a> RecommendationAnswer<'a> {
             justification,
             attention_points,
             cost,
+            comparison,
+            price_to_be_first,
         } = recommended;
         Self {
             car: CarAnswer::of(catalogue, car, dealership),
@@ -144,6 +169,9 @@ impl<'a> RecommendationAnswer<'a> {
             justification,
             contributions: contributions.iter().map(ContributionAnswer::from).collect(),
             attention_points,
+            comparison: comparison.as_ref().map(ComparisonAnswer::from),
+            price_to_be_first: price_to_be_first.as_ref().map(|first| reais(first.price)),
+            price_to_be_first_text: price_to_be_first.as_ref().map(|first| first.text.as_str()),
             fits_budget: cost.fits_budget,
             budget_percentage: cost.budget_percentage,
             financial_health: cost.health.map(FinancialHealth::word),
@@ -156,8 +184,8 @@ impl<'a> RecommendationAnswer<'a> {
     }
 }
 
-impl<'a> From<&'a Contribution> for ContributionAnswer<'a> {
-    fn from(contribution: &'a Contribution) -> Self {
+impl<'a> From<&'a Contribution<'_>> for ContributionAnswer<'a> {
+    fn from(contribution: &'a Contribution<'_>) -> Self {
         let Contribution {
             criterion,
             points_tenths,
@@ -173,8 +201,44 @@ impl<'a> From<&'a Contribution> for ContributionAnswer<'a> {
     }
 }
 
-impl<'a> From<&'a CostOfOwnership> for CostAnswer<'a> {
-    fn from(cost: &'a CostOfOwnership) -> Self {
+impl<'a> From<&'a Comparison<'_>> for ComparisonAnswer<'a> {
+    fn from(comparison: &'a Comparison<'_>) -> Self {
+        let Comparison {
+            other,
+            other_match_tenths,
+            advantage,
+            drawback,
+            text,
+        } = comparison;
+        Self {
+            car_id: &other.car.id,
+            match_percentage: percent(*other_match_tenths),
+            advantage: advantage.as_ref().map(DifferenceAnswer::from),
+            drawback: drawback.as_ref().map(DifferenceAnswer::from),
+            text,
+        }
+    }
+}
+
+impl<'a> From<&'a Difference<'_>> for DifferenceAnswer<'a> {
+    fn from(difference: &'a Difference<'_>) -> Self {
+        let Difference {
+            criterion,
+            points_tenths,
+            fact,
+            other_fact,
+        } = difference;
+        Self {
+            criterion: criterion.word(),
+            points: percent(*points_tenths),
+            fact,
+            other_fact,
+        }
+    }
+}
+
+impl<'a> From<&'a CostOfOwnership<'_>> for CostAnswer<'a> {
+    fn from(cost: &'a CostOfOwnership<'_>) -> Self {
         let CostOfOwnership {
             financing_monthly,
             fuel_monthly,
