@@ -360,6 +360,13 @@ impl Catalogue {
         recommend::recommend(self, questionnaire)
     }
 
+    /// Replaces the utilities of a car, to try what no fact does alone.
+    #[cfg(test)]
+    pub(crate) fn set_utilities(&mut self, ordinal: usize, worths: &[Option<u8>; 8]) {
+        let gap = self.tables.criteria.missing_utility;
+        self.cars[ordinal].utilities.set(worths, gap);
+    }
+
     /// The place of a folded brand whose aliases may be unresolved; `None` when no car has it.
     pub(crate) fn brand(&self, folded: &str) -> Option<usize> {
         let brand = self.tables.brand_alias(folded);

@@ -24,6 +24,9 @@ pub mod questionnaire;
 mod ranking;
 mod recommend;
 pub mod recommendation;
+pub mod refinement;
+#[cfg(test)]
+mod relations;
 pub mod stock;
 pub mod tables;
 pub mod text;
@@ -41,6 +44,7 @@ pub use recommendation::{
     Comparison, Contribution, Criterion, Difference, Filter, FilterCount, PriceToBeFirst, Recommendation,
     Recommended,
 };
+pub use refinement::{Feedback, PriorityChange, Refinement, refine};
 pub use stock::{Car, Category, Centavos, Dealership, Fuel, Gearbox, Stock};
 pub use tables::{ModelFacts, TableError, Tables};
 pub use text::fold;

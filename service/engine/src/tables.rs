@@ -24,7 +24,7 @@ pub use models::{AppClass, Consumption, ModelFacts};
 pub use reader::Provenance;
 
 pub(crate) use cost::CostTable;
-pub(crate) use criteria::{Anchor, Criteria, DiversityRules, ECONOMY_COLUMNS};
+pub(crate) use criteria::{Anchor, Criteria, DiversityRules, ECONOMY_COLUMNS, RefinementRules};
 pub(crate) use ipva::{StateRules, Taxed};
 pub(crate) use models::Models;
 pub(crate) use weights::{Flag, WeightFactors};

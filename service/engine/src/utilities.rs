@@ -237,6 +237,20 @@ impl Utilities {
         }
     }
 
+    /// Replaces what each quality is worth, apart from any fact; `None` = not known, `gap` its worth.
+    #[cfg(test)]
+    pub(crate) fn set(&mut self, worths: &[Option<u8>; 8], gap: u8) {
+        self.known = 0;
+        for (quality, worth) in Quality::ALL.into_iter().zip(worths) {
+            self.known |= u8::from(worth.is_some()) << quality.index();
+            let worth = worth.unwrap_or(gap);
+            match quality {
+                Quality::Economy => self.economy = [worth; ECONOMY_COLUMNS],
+                other => self.qualities[other.index()] = worth,
+            }
+        }
+    }
+
     pub(crate) fn is_known(&self, quality: Quality) -> bool {
         self.known & (1 << quality.index()) != 0
     }

@@ -5,11 +5,13 @@
 
 mod bad_stock;
 mod by_hand;
+mod comparison;
 mod cost;
 mod explanation;
 mod filters;
 mod fixtures;
 mod models;
 mod qualities;
+mod refinement;
 mod relations;
 mod sample;
