@@ -7,7 +7,7 @@ use crate::{
     explanation::Judgement,
     facts::FactSource,
     figures::{push_money, push_points, push_tenths, push_whole},
-    ranking::{rank_key, rank_key_at},
+    ranking::{PRICE_STEP, rank_key, rank_key_at},
     recommendation::{Comparison, Criterion, Difference, PriceToBeFirst},
     stock::Centavos,
 };
@@ -18,15 +18,25 @@ pub(crate) fn compare<'catalogue>(
     judgement: &Judgement<'catalogue>,
     next: &Judgement<'catalogue>,
 ) -> Comparison<'catalogue> {
-    let advantage = largest_difference(source, judgement, next, false);
-    let drawback = largest_difference(source, next, judgement, true);
-    let mut text = String::with_capacity(480);
+    let advantage = largest_difference(judgement, next);
+    let drawback = largest_difference(next, judgement);
+    let mut text = String::with_capacity(512);
     push_standing(&mut text, judgement, next);
-    if let Some(difference) = &advantage {
-        push_difference(&mut text, " Ganha mais em ", '+', difference);
-    }
-    if let Some(difference) = &drawback {
-        push_difference(&mut text, " Perde mais em ", '−', difference);
+    for (start, sign, side) in [
+        (" Ganha mais em ", '+', advantage),
+        (" Perde mais em ", '−', drawback),
+    ] {
+        let Some(difference) = side else { continue };
+        text.push_str(start);
+        text.push_str(difference.criterion.label());
+        text.push_str(" (");
+        text.push(sign);
+        push_points(&mut text, difference.points_tenths);
+        text.push_str("): ");
+        source.push_fact(&mut text, difference.criterion, judgement.car);
+        text.push_str(", contra ");
+        source.push_fact(&mut text, difference.criterion, next.car);
+        text.push('.');
     }
     Comparison {
         other: next.car,
@@ -38,30 +48,17 @@ pub(crate) fn compare<'catalogue>(
 }
 
 /// The criterion in which `better` wins most over `worse`, of equals the first. A difference that vanishes in the
-/// rounded points is not worth a sentence. `swapped` = the recommended car is `worse`.
-fn largest_difference<'catalogue>(
-    source: FactSource<'_, 'catalogue>,
-    better: &Judgement<'catalogue>,
-    worse: &Judgement<'catalogue>,
-    swapped: bool,
-) -> Option<Difference<'catalogue>> {
+/// rounded points is not worth a sentence.
+fn largest_difference(better: &Judgement<'_>, worse: &Judgement<'_>) -> Option<Difference> {
     let gain = |criterion| better.won(criterion).saturating_sub(worse.won(criterion));
     let (criterion, _) = Criterion::ALL
         .into_iter()
         .map(|criterion| (criterion, gain(criterion)))
-        .filter(|(_, gain)| *gain > 0)
         .reduce(|best, next| if next.1 > best.1 { next } else { best })?;
-    let points_tenths = better.points(criterion).checked_sub(worse.points(criterion))?;
-    let (car, other) = if swapped {
-        (worse.car, better.car)
-    } else {
-        (better.car, worse.car)
-    };
-    (points_tenths > 0).then(|| Difference {
+    let points_tenths = better.points(criterion).saturating_sub(worse.points(criterion));
+    (points_tenths > 0).then_some(Difference {
         criterion,
         points_tenths,
-        fact: source.fact(criterion, car),
-        other_fact: source.fact(criterion, other),
     })
 }
 
@@ -128,59 +125,56 @@ fn push_car(text: &mut String, car: &CatalogueCar) {
     push_money(text, car.car.price);
 }
 
-fn push_difference(text: &mut String, start: &str, sign: char, difference: &Difference<'_>) {
-    text.push_str(start);
-    text.push_str(difference.criterion.label());
-    text.push_str(" (");
-    text.push(sign);
-    push_points(text, difference.points_tenths);
-    text.push_str("): ");
-    text.push_str(&difference.fact);
-    text.push_str(", contra ");
-    text.push_str(&difference.other_fact);
-    text.push('.');
-}
-
 /// The highest price at which a car would come before the first of the pure order, everything else as it is; `None`
 /// when it is that car, or when no price would do.
 ///
-/// A lower price never makes a key smaller, so the highest that suffices is found by halving.
+/// A lower price never makes a key smaller, so the highest step of R$ 100 that suffices to its end is found by halving.
+/// Inside the next step the score stays the same, and only the price of the first car, or a centavo below it, can tell.
 pub(crate) fn price_to_be_first(
     source: FactSource<'_, '_>,
     judgement: &Judgement<'_>,
-    first: u128,
+    first: &Judgement<'_>,
 ) -> Option<PriceToBeFirst> {
     let (scoring, car) = (source.scoring, judgement.car);
-    if rank_key(judgement.score, car, judgement.ordinal) == first {
+    if judgement.ordinal == first.ordinal {
         return None;
     }
+    let asked = car.car.price.0;
+    let key_of_first = rank_key(first.score, first.car, first.ordinal);
     let weight = u32::from(scoring.weights.of_criterion(Criterion::Price));
     let without_price = judgement.score - judgement.won(Criterion::Price);
     let suffices = |price: u64| {
         let price = Centavos(price);
         let score = without_price + weight * u32::from(scoring.price.utility(price));
-        rank_key_at(score, price, car, judgement.ordinal) > first
+        rank_key_at(score, price, car, judgement.ordinal) > key_of_first
     };
-    if !suffices(1) {
-        return None;
-    }
-    let (mut enough, mut too_much) = (1, car.car.price.0);
-    while too_much - enough > 1 {
+    // Steps that suffice to their end are those below `enough`.
+    let (mut enough, mut too_much) = (0, asked / PRICE_STEP);
+    while enough < too_much {
         let middle = enough + (too_much - enough) / 2;
-        if suffices(middle) {
-            enough = middle;
+        if suffices(middle * PRICE_STEP + PRICE_STEP - 1) {
+            enough = middle + 1;
         } else {
             too_much = middle;
         }
     }
+    let to_the_end = (enough * PRICE_STEP).saturating_sub(1);
+    let price_of_first = first.car.car.price.0;
+    let price = [price_of_first, price_of_first - 1]
+        .into_iter()
+        .find(|price| (to_the_end + 1..asked).contains(price) && suffices(*price))
+        .unwrap_or(to_the_end);
+    if price == 0 {
+        return None;
+    }
     let mut text = String::with_capacity(112);
     text.push_str("Seria o primeiro da lista se custasse ");
-    push_money(&mut text, Centavos(enough));
+    push_money(&mut text, Centavos(price));
     text.push_str(" ou menos, ");
-    push_money(&mut text, Centavos(car.car.price.0 - enough));
+    push_money(&mut text, Centavos(asked - price));
     text.push_str(" a menos do que o preço pedido.");
     Some(PriceToBeFirst {
-        price: Centavos(enough),
+        price: Centavos(price),
         text,
     })
 }

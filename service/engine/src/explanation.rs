@@ -117,32 +117,32 @@ pub(crate) fn explain<'catalogue>(
     }
 }
 
-/// The places of the values, the largest value first, of equals the first.
-fn descending<Value: Into<u32> + Copy>(values: PerCriterion<Value>) -> PerCriterion<usize> {
-    // One integer of value and place sorts faster than a key of two parts; values are below 2^27.
-    let mut packed: PerCriterion<u32> =
-        std::array::from_fn(|index| values[index].into() << 4 | (CRITERIA - 1 - index) as u32);
-    packed.sort_unstable_by(|one, other| other.cmp(one));
-    packed.map(|value| CRITERIA - 1 - (value & 15) as usize)
+/// How many values come before each: the larger ones, and of equals the earlier.
+fn ranks(values: PerCriterion<u32>) -> PerCriterion<usize> {
+    // Counting beats sorting for a handful of values: no branch. Values are below 2^27, so the place fits beside them.
+    let packed: PerCriterion<u32> =
+        std::array::from_fn(|index| values[index] << 4 | (CRITERIA - 1 - index) as u32);
+    packed.map(|own| packed.iter().map(|other| u32::from(*other > own)).sum::<u32>() as usize)
 }
 
-const _: () = assert!(
-    CRITERIA <= 16,
-    "a place fits the four bits that `descending` gives it"
-);
+/// The places of the values, the largest value first, of equals the first.
+fn descending(values: PerCriterion<u16>) -> PerCriterion<usize> {
+    let mut order = [0; CRITERIA];
+    for (index, rank) in ranks(values.map(u32::from)).into_iter().enumerate() {
+        order[rank] = index;
+    }
+    order
+}
+
+const _: () = assert!(CRITERIA <= 16, "a place fits the four bits that `ranks` gives it");
 
 /// `part · 1000 / FULL_SCORE` for each part, rounded by largest remainder so that they sum to `total`.
 fn tenths(total: u16, parts: PerCriterion<u32>) -> PerCriterion<u16> {
     let exact = parts.map(|part| part * 1000);
-    let mut rounded = exact.map(|part| (part / FULL_SCORE) as u16);
+    let rounded = exact.map(|part| (part / FULL_SCORE) as u16);
     let left = usize::from(total - rounded.iter().sum::<u16>());
-    for index in descending(exact.map(|part| part % FULL_SCORE))
-        .into_iter()
-        .take(left)
-    {
-        rounded[index] += 1;
-    }
-    rounded
+    let ranks = ranks(exact.map(|part| part % FULL_SCORE));
+    std::array::from_fn(|index| rounded[index] + u16::from(ranks[index] < left))
 }
 
 /// "Por que combina": the largest contributions of good worth among the criteria that matter to this buyer.

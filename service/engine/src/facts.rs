@@ -25,80 +25,113 @@ pub(crate) struct FactSource<'a, 'catalogue> {
 }
 
 impl<'catalogue> FactSource<'_, 'catalogue> {
-    /// The fact that decided the worth of a criterion; borrowed where it depends on the model alone.
+    /// The fact that decided the worth of a criterion; borrowed where it depends on the data files alone.
     pub(crate) fn fact(&self, criterion: Criterion, car: &'catalogue CatalogueCar) -> Cow<'catalogue, str> {
-        match criterion {
-            Criterion::Quality(quality) if !car.is_known(quality) => Cow::Borrowed(UNKNOWN),
-            Criterion::Quality(quality) => self.quality(quality, car).unwrap_or(Cow::Borrowed(UNKNOWN)),
-            Criterion::Wear => {
-                let mut text = String::with_capacity(16);
-                push_km(&mut text, car);
-                Cow::Owned(text)
-            }
-            Criterion::Preferences => Cow::Owned(self.wishes(car)),
-            Criterion::Price => Cow::Owned(self.price(car.car.price)),
+        if let Some(fact) = self.rendered(criterion, car) {
+            return Cow::Borrowed(fact);
+        }
+        let mut text = String::with_capacity(match criterion {
+            Criterion::Wear => 16,
+            Criterion::Quality(_) | Criterion::Preferences | Criterion::Price => 80,
+        });
+        self.push_own_fact(&mut text, criterion, car);
+        Cow::Owned(text)
+    }
+
+    /// Appends the same.
+    pub(crate) fn push_fact(&self, text: &mut String, criterion: Criterion, car: &'catalogue CatalogueCar) {
+        match self.rendered(criterion, car) {
+            Some(fact) => text.push_str(fact),
+            None => self.push_own_fact(text, criterion, car),
         }
     }
 
-    fn quality(&self, quality: Quality, car: &'catalogue CatalogueCar) -> Option<Cow<'catalogue, str>> {
+    /// A fact that stands ready: of the model, or one of few.
+    fn rendered(&self, criterion: Criterion, car: &'catalogue CatalogueCar) -> Option<&'catalogue str> {
+        let Criterion::Quality(quality) = criterion else {
+            return None;
+        };
+        if !car.is_known(quality) {
+            return Some(UNKNOWN);
+        }
         let texts = &self.tables.texts;
         let model = car.model.as_deref();
         let of_model = || texts.model(model?);
         match quality {
-            Quality::Economy => texts
-                .driving(model?, car.car.fuel, self.scoring.economy_column)
-                .map(|driving| Cow::Borrowed(&*driving.fact)),
-            Quality::Space => of_model().map(|texts| Cow::Borrowed(&*texts.space)),
-            Quality::Performance => of_model()?.performance.as_deref().map(Cow::Borrowed),
-            Quality::Comfort => texts
-                .comfort(comfort_items(model, car.equipment)?)
-                .map(Cow::Borrowed),
+            Quality::Economy => {
+                let driving = texts.driving(model?, car.car.fuel, self.scoring.economy_column);
+                driving.map(|driving| &*driving.fact)
+            }
+            Quality::Space => of_model().map(|texts| &*texts.space),
+            Quality::Performance => of_model()?.performance.as_deref(),
+            Quality::Comfort => texts.comfort(comfort_items(model, car.equipment)?),
             Quality::Safety => {
                 let variant = Safety::named_variant(car.equipment.unwrap_or_default());
-                Some(Cow::Borrowed(texts.safety(model, variant)))
+                Some(texts.safety(model, variant))
             }
-            Quality::Resale => of_model()?.resale.as_deref().map(Cow::Borrowed),
-            Quality::Reliability => self.reliability(car).map(Cow::Owned),
-            Quality::Maintenance => self.maintenance(car).map(Cow::Owned),
+            Quality::Resale => of_model()?.resale.as_deref(),
+            Quality::Reliability => None,
+            Quality::Maintenance => {
+                let texts = texts.maintenance(self.maintenance_per_km(car)?);
+                texts.map(|texts| &*texts.fact)
+            }
         }
     }
 
-    fn reliability(&self, car: &CatalogueCar) -> Option<String> {
+    /// A fact of this car alone.
+    fn push_own_fact(&self, text: &mut String, criterion: Criterion, car: &CatalogueCar) {
+        let known = match criterion {
+            Criterion::Quality(Quality::Reliability) => self.push_reliability(text, car),
+            Criterion::Quality(Quality::Maintenance) => self.maintenance_per_km(car).map(|per_km| {
+                text.push_str("cerca de ");
+                push_unit_price(text, per_km);
+                text.push_str(" por km");
+            }),
+            Criterion::Quality(_) => None,
+            Criterion::Wear => Some(push_km(text, car)),
+            Criterion::Preferences => Some(self.push_wishes(text, car)),
+            Criterion::Price => Some(self.push_price(text, car.car.price)),
+        };
+        if known.is_none() {
+            text.push_str(UNKNOWN);
+        }
+    }
+
+    fn maintenance_per_km(&self, car: &CatalogueCar) -> Option<f64> {
+        let class = car.model.as_deref()?.maintenance_class?;
+        Some(maintenance_per_km(
+            class,
+            car.car.odometer_km,
+            car.age,
+            &self.tables.cost,
+        ))
+    }
+
+    fn push_reliability(&self, text: &mut String, car: &CatalogueCar) -> Option<()> {
         let model = car.model.as_deref()?;
         let class = reliability(model, car.car.odometer_km, car.age, &self.tables.criteria)?;
-        let mut text = String::with_capacity(80);
         text.push_str("nota ");
-        push_decimal(&mut text, class, 1);
+        push_decimal(text, class, 1);
         text.push_str(" de 5, já descontados ");
-        push_km(&mut text, car);
+        push_km(text, car);
         text.push_str(" e ");
         match car.age {
             0 => text.push_str("menos de 1 ano"),
-            years => push_count(&mut text, u64::from(years), "ano", "anos"),
+            years => push_count(text, u64::from(years), "ano", "anos"),
         }
         text.push_str(" de uso");
-        Some(text)
+        Some(())
     }
 
-    fn maintenance(&self, car: &CatalogueCar) -> Option<String> {
-        let class = car.model.as_deref()?.maintenance_class?;
-        let per_km = maintenance_per_km(class, car.car.odometer_km, car.age, &self.tables.cost);
-        let mut text = String::with_capacity(32);
-        text.push_str("cerca de ");
-        push_unit_price(&mut text, per_km);
-        text.push_str(" por km");
-        Some(text)
-    }
-
-    fn wishes(&self, car: &CatalogueCar) -> String {
+    fn push_wishes(&self, text: &mut String, car: &CatalogueCar) {
         let judged = || self.scoring.wishes.judge(car);
-        let mut text = String::with_capacity(96);
+        let start = text.len();
         for wanted in [true, false] {
             let of_kind = judged().filter(|(_, met)| *met == wanted).count();
             if of_kind == 0 {
                 continue;
             }
-            if !text.is_empty() {
+            if text.len() > start {
                 text.push_str("; ");
             }
             text.push_str(if wanted { "atende " } else { "não atende " });
@@ -120,28 +153,25 @@ impl<'catalogue> FactSource<'_, 'catalogue> {
                 }
             }
         }
-        text
     }
 
-    fn price(&self, price: Centavos) -> String {
+    fn push_price(&self, text: &mut String, price: Centavos) {
         let Questionnaire {
             budget_minimum,
             budget_maximum,
             ..
         } = self.questionnaire;
         let below = Centavos(budget_maximum.0.saturating_sub(price.0));
-        let mut text = String::with_capacity(64);
-        push_money(&mut text, price);
+        push_money(text, price);
         text.push_str(", ");
         if price < *budget_minimum {
             text.push_str("abaixo do seu orçamento");
         } else if below.0 == 0 {
             text.push_str("no limite do seu orçamento");
         } else {
-            push_money(&mut text, below);
+            push_money(text, below);
             text.push_str(" abaixo do seu limite");
         }
-        text
     }
 }
 

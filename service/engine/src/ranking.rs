@@ -47,9 +47,12 @@ impl PriceScale {
     }
 }
 
+/// Centavos: prices within one step are worth the same.
+pub(crate) const PRICE_STEP: u64 = 10_000;
+
 /// Whole hundreds of reais.
 fn hundreds(amount: Centavos) -> u64 {
-    amount.0 / 10_000
+    amount.0 / PRICE_STEP
 }
 
 /// What a buyer would like without requiring it.

@@ -59,8 +59,7 @@ pub(crate) fn recommend<'catalogue>(
         scoring: &scoring,
         tables: catalogue.tables(),
     };
-    let mut pure_order = best.into_descending().peekable();
-    let first = pure_order.peek().copied().unwrap_or_default();
+    let pure_order = best.into_descending();
     let order: Vec<usize> = if questionnaire.diversify {
         let candidates = pure_order.map(|key| Candidate {
             ordinal: ordinal_of(key),
@@ -97,7 +96,8 @@ pub(crate) fn recommend<'catalogue>(
                 attention_points,
                 cost: accounts.of_car(judgement.car, &dealership.state),
                 comparison: next.map(|next| compare(source, judgement, next)),
-                price_to_be_first: price_to_be_first(source, judgement, first),
+                // The first is the same with and without variety.
+                price_to_be_first: price_to_be_first(source, judgement, &judgements[0]),
             }
         })
         .collect();

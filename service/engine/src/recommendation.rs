@@ -70,16 +70,12 @@ pub struct Contribution<'catalogue> {
 }
 
 /// One criterion in which two cars differ.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Difference<'catalogue> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
     /// Which.
     pub criterion: Criterion,
     /// By how many points, in tenths of a percent: the difference of the points that both show, above 0.
     pub points_tenths: u16,
-    /// The raw fact of the recommended car.
-    pub fact: Cow<'catalogue, str>,
-    /// The raw fact of the car that it is compared with.
-    pub other_fact: Cow<'catalogue, str>,
 }
 
 /// A car against the next of the list: the one after it in the order of the answer. For the last car that is the one
@@ -91,10 +87,10 @@ pub struct Comparison<'catalogue> {
     /// Its match in tenths of a percent.
     pub other_match_tenths: u16,
     /// The criterion in which this car wins most over the next.
-    pub advantage: Option<Difference<'catalogue>>,
+    pub advantage: Option<Difference>,
     /// The criterion in which it loses most.
-    pub drawback: Option<Difference<'catalogue>>,
-    /// Both in Portuguese sentences.
+    pub drawback: Option<Difference>,
+    /// Both in Portuguese sentences, with the facts of the two cars.
     pub text: String,
 }
 

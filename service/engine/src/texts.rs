@@ -4,7 +4,9 @@
 use crate::{
     energy_use::{EnergyUse, cheapest_estimated, cheapest_known},
     equipment,
-    figures::{count, date, decimal, money, shortest, thousands, unit_price},
+    figures::{
+        count, date, decimal, in_last_decimals, money, push_shortest, shortest, thousands, unit_price,
+    },
     questionnaire::IncomeRange,
     stock::{Centavos, Fuel},
     tables::{ECONOMY_COLUMNS, Energy, ModelFacts, STATES, Tables},
@@ -40,10 +42,22 @@ pub(crate) struct ModelTexts {
 /// What is the same for all cars of one state.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct StateTexts {
+    /// Place in [`STATES`].
+    place: usize,
     pub(crate) insurance_factor: f64,
     /// `; licenciamento de R$ 174,08 por ano (tabela de 01/01/2026).`
     pub(crate) licensing: Box<str>,
 }
+
+/// What is said of one figure of R$ per km of maintenance.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MaintenanceTexts {
+    pub(crate) fact: Box<str>,
+    pub(crate) assumption: Box<str>,
+}
+
+/// Up to how many centavos per km the sentences on maintenance stand ready; few cars cost more.
+const READY_MAINTENANCE: usize = 200;
 
 /// All rendered texts; built from tables that have none yet.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,6 +70,10 @@ pub(crate) struct Texts {
     energies: Vec<[Box<str>; ECONOMY_COLUMNS]>,
     states: Vec<Option<StateTexts>>,
     pub(crate) least_maintenance: Box<str>,
+    /// By centavos per km.
+    maintenance: Vec<MaintenanceTexts>,
+    /// For each percentage that a model or an age has: the sentence of each of [`STATES`].
+    insurance: Vec<(f64, Vec<Box<str>>)>,
     incomes: Vec<Box<str>>,
 }
 
@@ -78,6 +96,7 @@ impl Texts {
             let rules = tables.state(state)?;
             let fee = money(Centavos((rules.licensing * 100.0).round_ties_even() as u64));
             Some(StateTexts {
+                place: STATES.binary_search(&state).unwrap_or_default(),
                 insurance_factor: cost.insurance_factor(state),
                 licensing: format!("; licenciamento de {fee} por ano{tables_of}.").into(),
             })
@@ -112,6 +131,16 @@ impl Texts {
                 .to_vec(),
             states: STATES.map(state).to_vec(),
             least_maintenance: format!("Manutenção: mínimo de {} por mês.", money(least)).into(),
+            maintenance: (0..READY_MAINTENANCE)
+                .map(|centavos| {
+                    let price = unit_price(centavos as f64 / 100.0);
+                    MaintenanceTexts {
+                        fact: format!("cerca de {price} por km").into(),
+                        assumption: format!("Manutenção estimada em {price} por km.").into(),
+                    }
+                })
+                .collect(),
+            insurance: insurance(tables),
             incomes: IncomeRange::ALL
                 .map(|range| {
                     let income = thousands(cost.income(range) as u64);
@@ -155,6 +184,18 @@ impl Texts {
         self.states.get(place)?.as_ref()
     }
 
+    /// The sentences for R$ per km of maintenance, where they stand ready.
+    pub(crate) fn maintenance(&self, per_km: f64) -> Option<&MaintenanceTexts> {
+        let centavos = in_last_decimals(per_km, 2)?;
+        self.maintenance.get(usize::try_from(centavos).ok()?)
+    }
+
+    /// The sentence for a percentage before the state's factor, where it stands ready.
+    pub(crate) fn insurance(&self, percent: f64, state: &StateTexts) -> Option<&str> {
+        let (_, of_states) = self.insurance.iter().find(|(known, _)| *known == percent)?;
+        of_states.get(state.place).map(AsRef::as_ref)
+    }
+
     pub(crate) fn income(&self, range: IncomeRange) -> &str {
         self.incomes.get(range as usize).map_or("", AsRef::as_ref)
     }
@@ -181,6 +222,33 @@ impl ModelTexts {
             safety: safety_variants(Some(model)),
         }
     }
+}
+
+/// `Seguro estimado em 4,94% do valor do carro por ano em SP; …`
+pub(crate) fn push_insurance(text: &mut String, percent: f64, state: &str) {
+    text.push_str("Seguro estimado em ");
+    push_shortest(text, percent, 2);
+    text.push_str("% do valor do carro por ano em ");
+    text.push_str(state);
+    text.push_str("; peça uma cotação, pois o perfil do motorista muda o preço.");
+}
+
+fn insurance(tables: &Tables) -> Vec<(f64, Vec<Box<str>>)> {
+    let of_models = tables.models().filter_map(|model| model.insurance_percent);
+    let mut percents: Vec<f64> = of_models.chain(tables.cost.insurance_percent.values()).collect();
+    percents.sort_by(f64::total_cmp);
+    percents.dedup();
+    percents
+        .into_iter()
+        .map(|percent| {
+            let of_states = STATES.map(|state| {
+                let mut text = String::new();
+                push_insurance(&mut text, percent * tables.cost.insurance_factor(state), state);
+                text.into()
+            });
+            (percent, of_states.to_vec())
+        })
+        .collect()
 }
 
 /// `Desvalorização estimada em 8% ao ano.`

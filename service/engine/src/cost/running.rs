@@ -44,7 +44,7 @@ impl Running {
         };
         let (km, fuel) = fuel(accounts, car, &state, assumptions);
         let maintenance = maintenance(accounts, car, km, assumptions);
-        let insurance = insurance(car, &state, &tables.cost, assumptions);
+        let insurance = insurance(accounts, car, &state, assumptions);
         let (ipva, licensing) = taxes(car, &state, &tables.cost, assumptions);
         let depreciation = depreciation(accounts, car, assumptions);
         Self {
@@ -59,18 +59,18 @@ impl Running {
 }
 
 /// Whose rules hold.
-struct State<'a> {
+struct State<'a, 'catalogue> {
     name: &'a str,
     of_buyer: bool,
-    rules: Option<&'a StateRules>,
-    texts: Option<&'a StateTexts>,
+    rules: Option<&'catalogue StateRules>,
+    texts: Option<&'catalogue StateTexts>,
 }
 
 /// Distance a month with the cost of its energy, in one sentence.
 fn fuel(
     accounts: &Accounts<'_, '_>,
     car: &CatalogueCar,
-    state: &State<'_>,
+    state: &State<'_, '_>,
     assumptions: &mut Assumptions<'_>,
 ) -> (f64, Centavos) {
     let texts = &accounts.tables.texts;
@@ -105,7 +105,7 @@ fn fuel(
 fn distance(
     accounts: &Accounts<'_, '_>,
     car: &CatalogueCar,
-    state: &State<'_>,
+    state: &State<'_, '_>,
     sentence: &mut String,
 ) -> f64 {
     sentence.push_str("Uso de ");
@@ -142,41 +142,55 @@ fn maintenance<'catalogue>(
         assumptions.push(Cow::Borrowed(&accounts.tables.texts.least_maintenance));
         return centavos(least);
     }
-    let mut sentence = String::with_capacity(112);
-    sentence.push_str("Manutenção estimada em ");
-    push_unit_price(&mut sentence, per_km);
-    sentence.push_str(" por km");
-    if known.is_none() {
-        sentence.push_str(", média geral porque não temos o dado deste carro");
-    }
-    sentence.push('.');
-    assumptions.push(Cow::Owned(sentence));
+    let ready = accounts
+        .tables
+        .texts
+        .maintenance(per_km)
+        .filter(|_| known.is_some());
+    assumptions.push(ready.map_or_else(
+        || {
+            let mut sentence = String::with_capacity(112);
+            sentence.push_str("Manutenção estimada em ");
+            push_unit_price(&mut sentence, per_km);
+            sentence.push_str(" por km");
+            if known.is_none() {
+                sentence.push_str(", média geral porque não temos o dado deste carro");
+            }
+            sentence.push('.');
+            Cow::Owned(sentence)
+        },
+        |ready| Cow::Borrowed(&*ready.assumption),
+    ));
     centavos(km * per_km)
 }
 
-fn insurance(
+fn insurance<'catalogue>(
+    accounts: &Accounts<'catalogue, '_>,
     car: &CatalogueCar,
-    state: &State<'_>,
-    cost: &CostTable,
-    assumptions: &mut Assumptions<'_>,
+    state: &State<'_, 'catalogue>,
+    assumptions: &mut Assumptions<'catalogue>,
 ) -> Centavos {
     let of_model = car.model.as_ref().and_then(|model| model.insurance_percent);
-    let percent = of_model.unwrap_or_else(|| cost.insurance_percent.at(car.age))
-        * state.texts.map_or(1.0, |texts| texts.insurance_factor);
-    let mut sentence = String::with_capacity(160);
-    sentence.push_str("Seguro estimado em ");
-    push_shortest(&mut sentence, percent, 2);
-    sentence.push_str("% do valor do carro por ano em ");
-    sentence.push_str(state.name);
-    sentence.push_str("; peça uma cotação, pois o perfil do motorista muda o preço.");
-    assumptions.push(Cow::Owned(sentence));
+    let in_country = of_model.unwrap_or_else(|| accounts.tables.cost.insurance_percent.at(car.age));
+    let percent = in_country * state.texts.map_or(1.0, |texts| texts.insurance_factor);
+    let ready = state
+        .texts
+        .and_then(|texts| accounts.tables.texts.insurance(in_country, texts));
+    assumptions.push(ready.map_or_else(
+        || {
+            let mut sentence = String::with_capacity(160);
+            texts::push_insurance(&mut sentence, percent, state.name);
+            Cow::Owned(sentence)
+        },
+        Cow::Borrowed,
+    ));
     centavos(reais(car.car.price) * percent / 100.0 / 12.0)
 }
 
 /// IPVA and licensing a month. The tax is on the FIPE price where it is given, else on the asking price.
 fn taxes<'catalogue>(
     car: &CatalogueCar,
-    state: &State<'_>,
+    state: &State<'_, '_>,
     cost: &CostTable,
     assumptions: &mut Assumptions<'catalogue>,
 ) -> (Centavos, Centavos) {

@@ -54,7 +54,7 @@ impl ByAge {
     }
 
     /// The figure of each step.
-    fn values(&self) -> impl Iterator<Item = f64> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = f64> {
         self.0.iter().map(|(_, value)| *value)
     }
 }

@@ -72,17 +72,15 @@ struct ContributionAnswer<'a> {
 struct ComparisonAnswer<'a> {
     car_id: &'a str,
     match_percentage: f64,
-    advantage: Option<DifferenceAnswer<'a>>,
-    drawback: Option<DifferenceAnswer<'a>>,
+    advantage: Option<DifferenceAnswer>,
+    drawback: Option<DifferenceAnswer>,
     text: &'a str,
 }
 
 #[derive(Serialize)]
-struct DifferenceAnswer<'a> {
-    criterion: &'a str,
+struct DifferenceAnswer {
+    criterion: &'static str,
     points: f64,
-    fact: &'a str,
-    other_fact: &'a str,
 }
 
 #[derive(Serialize)]
@@ -213,26 +211,22 @@ impl<'a> From<&'a Comparison<'_>> for ComparisonAnswer<'a> {
         Self {
             car_id: &other.car.id,
             match_percentage: percent(*other_match_tenths),
-            advantage: advantage.as_ref().map(DifferenceAnswer::from),
-            drawback: drawback.as_ref().map(DifferenceAnswer::from),
+            advantage: advantage.map(DifferenceAnswer::from),
+            drawback: drawback.map(DifferenceAnswer::from),
             text,
         }
     }
 }
 
-impl<'a> From<&'a Difference<'_>> for DifferenceAnswer<'a> {
-    fn from(difference: &'a Difference<'_>) -> Self {
+impl From<Difference> for DifferenceAnswer {
+    fn from(difference: Difference) -> Self {
         let Difference {
             criterion,
             points_tenths,
-            fact,
-            other_fact,
         } = difference;
         Self {
             criterion: criterion.word(),
-            points: percent(*points_tenths),
-            fact,
-            other_fact,
+            points: percent(points_tenths),
         }
     }
 }
