@@ -119,10 +119,19 @@ pub(crate) fn explain<'catalogue>(
 
 /// How many values come before each: the larger ones, and of equals the earlier.
 fn ranks(values: PerCriterion<u32>) -> PerCriterion<usize> {
-    // Counting beats sorting for a handful of values: no branch. Values are below 2^27, so the place fits beside them.
-    let packed: PerCriterion<u32> =
-        std::array::from_fn(|index| values[index] << 4 | (CRITERIA - 1 - index) as u32);
-    packed.map(|own| packed.iter().map(|other| u32::from(*other > own)).sum::<u32>() as usize)
+    // Counting beats sorting for a handful of values: no branch, and four at a time, for which the signed type and the
+    // padding to sixteen are. Values are below 2^27, so the place fits beside them.
+    let mut packed = [-1_i32; 16];
+    for (index, (packed, value)) in packed.iter_mut().zip(values).enumerate() {
+        *packed = (value << 4) as i32 | (15 - index) as i32;
+    }
+    let mut ranks = [0_i32; 16];
+    for other in packed {
+        for (rank, own) in ranks.iter_mut().zip(packed) {
+            *rank += i32::from(other > own);
+        }
+    }
+    std::array::from_fn(|index| ranks[index] as usize)
 }
 
 /// The places of the values, the largest value first, of equals the first.
@@ -154,11 +163,13 @@ fn justification(
     best: bool,
 ) -> String {
     let criteria = &source.tables.criteria;
+    let weights = &source.scoring.weights;
+    let least = weights.least_above_average();
     let reasons = by_points
         .iter()
         .copied()
         .filter(|index| judgement.counted[*index] >= criteria.reason_utility)
-        .filter(|index| source.scoring.weights.is_above_average(Criterion::ALL[*index]));
+        .filter(|index| weights.all()[*index] >= least);
     let mut text = String::with_capacity(320);
     for index in reasons.take(criteria.reasons) {
         if !text.is_empty() {

@@ -80,20 +80,20 @@ impl<'catalogue> FactSource<'_, 'catalogue> {
 
     /// A fact of this car alone.
     fn push_own_fact(&self, text: &mut String, criterion: Criterion, car: &CatalogueCar) {
-        let known = match criterion {
+        match criterion {
             Criterion::Quality(Quality::Reliability) => self.push_reliability(text, car),
-            Criterion::Quality(Quality::Maintenance) => self.maintenance_per_km(car).map(|per_km| {
-                text.push_str("cerca de ");
-                push_unit_price(text, per_km);
-                text.push_str(" por km");
-            }),
-            Criterion::Quality(_) => None,
-            Criterion::Wear => Some(push_km(text, car)),
-            Criterion::Preferences => Some(self.push_wishes(text, car)),
-            Criterion::Price => Some(self.push_price(text, car.car.price)),
-        };
-        if known.is_none() {
-            text.push_str(UNKNOWN);
+            Criterion::Quality(Quality::Maintenance) => match self.maintenance_per_km(car) {
+                Some(per_km) => {
+                    text.push_str("cerca de ");
+                    push_unit_price(text, per_km);
+                    text.push_str(" por km");
+                }
+                None => text.push_str(UNKNOWN),
+            },
+            Criterion::Quality(_) => text.push_str(UNKNOWN),
+            Criterion::Wear => push_km(text, car),
+            Criterion::Preferences => self.push_wishes(text, car),
+            Criterion::Price => self.push_price(text, car.car.price),
         }
     }
 
@@ -107,9 +107,14 @@ impl<'catalogue> FactSource<'_, 'catalogue> {
         ))
     }
 
-    fn push_reliability(&self, text: &mut String, car: &CatalogueCar) -> Option<()> {
-        let model = car.model.as_deref()?;
-        let class = reliability(model, car.car.odometer_km, car.age, &self.tables.criteria)?;
+    fn push_reliability(&self, text: &mut String, car: &CatalogueCar) {
+        let model = car.model.as_deref();
+        let class =
+            model.and_then(|model| reliability(model, car.car.odometer_km, car.age, &self.tables.criteria));
+        let Some(class) = class else {
+            text.push_str(UNKNOWN);
+            return;
+        };
         text.push_str("nota ");
         push_decimal(text, class, 1);
         text.push_str(" de 5, já descontados ");
@@ -120,7 +125,6 @@ impl<'catalogue> FactSource<'_, 'catalogue> {
             years => push_count(text, u64::from(years), "ano", "anos"),
         }
         text.push_str(" de uso");
-        Some(())
     }
 
     fn push_wishes(&self, text: &mut String, car: &CatalogueCar) {
