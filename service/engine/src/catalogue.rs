@@ -41,6 +41,8 @@ pub struct CatalogueCar {
     pub model: Option<Arc<ModelFacts>>,
     /// Folded brand, aliases resolved, as a place in the catalogue's list of brands.
     pub(crate) brand: usize,
+    /// The same number for cars of one family (`Onix`), whatever engine and year: of its model, else as advertised.
+    pub(crate) family: u32,
     /// Place of its dealership in [`Catalogue::dealerships`].
     pub(crate) dealership: usize,
     /// Number of the place where it is for sale, in [`Catalogue::places`].
@@ -60,6 +62,12 @@ impl CatalogueCar {
     /// As advertised, else brand, model and version.
     #[must_use]
     pub fn display_name(&self) -> String {
+        let mut text = String::with_capacity(48);
+        self.push_display_name(&mut text);
+        text
+    }
+
+    pub(crate) fn push_display_name(&self, text: &mut String) {
         let Car {
             name,
             brand,
@@ -67,13 +75,16 @@ impl CatalogueCar {
             version,
             ..
         } = &self.car;
-        match (
-            name.as_deref().map(str::trim).filter(|name| !name.is_empty()),
-            version,
-        ) {
-            (Some(name), _) => name.to_owned(),
-            (None, Some(version)) if !version.trim().is_empty() => format!("{brand} {model} {version}"),
-            (None, _) => format!("{brand} {model}"),
+        if let Some(name) = name.as_deref().map(str::trim).filter(|name| !name.is_empty()) {
+            text.push_str(name);
+            return;
+        }
+        text.push_str(brand);
+        text.push(' ');
+        text.push_str(model);
+        if let Some(version) = version.as_deref().filter(|version| !version.trim().is_empty()) {
+            text.push(' ');
+            text.push_str(version);
         }
     }
 
@@ -123,13 +134,12 @@ impl CatalogueCar {
         };
         let facts = self.model.as_ref().map(|model| {
             [
-                ("isofix", model.isofix),
-                ("controle_estabilidade", model.stability_control),
+                (EquipmentSet::ISOFIX, model.isofix),
+                (EquipmentSet::STABILITY_CONTROL, model.stability_control),
             ]
         });
         for (word, fact) in facts.into_iter().flatten() {
             if let Some(present) = fact {
-                let word = EquipmentSet::of(word);
                 unknown = unknown.without(word);
                 if present {
                     has = has.with(word);
@@ -153,6 +163,8 @@ pub struct Catalogue {
     brands: Arc<[String]>,
     tables: Arc<Tables>,
     reference_date: Date,
+    /// The sentence that dates every account.
+    pub(crate) dated: String,
     version: String,
 }
 
@@ -317,6 +329,15 @@ impl Catalogue {
         let cars = self.blocks[block].cars();
         let lane = cars.binary_search_by(|known| known.car.id.as_str().cmp(id));
         lane.ok().map(|lane| block * BLOCK + lane)
+    }
+
+    /// Replaces the utilities of a car, to try what no fact does alone.
+    #[cfg(test)]
+    pub(crate) fn set_utilities(&mut self, ordinal: usize, worths: &[Option<u8>; 8]) {
+        let mut item = self.at(ordinal).clone();
+        item.utilities.set(worths, self.tables.criteria.missing_utility);
+        let block = &mut self.blocks[ordinal / BLOCK];
+        *block = Arc::new(block.with(ordinal % BLOCK, item));
     }
 
     /// The place of a folded brand whose aliases may be unresolved; `None` when no car has it.

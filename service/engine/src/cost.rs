@@ -9,17 +9,21 @@
 mod financing;
 mod running;
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 
 use crate::{
     catalogue::CatalogueCar,
-    figures::{decimal, money, shortest},
+    figures::{money, push_money},
     questionnaire::{Payment, Questionnaire},
     stock::Centavos,
     tables::{CostTable, Tables},
 };
 
 pub use financing::Financing;
+pub(crate) use financing::Terms;
+use running::Running;
 
 /// How the monthly cost compares with the income.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +50,7 @@ impl FinancialHealth {
 
 /// What a car costs a month, part by part.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CostOfOwnership {
+pub struct CostOfOwnership<'catalogue> {
     /// The instalment; 0 when nothing is financed.
     pub financing_monthly: Centavos,
     /// Fuel or electricity.
@@ -68,7 +72,7 @@ pub struct CostOfOwnership {
     /// *Custo econômico*: interest, depreciation, energy, maintenance, insurance, IPVA and licensing.
     pub economic_total_monthly: Centavos,
     /// What was assumed, in Portuguese sentences with figures and dates.
-    pub assumptions: Vec<String>,
+    pub assumptions: Vec<Cow<'catalogue, str>>,
     /// Within the stated monthly maximum, else the instalment within its part of the income; `None` without either.
     pub fits_budget: Option<bool>,
     /// `total_monthly` as % of the stated monthly maximum, else of the income, to one decimal; `None` without either.
@@ -77,64 +81,123 @@ pub struct CostOfOwnership {
     pub health: Option<FinancialHealth>,
 }
 
-/// Reais to centavos, half to even.
+impl CostOfOwnership<'_> {
+    /// The same, free of the catalogue that it was worked out from.
+    #[must_use]
+    pub fn into_owned(self) -> CostOfOwnership<'static> {
+        let assumptions = self.assumptions.into_iter();
+        CostOfOwnership {
+            assumptions: assumptions.map(|text| Cow::Owned(text.into_owned())).collect(),
+            ..self
+        }
+    }
+}
+
+/// Reais to centavos, half to even; not negative. By hand, because without SSE4.1 rounding is a call.
 fn centavos(reais: f64) -> Centavos {
-    Centavos((reais * 100.0).round_ties_even() as u64)
+    let scaled = reais * 100.0;
+    let whole = scaled as u64;
+    let rest = scaled - whole as f64;
+    let up = rest > 0.5 || (rest == 0.5 && whole % 2 == 1);
+    Centavos(whole + u64::from(up))
 }
 
 fn reais(amount: Centavos) -> f64 {
     amount.0 as f64 / 100.0
 }
 
-/// What a car would cost this buyer. Taxes are those of the buyer's state, else of the dealer's.
-pub(crate) fn of(
-    car: &CatalogueCar,
-    dealer_state: &str,
-    questionnaire: &Questionnaire,
-    tables: &Tables,
-    reference_date: Date,
-) -> CostOfOwnership {
-    let financing = Financing::of(car.car.price, car.age, &questionnaire.payment, tables);
-    let running = running::Running::of(car, dealer_state, questionnaire, tables);
-    let running_sum =
-        running.fuel.0 + running.maintenance.0 + running.insurance.0 + running.ipva.0 + running.licensing.0;
-    let total = Centavos(financing.instalment.0 + running_sum);
-    let (fits_budget, budget_percentage, health) =
-        guidance(financing.instalment, total, &questionnaire.payment, &tables.cost);
+/// What is the same for every car of one answer: the buyer, their terms of credit and their mix of town and road.
+pub(crate) struct Accounts<'catalogue, 'buyer> {
+    questionnaire: &'buyer Questionnaire,
+    tables: &'catalogue Tables,
+    dated: &'catalogue str,
+    /// The buyer's state when there is such a state; else each car is taxed in its dealer's.
+    state: Option<&'buyer str>,
+    /// Which share of city driving counts.
+    mix: usize,
+    terms: Vec<Terms>,
+}
 
-    let mut assumptions = vec![financing_sentence(
-        &financing,
-        car.car.price,
-        &questionnaire.payment,
-    )];
-    assumptions.extend(running.assumptions);
-    assumptions.push(format!(
+impl<'catalogue, 'buyer> Accounts<'catalogue, 'buyer> {
+    /// `dated` = [`dated`] of the catalogue's day.
+    pub(crate) fn of(
+        questionnaire: &'buyer Questionnaire,
+        tables: &'catalogue Tables,
+        dated: &'catalogue str,
+    ) -> Self {
+        let state = questionnaire.state.as_deref();
+        Self {
+            questionnaire,
+            tables,
+            dated,
+            state: state.filter(|state| tables.state(state).is_some()),
+            mix: tables.criteria.economy_column(questionnaire.usage),
+            terms: Terms::of_payment(&questionnaire.payment, tables),
+        }
+    }
+
+    /// What a car would cost this buyer. Taxes are those of the buyer's state, else of the dealer's.
+    pub(crate) fn of_car(
+        &self,
+        car: &'catalogue CatalogueCar,
+        dealer_state: &str,
+    ) -> CostOfOwnership<'catalogue> {
+        let Self {
+            questionnaire,
+            tables,
+            ..
+        } = self;
+        let payment = &questionnaire.payment;
+        let terms = Terms::at(&self.terms, car.age, tables);
+        let financing = Financing::by(car.car.price, payment, terms, &tables.cost);
+        let mut assumptions = Vec::with_capacity(8);
+        assumptions.push(Cow::Owned(financing_sentence(
+            &financing,
+            car.car.price,
+            payment,
+            terms,
+        )));
+        let running = Running::of(self, car, dealer_state, &mut assumptions);
+        let running_sum = running.fuel.0
+            + running.maintenance.0
+            + running.insurance.0
+            + running.ipva.0
+            + running.licensing.0;
+        let total = Centavos(financing.instalment.0 + running_sum);
+        let (fits_budget, budget_percentage, health) =
+            guidance(financing.instalment, total, payment, &tables.cost);
+        assumptions.push(Cow::Borrowed(self.dated));
+        if let Some(range) = payment.income {
+            assumptions.push(Cow::Borrowed(tables.texts.income(range)));
+        }
+        CostOfOwnership {
+            financing_monthly: financing.instalment,
+            fuel_monthly: running.fuel,
+            maintenance_monthly: running.maintenance,
+            insurance_monthly: running.insurance,
+            ipva_monthly: running.ipva,
+            licensing_monthly: running.licensing,
+            depreciation_monthly: running.depreciation,
+            interest_monthly: financing.interest_monthly,
+            total_monthly: total,
+            economic_total_monthly: Centavos(
+                financing.interest_monthly.0 + running.depreciation.0 + running_sum,
+            ),
+            assumptions,
+            fits_budget,
+            budget_percentage,
+            health,
+        }
+    }
+}
+
+/// The sentence that dates an account and says what its two totals are.
+pub(crate) fn dated(reference_date: Date) -> String {
+    format!(
         "Contas feitas em {}. O desembolso mensal soma parcela, combustível ou energia, manutenção, seguro, IPVA e \
          licenciamento; o custo econômico troca a parcela por juros e desvalorização.",
         crate::figures::date(reference_date)
-    ));
-    if let Some(range) = questionnaire.payment.income {
-        assumptions.push(format!(
-            "Renda considerada para a faixa informada: R$ {} por mês.",
-            crate::figures::thousands(tables.cost.income(range) as u64)
-        ));
-    }
-    CostOfOwnership {
-        financing_monthly: financing.instalment,
-        fuel_monthly: running.fuel,
-        maintenance_monthly: running.maintenance,
-        insurance_monthly: running.insurance,
-        ipva_monthly: running.ipva,
-        licensing_monthly: running.licensing,
-        depreciation_monthly: running.depreciation,
-        interest_monthly: financing.interest_monthly,
-        total_monthly: total,
-        economic_total_monthly: Centavos(financing.interest_monthly.0 + running.depreciation.0 + running_sum),
-        assumptions,
-        fits_budget,
-        budget_percentage,
-        health,
-    }
+    )
 }
 
 /// Guidance, not law: whether it fits, the percentage of the yardstick, and how it compares with the income.
@@ -165,31 +228,27 @@ fn guidance(
     (fits, percentage, health)
 }
 
-fn financing_sentence(financing: &Financing, price: Centavos, payment: &Payment) -> String {
+fn financing_sentence(financing: &Financing, price: Centavos, payment: &Payment, terms: &Terms) -> String {
     let Financing {
         principal,
         iof,
         instalment,
-        months,
-        monthly_rate,
         down_payment,
         ..
     } = financing;
     if principal.0 == 0 {
         return format!("Pagamento à vista de {}, sem financiamento.", money(price));
     }
-    let assumed = |given: bool| if given { "" } else { " (suposição nossa)" };
-    let yearly = (1..=12).fold(1.0, |grown, _| grown * (1.0 + monthly_rate)) - 1.0;
-    format!(
-        "Financiamento: entrada de {}{}, {months} parcelas{} de {} com juros de {}% ao mês, ou {}% ao ano{}; IOF de {} \
-         incluído.",
-        money(*down_payment),
-        assumed(payment.down_payment.is_some()),
-        assumed(payment.months.is_some()),
-        money(*instalment),
-        decimal(monthly_rate * 100.0, 2),
-        shortest(yearly * 100.0, 1),
-        assumed(payment.monthly_rate.is_some()),
-        money(*iof),
-    )
+    let mut text = String::with_capacity(224);
+    text.push_str("Financiamento: entrada de ");
+    push_money(&mut text, *down_payment);
+    if payment.down_payment.is_none() {
+        text.push_str(" (suposição nossa)");
+    }
+    text.push_str(&terms.instalments_text);
+    push_money(&mut text, *instalment);
+    text.push_str(&terms.rate_text);
+    push_money(&mut text, *iof);
+    text.push_str(" incluído.");
+    text
 }

@@ -165,6 +165,40 @@ pub(crate) struct EquipmentSet(u32);
 const _: () = assert!(ITEMS.len() <= 32);
 
 impl EquipmentSet {
+    pub(crate) const ISOFIX: Self = Self::only("isofix");
+    pub(crate) const STABILITY_CONTROL: Self = Self::only("controle_estabilidade");
+    pub(crate) const SIDE_AIRBAGS: Self = Self::only("airbag_lateral");
+    pub(crate) const CURTAIN_AIRBAGS: Self = Self::only("airbag_cortina");
+    const COMFORT: Self = Self::all_comfort();
+
+    /// Worked out when the engine is compiled; a word outside the vocabulary does not compile.
+    const fn only(word: &str) -> Self {
+        let mut index = 0;
+        while index < ITEMS.len() {
+            if same(ITEMS[index].word.as_bytes(), word.as_bytes()) {
+                return Self(1 << index);
+            }
+            index += 1;
+        }
+        panic!("no word of the vocabulary");
+    }
+
+    const fn all_comfort() -> Self {
+        let (mut set, mut index) = (0, 0);
+        while index < ITEMS.len() {
+            if ITEMS[index].comfort {
+                set |= 1 << index;
+            }
+            index += 1;
+        }
+        Self(set)
+    }
+
+    /// Whether everything of another set is in this one.
+    pub(crate) const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
     /// Words outside the vocabulary are passed over: who takes in stock names them in a warning.
     pub(crate) fn from_words(words: &[String]) -> Self {
         Self(
@@ -188,10 +222,6 @@ impl EquipmentSet {
         self.0
     }
 
-    pub(crate) fn contains(self, word: &str) -> bool {
-        self.intersects(Self::of(word))
-    }
-
     pub(crate) const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
@@ -205,13 +235,18 @@ impl EquipmentSet {
     }
 
     /// How many comfort items are in the set.
-    pub(crate) fn comfort_items(self) -> u8 {
-        ITEMS
-            .iter()
-            .enumerate()
-            .filter(|(index, item)| item.comfort && self.0 & (1 << index) != 0)
-            .count() as u8
+    pub(crate) const fn comfort_items(self) -> u8 {
+        (self.0 & Self::COMFORT.0).count_ones() as u8
     }
+}
+
+/// `==` of texts, for constants.
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut index = 0;
+    while index < one.len() && index < other.len() && one[index] == other[index] {
+        index += 1;
+    }
+    index == one.len() && index == other.len()
 }
 
 #[cfg(test)]
@@ -251,7 +286,8 @@ mod tests {
         assert_eq!(find("aerofólio"), None);
         let set =
             EquipmentSet::from_words(&["Couro".to_owned(), "isofix".to_owned(), "aerofólio".to_owned()]);
-        assert!(set.contains("bancos_couro") && set.contains("isofix") && !set.contains("abs"));
+        let has = |word| set.has(EquipmentSet::of(word));
+        assert!(has("bancos_couro") && has("isofix") && !has("abs"));
         assert_eq!(set.comfort_items(), 1);
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     equipment,
     figures::{count, money, shortest, thousands},
     questionnaire::{MustHave, Quality, Questionnaire},
-    recommendation::Filter,
+    recommendation::{Criterion, Filter},
     stock::{Category, Fuel, Gearbox},
 };
 
@@ -66,6 +66,20 @@ impl Quality {
             Self::Resale => "revenda",
             Self::Reliability => "confiabilidade",
             Self::Maintenance => "custo de manutenção",
+        }
+    }
+}
+
+impl Criterion {
+    /// As written in a sentence: `quilometragem`.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Quality(quality) => quality.label(),
+            Self::Wear => "quilometragem",
+            Self::Distance => "distância",
+            Self::Preferences => "preferências",
+            Self::Price => "preço",
         }
     }
 }

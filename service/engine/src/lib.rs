@@ -10,7 +10,9 @@
 //! ```
 
 pub mod catalogue;
+mod comparison;
 pub mod cost;
+mod diversity;
 mod energy_use;
 pub mod equipment;
 mod explanation;
@@ -26,6 +28,9 @@ mod recommend;
 pub mod recommendation;
 #[cfg(feature = "reference")]
 pub mod reference;
+pub mod refinement;
+#[cfg(test)]
+mod relations;
 mod relaxation;
 mod scan;
 mod sphere;
@@ -34,6 +39,7 @@ pub mod stock;
 pub mod synthetic;
 pub mod tables;
 pub mod text;
+mod texts;
 mod utilities;
 mod weights;
 mod words;
@@ -45,8 +51,10 @@ pub use questionnaire::{
     Frequency, IncomeRange, MustHave, Payment, Priorities, Quality, Questionnaire, Usage,
 };
 pub use recommendation::{
-    Alternative, Contribution, Criterion, Filter, FilterCount, Recommendation, Recommended,
+    Alternative, Comparison, Contribution, Criterion, Difference, Filter, FilterCount, PriceToBeFirst,
+    Recommendation, Recommended,
 };
+pub use refinement::{Feedback, PriorityChange, Refinement, refine};
 pub use scan::InstructionSet;
 pub use sphere::UnitVector;
 pub use stock::{Car, Category, Centavos, Dealership, Fuel, Gearbox, Stock};

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     catalogue::Has,
-    figures::thousands,
+    figures::push_thousands,
     questionnaire::Questionnaire,
     sphere::{UnitVector, least_dot},
     stock::Dealership,
@@ -180,18 +180,25 @@ impl<'catalogue> Proximity<'catalogue> {
         }
     }
 
-    /// `a 12 km de você, em Santos/SP`
-    pub(crate) fn fact(&self, place: u32) -> String {
+    /// Appends `a 12 km de você, em Santos/SP`.
+    pub(crate) fn push_fact(&self, text: &mut String, place: u32) {
         let SalePlace { label, state, .. } = &self.places[place as usize];
-        match (&self.from, self.distance_km(place)) {
-            (From::City(_), Some(0)) => format!("a menos de 1 km de você, em {label}"),
-            (From::City(_), Some(km)) => format!("a {} km de você, em {label}", thousands(u64::from(km))),
-            (From::State(own), _) if own == state => format!("em {label}, no seu estado"),
-            (From::State(_), _) => format!("em {label}, fora do seu estado"),
-            (From::City(_), None) | (From::Nowhere, _) => {
-                format!("distância não calculada: não sabemos onde fica {label}")
+        let (before, after) = match (&self.from, self.distance_km(place)) {
+            (From::City(_), Some(0)) => ("a menos de 1 km de você, em ", ""),
+            (From::City(_), Some(km)) => {
+                text.push_str("a ");
+                push_thousands(text, u64::from(km));
+                (" km de você, em ", "")
             }
-        }
+            (From::State(own), _) if own == state => ("em ", ", no seu estado"),
+            (From::State(_), _) => ("em ", ", fora do seu estado"),
+            (From::City(_), None) | (From::Nowhere, _) => {
+                ("distância não calculada: não sabemos onde fica ", "")
+            }
+        };
+        text.push_str(before);
+        text.push_str(label);
+        text.push_str(after);
     }
 
     /// What a worth of the distance is called: `strong` for what is praised, `weak` for what is reproached.

@@ -73,6 +73,17 @@ pub enum IncomeRange {
     Above12000,
 }
 
+impl IncomeRange {
+    /// Every range, in the order of declaration.
+    pub const ALL: [Self; 5] = [
+        Self::UpTo3000,
+        Self::UpTo5000,
+        Self::UpTo8000,
+        Self::UpTo12000,
+        Self::Above12000,
+    ];
+}
+
 /// What must be there; each is a filter of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MustHave {
@@ -159,6 +170,8 @@ pub struct Questionnaire {
     pub payment: Payment,
     /// How many cars to answer, 1 to 50.
     pub limit: usize,
+    /// `diversificar`: variety of models, brands, categories and dealers; false = the pure order of the score.
+    pub diversify: bool,
 }
 
 impl Questionnaire {
@@ -192,6 +205,7 @@ impl Questionnaire {
             must_haves: Vec::new(),
             payment: Payment::default(),
             limit: 5,
+            diversify: true,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The score of a car for one buyer and the order of cars: integers alone.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::collections::BinaryHeap;
 
 use crate::{
     catalogue::{
@@ -56,9 +56,12 @@ impl PriceScale {
     }
 }
 
+/// Centavos: prices within one step are worth the same.
+pub(crate) const PRICE_STEP: u64 = 10_000;
+
 /// Whole hundreds of reais.
 fn hundreds(amount: Centavos) -> u64 {
-    amount.0 / 10_000
+    amount.0 / PRICE_STEP
 }
 
 /// What a buyer would like without requiring it.
@@ -188,15 +191,21 @@ impl<'catalogue> Scoring<'catalogue> {
 
     /// What counts: guarded where the priority is the highest, a gap then a little less.
     pub(crate) fn utility(&self, criterion: Criterion, car: &CatalogueCar) -> u8 {
-        let raw = self.raw_utility(criterion, car);
+        self.counted(criterion, self.raw_utility(criterion, car), car)
+    }
+
+    /// The same for a worth that is already known.
+    pub(crate) fn counted(&self, criterion: Criterion, raw: u8, car: &CatalogueCar) -> u8 {
         match criterion {
-            Criterion::Quality(quality) => self.counted(quality, raw, car.utilities.is_known(quality)),
+            Criterion::Quality(quality) => {
+                self.counted_quality(quality, raw, car.utilities.is_known(quality))
+            }
             _ => raw,
         }
     }
 
     /// What a quality's worth counts as, under the guard where there is one.
-    fn counted(&self, quality: Quality, raw: u8, known: bool) -> u8 {
+    fn counted_quality(&self, quality: Quality, raw: u8, known: bool) -> u8 {
         match (self.guarded[quality.index()], known) {
             (false, _) => raw,
             (true, true) => guard(raw, self.criteria.guard_threshold),
@@ -211,7 +220,10 @@ impl<'catalogue> Scoring<'catalogue> {
         for quality in Quality::ALL {
             let raw = block.utilities[utility_column(quality, self.economy_column)].at(lane);
             let known = block.known.at(lane) & (1 << quality.index()) != 0;
-            score += self.points(Criterion::Quality(quality), self.counted(quality, raw, known));
+            score += self.points(
+                Criterion::Quality(quality),
+                self.counted_quality(quality, raw, known),
+            );
         }
         score += self.points(Criterion::Wear, block.utilities[WEAR_COLUMN].at(lane));
         if self.proximity.counts {
@@ -258,9 +270,13 @@ pub(crate) fn match_tenths(score: u32) -> u16 {
 }
 
 /// Orders cars as one integer, the best the highest: score, then cheaper, driven less, newer, lower id.
-#[cfg(feature = "reference")]
 pub(crate) fn rank_key(score: u32, car: &CatalogueCar, ordinal: usize) -> u128 {
-    key(score, car.car.price, car.car.odometer_km, car.car.year, ordinal)
+    rank_key_at(score, car.car.price, car, ordinal)
+}
+
+/// The same, had the car this price; `score` must be its score at that price.
+pub(crate) fn rank_key_at(score: u32, price: Centavos, car: &CatalogueCar, ordinal: usize) -> u128 {
+    key(score, price, car.car.odometer_km, car.car.year, ordinal)
 }
 
 const PRICE_BITS: u32 = 40;
@@ -281,47 +297,68 @@ fn key(score: u32, price: Centavos, odometer_km: u32, year: u16, ordinal: usize)
         | below(ordinal as u64, ORDINAL_BITS)
 }
 
-/// Keeps the best `limit` of the keys it is shown; one allocation, however many cars.
+/// The score that a key begins with.
+pub(crate) fn score_of(key: u128) -> u32 {
+    (key >> SCORE_SHIFT) as u32
+}
+
+/// The place in the catalogue that a key ends with.
+pub(crate) fn ordinal_of(key: u128) -> usize {
+    (u32::MAX - key as u32) as usize
+}
+
+/// Keeps the best `limit` of the keys it is shown, in one allocation, however many cars.
 pub(crate) struct TopKeys {
     limit: usize,
-    heap: BinaryHeap<Reverse<(u128, usize)>>,
+    kept: Vec<u128>,
+    /// Below it no key can enter.
+    least: u128,
 }
 
 impl TopKeys {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
-            heap: BinaryHeap::with_capacity(limit + 1),
+            kept: Vec::with_capacity(2 * limit),
+            least: 0,
         }
     }
 
-    pub(crate) fn offer(&mut self, key: u128, ordinal: usize) {
-        if self.heap.len() < self.limit {
-            self.heap.push(Reverse((key, ordinal)));
-        } else if let Some(mut worst) = self.heap.peek_mut()
-            && key > worst.0.0
-        {
-            *worst = Reverse((key, ordinal));
+    pub(crate) fn offer(&mut self, key: u128) {
+        if key < self.least || self.limit == 0 {
+            return;
+        }
+        self.kept.push(key);
+        if self.kept.len() == 2 * self.limit {
+            self.drop_surplus();
         }
     }
 
-    /// One more than the lowest score that may still enter, as bounds are counted: 1 while there is room for any.
+    /// One more than a score that certainly enters no more, as bounds are counted: 1 while there is room for any.
     #[inline]
     pub(crate) fn least_bound(&self) -> u16 {
-        match self.heap.peek() {
-            Some(Reverse((worst, _))) if self.heap.len() == self.limit => (worst >> SCORE_SHIFT) as u16 + 1,
-            _ if self.limit == 0 => u16::MAX,
-            _ => 1,
+        if self.limit == 0 {
+            u16::MAX
+        } else {
+            (self.least >> SCORE_SHIFT) as u16 + 1
         }
     }
 
-    /// Places in the catalogue with their scores, the best first.
-    pub(crate) fn into_best(self) -> Vec<(usize, u32)> {
-        self.heap
-            .into_sorted_vec()
-            .into_iter()
-            .map(|Reverse((key, ordinal))| (ordinal, (key >> SCORE_SHIFT) as u32))
-            .collect()
+    fn drop_surplus(&mut self) {
+        if self.kept.len() > self.limit {
+            let (_, least, _) = self
+                .kept
+                .select_nth_unstable_by(self.limit - 1, |one, other| other.cmp(one));
+            self.least = *least;
+            self.kept.truncate(self.limit);
+        }
+    }
+
+    /// The best first; sorted only as far as it is read.
+    pub(crate) fn into_descending(mut self) -> impl Iterator<Item = u128> {
+        self.drop_surplus();
+        let mut heap = BinaryHeap::from(self.kept);
+        std::iter::from_fn(move || heap.pop())
     }
 }
 
@@ -334,6 +371,18 @@ mod tests {
     fn below_the_threshold_a_lost_point_counts_twice() {
         for (utility, guarded) in [(255, 255), (77, 77), (76, 75), (40, 3), (39, 1), (38, 0), (0, 0)] {
             assert_eq!(guard(utility, 77), guarded, "{utility}");
+        }
+    }
+
+    /// Prevents a key from being lost when more are shown than are kept, or when fewer are.
+    #[test]
+    fn the_best_keys_are_kept_in_order() {
+        let shown = (0_u128..500).map(|number| number * 7919 % 500);
+        for limit in [0, 1, 7, 250, 500, 600] {
+            let mut top = TopKeys::new(limit);
+            shown.clone().for_each(|key| top.offer(key));
+            let expected: Vec<u128> = (0..500).rev().take(limit).collect();
+            assert_eq!(top.into_descending().collect::<Vec<_>>(), expected, "{limit}");
         }
     }
 

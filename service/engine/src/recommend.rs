@@ -4,15 +4,17 @@ use std::cmp::Reverse;
 
 use crate::{
     catalogue::{Catalogue, CatalogueCar},
-    cost,
-    explanation::{Explanation, Standing, explain},
+    comparison::{compare, price_to_be_first},
+    cost::Accounts,
+    diversity::{Candidate, Traits, diversify},
+    explanation::{Explanation, Judgement, Standing, explain},
     facts::FactSource,
     figures::{count, list, money, thousands},
     filters::Filters,
     labels::filter_phrase,
     proximity::Proximity,
     questionnaire::Questionnaire,
-    ranking::Scoring,
+    ranking::{Scoring, ordinal_of, score_of},
     recommendation::{Alternative, Filter, FilterCount, Recommendation, Recommended},
     relaxation::Relaxation,
     scan::{self, Found, InstructionSet},
@@ -27,6 +29,14 @@ pub(crate) fn recommend<'catalogue>(
 ) -> Recommendation<'catalogue> {
     let scoring = Scoring::of(questionnaire, catalogue);
     let filters = Filters::of(questionnaire, catalogue, &scoring.proximity);
+    let rules = &catalogue.tables().criteria.diversity;
+    // One more than is answered: the last car too is compared with the next.
+    let places = questionnaire.limit.saturating_add(1);
+    let depth = if questionnaire.diversify {
+        places.max(rules.candidates)
+    } else {
+        places
+    };
     let Found {
         available,
         matching,
@@ -36,7 +46,7 @@ pub(crate) fn recommend<'catalogue>(
         catalogue,
         &filters,
         &scoring,
-        questionnaire.limit,
+        depth.min(catalogue.len()),
         InstructionSet::widest(),
     );
 
@@ -45,28 +55,48 @@ pub(crate) fn recommend<'catalogue>(
         scoring: &scoring,
         tables: catalogue.tables(),
     };
-    let found: Vec<usize> = best.iter().map(|(ordinal, _)| *ordinal).collect();
-    let cars = best
+    let pure_order = best.into_descending();
+    let order: Vec<usize> = if questionnaire.diversify {
+        let candidates = pure_order.map(|key| Candidate {
+            ordinal: ordinal_of(key),
+            score: score_of(key),
+            traits: Traits::of(catalogue.at(ordinal_of(key))),
+        });
+        diversify(candidates, rules, places.min(matching))
+    } else {
+        pure_order.take(places).map(ordinal_of).collect()
+    };
+    let judgements: Vec<Judgement<'_>> = order
         .into_iter()
+        .map(|ordinal| Judgement::of(&scoring, catalogue.at(ordinal), ordinal))
+        .collect();
+    let accounts = Accounts::of(questionnaire, catalogue.tables(), &catalogue.dated);
+    let cars = judgements
+        .iter()
+        .take(questionnaire.limit)
         .enumerate()
-        .map(|(place, (ordinal, _))| {
+        .map(|(place, judgement)| {
             let standing = if place == 0 {
                 Standing::Best
             } else {
                 Standing::Among
             };
-            recommended(catalogue, source, catalogue.at(ordinal), standing)
+            Recommended {
+                comparison: judgements
+                    .get(place + 1)
+                    .map(|next| compare(source, judgement, next)),
+                // The first is the same with and without variety.
+                price_to_be_first: price_to_be_first(source, judgement, &judgements[0]),
+                ..recommended(catalogue, source, &accounts, judgement, standing)
+            }
         })
         .collect();
     let relaxation = Relaxation::of(catalogue, questionnaire, &filters, &scoring);
     let alternatives = if matching < questionnaire.limit {
-        alternatives(
-            catalogue,
-            source,
-            &relaxation,
-            &found,
-            questionnaire.limit - matching,
-        )
+        // So few that all of them were judged.
+        let found: Vec<usize> = judgements.iter().map(|judgement| judgement.ordinal).collect();
+        let missing = questionnaire.limit - matching;
+        alternatives(catalogue, source, &accounts, &relaxation, &found, missing)
     } else {
         Vec::new()
     };
@@ -96,42 +126,40 @@ pub(crate) fn recommend<'catalogue>(
     }
 }
 
+/// A car with its reasons and its cost, apart from the others of the answer.
 fn recommended<'catalogue>(
     catalogue: &'catalogue Catalogue,
-    source: FactSource<'_>,
-    car: &'catalogue CatalogueCar,
+    source: FactSource<'_, 'catalogue>,
+    accounts: &Accounts<'catalogue, '_>,
+    judgement: &Judgement<'catalogue>,
     standing: Standing,
 ) -> Recommended<'catalogue> {
+    let car = judgement.car;
     let dealership = &catalogue.dealerships()[car.dealership];
     let Explanation {
-        match_tenths,
         contributions,
         justification,
         attention_points,
-    } = explain(source, car, standing);
-    let cost = cost::of(
-        car,
-        &dealership.state,
-        source.questionnaire,
-        source.tables,
-        catalogue.reference_date(),
-    );
+    } = explain(source, judgement, standing);
     Recommended {
         car,
         dealership,
-        match_tenths,
+        match_tenths: judgement.match_tenths,
         contributions,
         justification,
         attention_points,
-        cost,
+        cost: accounts.of_car(car, &dealership.state),
         distance_km: source.scoring.proximity.distance_km(car.place),
+        comparison: None,
+        price_to_be_first: None,
     }
 }
 
 /// Cars that come close, each saying what was given up for it.
 fn alternatives<'catalogue>(
     catalogue: &'catalogue Catalogue,
-    source: FactSource<'_>,
+    source: FactSource<'_, 'catalogue>,
+    accounts: &Accounts<'catalogue, '_>,
     relaxation: &Relaxation<'_>,
     found: &[usize],
     limit: usize,
@@ -140,8 +168,8 @@ fn alternatives<'catalogue>(
         .nearest(found, limit)
         .into_iter()
         .map(|near| {
-            let car = catalogue.at(near.ordinal);
-            let mut recommended = recommended(catalogue, source, car, Standing::Alternative);
+            let judgement = Judgement::of(source.scoring, catalogue.at(near.ordinal), near.ordinal);
+            let mut recommended = recommended(catalogue, source, accounts, &judgement, Standing::Alternative);
             let given_up = relaxation.given_up(&near.relaxed, source.questionnaire);
             recommended.attention_points.push(given_up);
             Alternative {
@@ -157,7 +185,7 @@ fn alternatives<'catalogue>(
 /// away.
 fn nothing_matches(
     catalogue: &Catalogue,
-    source: FactSource<'_>,
+    source: FactSource<'_, '_>,
     filters: &Filters<'_>,
     relaxation: &Relaxation<'_>,
     counts: &[FilterCount],

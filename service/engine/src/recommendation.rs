@@ -1,10 +1,12 @@
 //! What the engine answers: cars in order, each with points that sum exactly to its match.
 
+use std::borrow::Cow;
+
 use crate::{
     catalogue::CatalogueCar,
     cost::CostOfOwnership,
     questionnaire::{MustHave, Quality},
-    stock::Dealership,
+    stock::{Centavos, Dealership},
 };
 
 /// A criterion of the score.
@@ -60,7 +62,7 @@ pub struct FilterCount {
 
 /// What one criterion gave and what it kept back, in tenths of a percent.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Contribution {
+pub struct Contribution<'catalogue> {
     /// Which.
     pub criterion: Criterion,
     /// Points won; they sum to the match.
@@ -68,7 +70,41 @@ pub struct Contribution {
     /// Points missed; with `points_tenths` over all criteria they sum to 1000.
     pub missed_tenths: u16,
     /// The raw fact with its unit, in Portuguese.
-    pub fact: String,
+    pub fact: Cow<'catalogue, str>,
+}
+
+/// One criterion in which two cars differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Which.
+    pub criterion: Criterion,
+    /// By how many points, in tenths of a percent: the difference of the points that both show, above 0.
+    pub points_tenths: u16,
+}
+
+/// A car against the next of the list: the one after it in the order of the answer. For the last car that is the one
+/// that a longer list would show. With variety on the next may have the higher match, and the sentence says so.
+#[derive(Clone, Debug)]
+pub struct Comparison<'catalogue> {
+    /// The next car.
+    pub other: &'catalogue CatalogueCar,
+    /// Its match in tenths of a percent.
+    pub other_match_tenths: u16,
+    /// The criterion in which this car wins most over the next.
+    pub advantage: Option<Difference>,
+    /// The criterion in which it loses most.
+    pub drawback: Option<Difference>,
+    /// Both in Portuguese sentences, with the facts of the two cars.
+    pub text: String,
+}
+
+/// The price at which a car would be the first of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriceToBeFirst {
+    /// The highest such price; one centavo more would not do.
+    pub price: Centavos,
+    /// A Portuguese sentence.
+    pub text: String,
 }
 
 /// A recommended car.
@@ -81,15 +117,20 @@ pub struct Recommended<'catalogue> {
     /// 0 to 1000: integer tenths of a percent, an absolute scale.
     pub match_tenths: u16,
     /// Every criterion with a weight, by points, then by criterion.
-    pub contributions: Vec<Contribution>,
+    pub contributions: Vec<Contribution<'catalogue>>,
     /// "Por que combina", one or more whole sentences in Portuguese.
     pub justification: String,
     /// "Pontos de atenção" in Portuguese, the gravest first.
     pub attention_points: Vec<String>,
     /// What it costs a month.
-    pub cost: CostOfOwnership,
+    pub cost: CostOfOwnership<'catalogue>,
     /// Whole km from the buyer's city; `None` without a city, or when nobody knows where the dealership is.
     pub distance_km: Option<u32>,
+    /// Against the next car of the list; `None` when no other car matches.
+    pub comparison: Option<Comparison<'catalogue>>,
+    /// `None` when it is the first, or when no price would make it so. The first car is the same with and without
+    /// variety, so this holds for both orders.
+    pub price_to_be_first: Option<PriceToBeFirst>,
 }
 
 /// A car that comes close: it passes once some filters are given up.

@@ -5,11 +5,29 @@ use crate::{
     catalogue::Catalogue,
     filters::Filters,
     questionnaire::Questionnaire,
-    ranking::{Scoring, TopKeys, rank_key},
+    ranking::{Scoring, TopKeys, ordinal_of, rank_key, score_of},
+    recommendation::FilterCount,
     scan::{self, InstructionSet},
 };
 
-pub use scan::Found;
+/// What a search found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Cars on offer.
+    pub available: usize,
+    /// Cars on offer that pass every filter.
+    pub matching: usize,
+    /// What each filter took away.
+    pub filters: Vec<FilterCount>,
+    /// Places in the catalogue with their scores, the best first.
+    pub best: Vec<(usize, u32)>,
+}
+
+fn listed(best: TopKeys) -> Vec<(usize, u32)> {
+    best.into_descending()
+        .map(|key| (ordinal_of(key), score_of(key)))
+        .collect()
+}
 
 /// Searches by the definitions: filters one by one, the score as a sum, the order by its key.
 #[must_use]
@@ -25,7 +43,7 @@ pub fn search(catalogue: &Catalogue, questionnaire: &Questionnaire, limit: usize
         let failures = filters.failures(car);
         if failures.none() {
             matching += 1;
-            top.offer(rank_key(scoring.score(car), car, ordinal), ordinal);
+            top.offer(rank_key(scoring.score(car), car, ordinal));
         }
         for index in 0..set {
             removed[index] += usize::from(failures.failed(index));
@@ -37,7 +55,7 @@ pub fn search(catalogue: &Catalogue, questionnaire: &Questionnaire, limit: usize
         available,
         matching,
         filters: filters.counts(&removed, &removed_only, &unknown),
-        best: top.into_best(),
+        best: listed(top),
     }
 }
 
@@ -51,7 +69,13 @@ pub fn scan(
 ) -> Found {
     let scoring = Scoring::of(questionnaire, catalogue);
     let filters = Filters::of(questionnaire, catalogue, &scoring.proximity);
-    scan::search(catalogue, &filters, &scoring, limit, instruction_set)
+    let found = scan::search(catalogue, &filters, &scoring, limit, instruction_set);
+    Found {
+        available: found.available,
+        matching: found.matching,
+        filters: found.filters,
+        best: listed(found.best),
+    }
 }
 
 /// The scan without counts: places in the catalogue and scores, the best first.
@@ -64,7 +88,7 @@ pub fn rank(
 ) -> Vec<(usize, u32)> {
     let scoring = Scoring::of(questionnaire, catalogue);
     let filters = Filters::of(questionnaire, catalogue, &scoring.proximity);
-    scan::rank(catalogue, &filters, &scoring, limit, instruction_set)
+    listed(scan::rank(catalogue, &filters, &scoring, limit, instruction_set))
 }
 
 /// Reads the bytes that the scan of a questionnaire reads of every car, and does nothing but sum them: the physical

@@ -11,7 +11,7 @@ use crate::{
     filters::Filters,
     labels::filter_phrase,
     questionnaire::{MustHave, Questionnaire},
-    ranking::Scoring,
+    ranking::{Scoring, ordinal_of},
     recommendation::Filter,
     scan::{self, InstructionSet},
     stock::Centavos,
@@ -79,7 +79,8 @@ impl<'a> Relaxation<'a> {
             let relaxed = self.filters.relaxed(given_up, self.most);
             // Whatever passed before passes now: among so many there are as many others as are missing.
             let widest = InstructionSet::widest();
-            for (ordinal, _) in scan::rank(self.catalogue, &relaxed, self.scoring, enough, widest) {
+            let best = scan::rank(self.catalogue, &relaxed, self.scoring, enough, widest);
+            for ordinal in best.into_descending().map(ordinal_of) {
                 if known.len() < enough && !known.contains(&ordinal) {
                     known.push(ordinal);
                 }

@@ -33,16 +33,14 @@ use lane_filters::{LaneFilters, Tally};
 pub use instruction_set::InstructionSet;
 
 /// What a search found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Found {
     /// Cars on offer.
-    pub available: usize,
+    pub(crate) available: usize,
     /// Cars on offer that pass every filter.
-    pub matching: usize,
+    pub(crate) matching: usize,
     /// What each filter took away.
-    pub filters: Vec<FilterCount>,
-    /// Places in the catalogue with their scores, the best first.
-    pub best: Vec<(usize, u32)>,
+    pub(crate) filters: Vec<FilterCount>,
+    pub(crate) best: TopKeys,
 }
 
 /// Counts what each filter takes away and finds the best `limit` cars that pass all.
@@ -68,7 +66,7 @@ pub(crate) fn search(
         available: tally.available,
         matching: tally.matching,
         filters: filters.counts(&tally.removed, &tally.removed_only, &tally.unknown),
-        best: top.into_best(),
+        best: top,
     }
 }
 
@@ -79,7 +77,7 @@ pub(crate) fn rank(
     scoring: &Scoring<'_>,
     limit: usize,
     instruction_set: InstructionSet,
-) -> Vec<(usize, u32)> {
+) -> TopKeys {
     let lane_filters = LaneFilters::beyond_bounds(filters);
     let scan = Scan {
         blocks: catalogue,
@@ -90,7 +88,7 @@ pub(crate) fn rank(
     };
     let mut top = TopKeys::new(limit);
     instruction_set.run(&scan, None, &mut top);
-    top.into_best()
+    top
 }
 
 /// Sums the bytes that [`rank`] reads of every car.
@@ -167,7 +165,7 @@ fn rank_block(
             }
             let place = group * LANES + lane;
             if let Some(key) = scan.exact_key(block, place, first_ordinal + place) {
-                top.offer(key, first_ordinal + place);
+                top.offer(key);
                 enough = top.least_bound();
             }
         }

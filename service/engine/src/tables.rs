@@ -15,7 +15,9 @@ mod reader;
 mod tests;
 mod weights;
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use crate::{cost::Terms, texts::Texts};
 
 pub use energy::{Energy, EnergyPrice};
 pub use ipva::STATES;
@@ -23,7 +25,7 @@ pub use models::{AppClass, Consumption, ModelFacts};
 pub use reader::Provenance;
 
 pub(crate) use cost::CostTable;
-pub(crate) use criteria::{Anchor, Criteria, ECONOMY_COLUMNS};
+pub(crate) use criteria::{Anchor, Criteria, DiversityRules, ECONOMY_COLUMNS, RefinementRules};
 pub(crate) use ipva::{StateRules, Taxed};
 pub(crate) use models::Models;
 pub(crate) use places::Places;
@@ -104,6 +106,10 @@ pub struct Tables {
     brands: Brands,
     provenances: Vec<(&'static str, Provenance)>,
     versions: Vec<(&'static str, String)>,
+    /// Terms of credit for those who state none, one for each rate; see [`CostTable::usual_terms`].
+    pub(crate) terms: Vec<Terms>,
+    /// Sentences that depend on these figures alone.
+    pub(crate) texts: Arc<Texts>,
 }
 
 impl Tables {
@@ -161,7 +167,8 @@ impl Tables {
             .iter()
             .map(|(file, about)| (*file, about.version.clone()))
             .collect();
-        Ok(Self {
+        let terms = cost.usual_terms();
+        let mut tables = Self {
             criteria,
             weights,
             models,
@@ -172,7 +179,11 @@ impl Tables {
             brands,
             provenances,
             versions,
-        })
+            terms,
+            texts: Arc::default(),
+        };
+        tables.texts = Arc::new(Texts::of(&tables));
+        Ok(tables)
     }
 
     /// File and version of each data file, by file name.

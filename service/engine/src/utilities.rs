@@ -22,6 +22,9 @@ fn share(x: f64, anchor: Anchor) -> f64 {
     ((x - anchor.zero) / (anchor.full - anchor.zero)).clamp(0.0, 1.0)
 }
 
+/// How many different things the seller's list can say about safety: ESC or not, ISOFIX or not, three kinds of airbags.
+pub(crate) const NAMED_SAFETY_VARIANTS: usize = 12;
+
 /// What is known of a car's safety, by its model and by its own equipment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Safety {
@@ -35,20 +38,36 @@ pub(crate) struct Safety {
 impl Safety {
     /// Equipment that the seller names adds to what the model's base version has; it never takes away.
     pub(crate) fn of(model: Option<&ModelFacts>, equipment: EquipmentSet) -> Self {
-        let named = |word| equipment.contains(word).then_some(true);
-        let named_airbags = if equipment.contains("airbag_cortina") {
-            Some(6)
-        } else if equipment.contains("airbag_lateral") {
-            Some(4)
+        Self::of_variant(model, Self::named_variant(equipment))
+    }
+
+    /// Which of the [`NAMED_SAFETY_VARIANTS`] a seller's list is: bit 0 ESC, bit 1 ISOFIX, then 0, 4 or 6 airbags.
+    pub(crate) fn named_variant(equipment: EquipmentSet) -> usize {
+        let airbags = if equipment.has(EquipmentSet::CURTAIN_AIRBAGS) {
+            2
+        } else if equipment.has(EquipmentSet::SIDE_AIRBAGS) {
+            1
         } else {
-            None
+            0
+        };
+        usize::from(equipment.has(EquipmentSet::STABILITY_CONTROL))
+            | usize::from(equipment.has(EquipmentSet::ISOFIX)) << 1
+            | airbags << 2
+    }
+
+    /// A model with what a seller's list adds to it.
+    pub(crate) fn of_variant(model: Option<&ModelFacts>, variant: usize) -> Self {
+        let named = |bit: usize| (variant & bit != 0).then_some(true);
+        let named_airbags = match variant >> 2 {
+            0 => None,
+            1 => Some(4),
+            _ => Some(6),
         };
         Self {
             stars: model.and_then(|model| model.stars.zip(model.stars_year)),
             airbags: model.and_then(|model| model.airbags).max(named_airbags),
-            stability_control: named("controle_estabilidade")
-                .or(model.and_then(|model| model.stability_control)),
-            isofix: named("isofix").or(model.and_then(|model| model.isofix)),
+            stability_control: named(1).or(model.and_then(|model| model.stability_control)),
+            isofix: named(2).or(model.and_then(|model| model.isofix)),
         }
     }
 
@@ -215,6 +234,20 @@ impl Utilities {
         match quality {
             Quality::Economy => self.economy[economy_column],
             other => self.qualities[other.index()],
+        }
+    }
+
+    /// Replaces what each quality is worth, apart from any fact; `None` = not known, `gap` its worth.
+    #[cfg(test)]
+    pub(crate) fn set(&mut self, worths: &[Option<u8>; 8], gap: u8) {
+        self.known = 0;
+        for (quality, worth) in Quality::ALL.into_iter().zip(worths) {
+            self.known |= u8::from(worth.is_some()) << quality.index();
+            let worth = worth.unwrap_or(gap);
+            match quality {
+                Quality::Economy => self.economy = [worth; ECONOMY_COLUMNS],
+                other => self.qualities[other.index()] = worth,
+            }
         }
     }
 

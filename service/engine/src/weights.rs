@@ -48,9 +48,10 @@ impl Weights {
             .filter(|(_, weight)| *weight > 0)
     }
 
-    /// Heavier than the mean of the criteria that have a weight.
-    pub(crate) fn is_above_average(&self, criterion: Criterion) -> bool {
-        usize::from(self.of_criterion(criterion)) * self.taking_part().count() > usize::from(TOTAL)
+    /// The least weight that is heavier than the mean of the criteria that have one.
+    pub(crate) fn least_above_average(&self) -> u16 {
+        // The price always has a weight, or a quality does: the count is not 0.
+        TOTAL / self.taking_part().count() as u16 + 1
     }
 
     /// The heaviest qualities, ties by index.

@@ -53,15 +53,29 @@ async fn an_answer_has_every_field_that_apps_read() {
         "{answer}"
     );
     assert!(answer.get("message").is_none(), "{answer}");
-    let mut before = 100.0;
     for item in answer["recommendations"].as_array().expect("a list") {
         let percentage = item["match_percentage"].as_f64().expect("a percentage");
         let score = item["match_score"].as_f64().expect("a score");
+        assert!((score * 100.0 - percentage).abs() < 1e-9, "{item}");
+        let comparison = &item["comparison"];
+        assert!(comparison["match_percentage"].is_f64(), "{item}");
+        for side in ["advantage", "drawback"] {
+            let difference = &comparison[side];
+            assert!(
+                difference.is_null()
+                    || difference["points"].as_f64() > Some(0.0) && difference["criterion"].is_string(),
+                "{item}"
+            );
+        }
         assert!(
-            percentage <= before && (score * 100.0 - percentage).abs() < 1e-9,
+            comparison["text"].as_str().expect("a sentence").ends_with('.'),
             "{item}"
         );
-        before = percentage;
+        assert_eq!(
+            item["price_to_be_first"].is_null(),
+            item["price_to_be_first_text"].is_null(),
+            "{item}"
+        );
         let tenths = |value: &Value| (value.as_f64().expect("a number") * 10.0).round() as i64;
         let contributions = item["contributions"].as_array().expect("a list");
         assert_eq!(
@@ -127,7 +141,7 @@ async fn an_answer_has_every_field_that_apps_read() {
 async fn what_is_not_used_is_named() {
     let application = TestApplication::embedded().await;
     let answer = application.recommend(complete()).await.ok();
-    assert_eq!(pointers(&answer["warnings"]), ["/diversificar"]);
+    assert_eq!(pointers(&answer["warnings"]), Vec::<&str>::new());
     let answer = application
         .recommend(json!({
             "cor_preferida": "azul", "prioridades": {"beleza": 5}, "tipos_preferidos": ["SUV", "Foguete"],
@@ -156,6 +170,47 @@ async fn what_is_not_used_is_named() {
         first["financial_health"].is_null(),
         "an income that was not disclosed plays no part"
     );
+}
+
+/// Prevents variety from being left out where nothing is said about it, from costing the best car its place, and from
+/// staying where it is not wanted; and a comparison from naming another car than the next of the list.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_is_varied_unless_the_pure_order_is_wanted() {
+    let application = TestApplication::embedded().await;
+    let ask = async |fields: Value| application.recommend(fields).await.ok();
+    let varied = ask(json!({"limit": 20})).await;
+    let pure = ask(json!({"limit": 20, "diversificar": false})).await;
+    assert_eq!(
+        varied["recommendations"],
+        ask(json!({"limit": 20, "diversificar": true})).await["recommendations"]
+    );
+    assert_eq!(
+        varied["recommendations"][0]["car"],
+        pure["recommendations"][0]["car"]
+    );
+    assert_ne!(varied["recommendations"], pure["recommendations"]);
+    let percentages: Vec<f64> = pure["recommendations"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|item| item["match_percentage"].as_f64().expect("a percentage"))
+        .collect();
+    assert!(
+        percentages.is_sorted_by(|one, next| one >= next),
+        "{percentages:?}"
+    );
+    for answer in [&varied, &pure] {
+        let items = answer["recommendations"].as_array().expect("a list");
+        assert!(items[0]["price_to_be_first"].is_null(), "the first is the first");
+        for pair in items.windows(2) {
+            assert_eq!(pair[0]["comparison"]["car_id"], pair[1]["car"]["id"]);
+            assert_eq!(
+                pair[0]["comparison"]["match_percentage"],
+                pair[1]["match_percentage"]
+            );
+            assert!(pair[1]["price_to_be_first"].as_f64() < pair[1]["car"]["preco"].as_f64());
+        }
+    }
 }
 
 /// Prevents a mistake from being taken for an answer, and an app from learning of its mistakes one by one.

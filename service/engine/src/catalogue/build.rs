@@ -13,6 +13,7 @@ use super::{
     check::check,
 };
 use crate::{
+    cost,
     equipment::EquipmentSet,
     proximity::sale_places,
     questionnaire::Usage,
@@ -56,7 +57,7 @@ pub(super) fn build(
         // `check` has seen that the dealership exists, and `brands` was made from these cars.
         let dealership = dealership_of[car.dealership_id.as_str()];
         let brand = brand_of[&car.brand];
-        let model = models.find(&car, &brands[brand], &tables);
+        let (model, family) = models.find(&car, &brands[brand], &tables);
         let equipment = car.equipment.as_deref().map(EquipmentSet::from_words);
         let age = age(&car, reference_date);
         let unconfirmed_days = if car.sample {
@@ -66,6 +67,7 @@ pub(super) fn build(
         };
         joined.push(Arc::new(CatalogueCar {
             brand,
+            family,
             available: is_on_offer(&car, &dealerships[dealership], unconfirmed_days, &tables),
             utilities: Utilities::of(&car, model.as_deref(), equipment, age, &tables),
             shown_economy_column,
@@ -87,6 +89,7 @@ pub(super) fn build(
         brands: brands.into(),
         tables,
         reference_date,
+        dated: cost::dated(reference_date),
         version,
     })
 }
@@ -169,16 +172,18 @@ fn brands(cars: &[Car], tables: &Tables) -> (Vec<String>, HashMap<String, usize>
     (brands, places)
 }
 
-/// Models that were found before, by all that finding them depends on.
+/// Models that were found before, by all that finding them depends on, each with the number of its family.
 #[derive(Default)]
 struct ModelMemory {
-    known: HashMap<String, Option<Arc<ModelFacts>>>,
+    known: HashMap<String, (Option<Arc<ModelFacts>>, u32)>,
+    /// Brand and folded name of a family, numbered as they come: equal cars are to have equal numbers, no more.
+    families: HashMap<(String, String), u32>,
     /// Written anew for each car, so that looking one up costs no allocation.
     key: String,
 }
 
 impl ModelMemory {
-    fn find(&mut self, car: &Car, brand: &str, tables: &Tables) -> Option<Arc<ModelFacts>> {
+    fn find(&mut self, car: &Car, brand: &str, tables: &Tables) -> (Option<Arc<ModelFacts>>, u32) {
         let Car {
             model,
             version,
@@ -200,12 +205,15 @@ impl ModelMemory {
             *gearbox as u8,
             *category as u8,
         );
-        if let Some(model) = self.known.get(&self.key) {
-            return model.clone();
+        if let Some(known) = self.known.get(&self.key) {
+            return known.clone();
         }
-        let model = tables.models.find(car, brand).cloned();
-        self.known.insert(self.key.clone(), model.clone());
-        model
+        let facts = tables.models.find(car, brand).cloned();
+        let name = fold(facts.as_ref().map_or(model, |facts| &facts.family));
+        let next = self.families.len() as u32;
+        let family = *self.families.entry((brand.to_owned(), name)).or_insert(next);
+        self.known.insert(self.key.clone(), (facts.clone(), family));
+        (facts, family)
     }
 }
 

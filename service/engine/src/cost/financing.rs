@@ -1,6 +1,11 @@
 //! Instalments by the Tabela Price, with IOF financed along.
 
-use crate::{questionnaire::Payment, stock::Centavos, tables::Tables};
+use crate::{
+    figures::{push_count, push_decimal, push_shortest},
+    questionnaire::Payment,
+    stock::Centavos,
+    tables::{CostTable, Tables},
+};
 
 use super::{centavos, reais};
 
@@ -27,48 +32,128 @@ impl Financing {
     /// By the buyer's terms; what they left open comes from the data file, the rate by the age of the car in years.
     #[must_use]
     pub fn of(price: Centavos, age: u32, payment: &Payment, tables: &Tables) -> Self {
-        let cost = &tables.cost;
+        let own = Terms::of_payment(payment, tables);
+        Self::by(price, payment, Terms::at(&own, age, tables), &tables.cost)
+    }
+
+    pub(crate) fn by(price: Centavos, payment: &Payment, terms: &Terms, cost: &CostTable) -> Self {
         let usual = centavos(reais(price) * cost.down_payment_percent / 100.0);
         let down_payment = payment.down_payment.unwrap_or(usual).min(price);
         let principal = Centavos(price.0 - down_payment.0);
-        let months = payment.months.unwrap_or(cost.months).max(1);
-        let monthly_rate = payment
-            .monthly_rate
-            .unwrap_or_else(|| twelfth_root(1.0 + cost.yearly_rate_percent.at(age) / 100.0) - 1.0)
-            .max(0.0);
-
-        let mut owed = reais(principal);
-        let part = instalment(owed, monthly_rate, months);
-        let mut iof = owed * cost.iof_fixed_percent / 100.0;
-        for month in 1..=u32::from(months) {
-            let repaid = part - owed * monthly_rate;
-            owed -= repaid;
-            let days = (cost.iof_days_per_month * month).min(cost.iof_days_at_most);
-            iof += repaid * cost.iof_daily_percent / 100.0 * f64::from(days);
-        }
-        let iof = centavos(iof);
+        let months = terms.months;
+        let iof = centavos(reais(principal) * terms.iof_share);
         let financed = Centavos(principal.0 + iof.0);
-        let instalment = centavos(instalment(reais(financed), monthly_rate, months));
+        let instalment = centavos(terms.instalment(reais(financed)));
         let extra = (instalment.0 * u64::from(months)).saturating_sub(principal.0);
         Self {
             down_payment,
             principal,
             iof,
             months,
-            monthly_rate,
+            monthly_rate: terms.monthly_rate,
             instalment,
             interest_monthly: centavos(reais(Centavos(extra)) / f64::from(months)),
         }
     }
 }
 
-/// `PV·i / (1 − (1+i)^−n)`, and `PV/n` without interest.
-fn instalment(present_value: f64, rate: f64, months: u16) -> f64 {
-    if rate == 0.0 {
-        return present_value / f64::from(months);
+/// A rate over a number of months, with all that follows from these two whatever the amount, and the words for them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Terms {
+    monthly_rate: f64,
+    months: u16,
+    /// `1 − (1+i)^−n`
+    discount: f64,
+    /// IOF for each real of principal.
+    iof_share: f64,
+    /// `, 48 parcelas (suposição nossa) de `
+    pub(super) instalments_text: Box<str>,
+    /// ` com juros de 2,08% ao mês, ou 28% ao ano (suposição nossa); IOF de `
+    pub(super) rate_text: Box<str>,
+}
+
+impl Terms {
+    /// What a buyer is assumed to get, by the yearly rate of the car's age.
+    pub(crate) fn of_yearly_percent(percent: f64, cost: &CostTable) -> Self {
+        let rate = twelfth_root(1.0 + percent / 100.0) - 1.0;
+        Self::new(rate.max(0.0), None, false, cost)
     }
-    let grown = (0..months).fold(1.0, |grown, _| grown * (1.0 + rate));
-    present_value * rate / (1.0 - 1.0 / grown)
+
+    /// The terms that a buyer states: one for each step of age, or one alone with a rate; none when nothing is stated.
+    pub(crate) fn of_payment(payment: &Payment, tables: &Tables) -> Vec<Self> {
+        match (payment.monthly_rate, payment.months) {
+            (Some(rate), months) => vec![Self::new(rate.max(0.0), months, true, &tables.cost)],
+            (None, Some(_)) => tables
+                .terms
+                .iter()
+                .map(|usual| Self::new(usual.monthly_rate, payment.months, false, &tables.cost))
+                .collect(),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// Of a buyer's own terms, else of the usual ones, those for the age of a car.
+    pub(crate) fn at<'terms>(own: &'terms [Self], age: u32, tables: &'terms Tables) -> &'terms Self {
+        let terms = if own.is_empty() { &tables.terms } else { own };
+        let step = tables.cost.yearly_rate_percent.step(age);
+        &terms[step.min(terms.len() - 1)]
+    }
+
+    fn new(monthly_rate: f64, stated_months: Option<u16>, rate_stated: bool, cost: &CostTable) -> Self {
+        let months = stated_months.unwrap_or(cost.months).max(1);
+        let grown = (0..months).fold(1.0, |grown, _| grown * (1.0 + monthly_rate));
+        let assumed = |stated: bool| if stated { "" } else { " (suposição nossa)" };
+        let mut instalments_text = String::from(", ");
+        push_count(&mut instalments_text, u64::from(months), "parcela", "parcelas");
+        instalments_text.push_str(assumed(stated_months.is_some()));
+        instalments_text.push_str(" de ");
+        let yearly = (1..=12).fold(1.0, |grown, _| grown * (1.0 + monthly_rate)) - 1.0;
+        let mut rate_text = String::from(" com juros de ");
+        push_decimal(&mut rate_text, monthly_rate * 100.0, 2);
+        rate_text.push_str("% ao mês, ou ");
+        push_shortest(&mut rate_text, yearly * 100.0, 1);
+        rate_text.push_str("% ao ano");
+        rate_text.push_str(assumed(rate_stated));
+        rate_text.push_str("; IOF de ");
+        let mut terms = Self {
+            monthly_rate,
+            months,
+            discount: 1.0 - 1.0 / grown,
+            iof_share: 0.0,
+            instalments_text: instalments_text.into(),
+            rate_text: rate_text.into(),
+        };
+        terms.iof_share = terms.iof_on_one_real(cost);
+        terms
+    }
+
+    /// `PV·i / (1 − (1+i)^−n)`, and `PV/n` without interest.
+    fn instalment(&self, present_value: f64) -> f64 {
+        if self.monthly_rate == 0.0 {
+            present_value / f64::from(self.months)
+        } else {
+            present_value * self.monthly_rate / self.discount
+        }
+    }
+
+    /// The fixed part, and for each instalment the daily part of what it repays for the days until then. Linear in the
+    /// principal; once the days have reached their bound, all that is still owed counts with it.
+    fn iof_on_one_real(&self, cost: &CostTable) -> f64 {
+        let part = self.instalment(1.0);
+        let mut owed = 1.0;
+        let mut days_owed = 0.0;
+        for month in 1..=u32::from(self.months) {
+            let days = cost.iof_days_per_month * month;
+            if days >= cost.iof_days_at_most {
+                days_owed += owed * f64::from(cost.iof_days_at_most);
+                break;
+            }
+            let repaid = part - owed * self.monthly_rate;
+            owed -= repaid;
+            days_owed += repaid * f64::from(days);
+        }
+        cost.iof_fixed_percent / 100.0 + days_owed * cost.iof_daily_percent / 100.0
+    }
 }
 
 /// By Newton's method: `powf` may differ from one processor or libc to another, these four operations do not.
@@ -98,6 +183,37 @@ mod tests {
         assert_eq!(financing.instalment.0 * u64::from(financing.months), 7_872_432);
         // (78.724,32 − 48.000,00) / 48 = 640,09
         assert_eq!(financing.interest_monthly, Centavos(64_009));
+    }
+
+    /// Prevents the closed form of IOF from leaving the schedule, month by month, that the decree describes.
+    #[test]
+    fn iof_is_that_of_the_schedule() {
+        let tables = Tables::bundled().unwrap();
+        let cost = &tables.cost;
+        for months in [1, 2, 11, 12, 13, 24, 48, 96] {
+            // At higher rates the schedule itself loses centavos: each month multiplies its error by 1 + rate.
+            for rate in [0.0, 0.001, 0.0208, 0.05] {
+                for price in [1_u64, 99_999, 4_387_651, 6_000_000, 123_456_789] {
+                    let payment = Payment {
+                        down_payment: Some(Centavos(0)),
+                        months: Some(months),
+                        monthly_rate: Some(rate),
+                        ..Payment::default()
+                    };
+                    let financing = Financing::of(Centavos(price), 5, &payment, &tables);
+                    let part = Terms::of_payment(&payment, &tables)[0].instalment(reais(Centavos(price)));
+                    let mut owed = reais(Centavos(price));
+                    let mut iof = owed * cost.iof_fixed_percent / 100.0;
+                    for month in 1..=u32::from(months) {
+                        let repaid = part - owed * rate;
+                        owed -= repaid;
+                        let days = (30 * month).min(365);
+                        iof += repaid * cost.iof_daily_percent / 100.0 * f64::from(days);
+                    }
+                    assert_eq!(financing.iof, centavos(iof), "{price} over {months} at {rate}");
+                }
+            }
+        }
     }
 
     /// Prevents a division by zero where the buyer pays no interest, and credit where they owe nothing.

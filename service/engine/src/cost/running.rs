@@ -1,18 +1,22 @@
 //! What a car costs beside its instalment: energy, maintenance, insurance, taxes, and the value that it loses.
 
+use std::borrow::Cow;
+
 use crate::{
     catalogue::CatalogueCar,
-    energy_use::{cheapest_estimated, cheapest_known},
-    figures::{count, date, money, shortest, thousands, unit_price},
-    questionnaire::Questionnaire,
+    figures::{push_count, push_money, push_shortest, push_thousands, push_unit_price},
     stock::{Category, Centavos, Fuel},
-    tables::{CostTable, StateRules, Tables, Taxed},
-    utilities::{depreciation_percent, maintenance_per_km},
+    tables::{CostTable, StateRules, Taxed},
+    texts::{self, StateTexts},
+    utilities::maintenance_per_km,
 };
 
-use super::{centavos, reais};
+use super::{Accounts, centavos, reais};
 
-/// Monthly parts, rounded, with a sentence on what each rests on.
+/// Sentences that say what a cost rests on.
+type Assumptions<'catalogue> = Vec<Cow<'catalogue, str>>;
+
+/// Monthly parts, rounded.
 pub(super) struct Running {
     pub(super) fuel: Centavos,
     pub(super) maintenance: Centavos,
@@ -20,186 +24,229 @@ pub(super) struct Running {
     pub(super) ipva: Centavos,
     pub(super) licensing: Centavos,
     pub(super) depreciation: Centavos,
-    pub(super) assumptions: Vec<String>,
 }
 
 impl Running {
-    pub(super) fn of(
-        car: &CatalogueCar,
+    /// Appends a sentence on what each part rests on.
+    pub(super) fn of<'catalogue>(
+        accounts: &Accounts<'catalogue, '_>,
+        car: &'catalogue CatalogueCar,
         dealer_state: &str,
-        questionnaire: &Questionnaire,
-        tables: &Tables,
+        assumptions: &mut Assumptions<'catalogue>,
     ) -> Self {
-        let buyer_state = questionnaire
-            .state
-            .as_deref()
-            .filter(|state| tables.state(state).is_some());
-        let state = buyer_state.unwrap_or(dealer_state);
-        let cost = &tables.cost;
-        let price = reais(car.car.price);
-
-        let (km, mut km_sentence) = distance(car, state, questionnaire, tables);
-        let city_share = tables.criteria.city_share(questionnaire.usage);
-        let (fuel, fuel_sentence) = fuel(car, km, city_share, tables);
-        km_sentence.push_str(&fuel_sentence);
-
-        let (maintenance, maintenance_sentence) = maintenance(car, km, cost);
-        let insurance_percent = car
-            .model
-            .as_ref()
-            .and_then(|model| model.insurance_percent)
-            .unwrap_or_else(|| cost.insurance_percent.at(car.age))
-            * cost.insurance_factor(state);
-        let (ipva, licensing, tax_sentence) = taxes(car, state, buyer_state.is_some(), tables);
-        let lost_percent = car
-            .model
-            .as_ref()
-            .and_then(|model| depreciation_percent(model, cost))
-            .or_else(|| cost.depreciation(cost.unknown_segment(car.car.category, car.car.fuel)))
-            .unwrap_or_default();
-
+        let tables = accounts.tables;
+        let name = accounts.state.unwrap_or(dealer_state);
+        let state = State {
+            name,
+            of_buyer: accounts.state.is_some(),
+            rules: tables.state(name),
+            texts: tables.texts.state(name),
+        };
+        let (km, fuel) = fuel(accounts, car, &state, assumptions);
+        let maintenance = maintenance(accounts, car, km, assumptions);
+        let insurance = insurance(accounts, car, &state, assumptions);
+        let (ipva, licensing) = taxes(car, &state, &tables.cost, assumptions);
+        let depreciation = depreciation(accounts, car, assumptions);
         Self {
             fuel,
             maintenance,
-            insurance: centavos(price * insurance_percent / 100.0 / 12.0),
+            insurance,
             ipva,
             licensing,
-            depreciation: centavos(price * lost_percent / 100.0 / 12.0),
-            assumptions: vec![
-                km_sentence,
-                maintenance_sentence,
-                format!(
-                    "Seguro estimado em {}% do valor do carro por ano em {state}; peça uma cotação, pois o perfil do \
-                     motorista muda o preço.",
-                    shortest(insurance_percent, 2)
-                ),
-                tax_sentence,
-                format!(
-                    "Desvalorização estimada em {}% ao ano.",
-                    shortest(lost_percent, 1)
-                ),
-            ],
+            depreciation,
         }
     }
 }
 
-/// Distance a month, and where the figure comes from.
-fn distance(
-    car: &CatalogueCar,
-    state: &str,
-    questionnaire: &Questionnaire,
-    tables: &Tables,
-) -> (f64, String) {
-    if let Some(km) = questionnaire.payment.km_per_month {
-        return (
-            f64::from(km),
-            format!(
-                "Uso de {} km por mês, como você informou",
-                thousands(u64::from(km))
-            ),
-        );
-    }
-    let cost = &tables.cost;
-    let first_year = tables
-        .state(state)
-        .map_or(cost.least_km_a_year, |rules| rules.km_first_year);
-    let year = (first_year - cost.fewer_km_per_year_of_age * f64::from(car.age)).max(cost.least_km_a_year);
-    let month = year / 12.0;
-    let shown = thousands(month.round() as u64);
-    (
-        month,
-        format!("Uso de {shown} km por mês, média estimada em {state} para a idade do carro"),
-    )
+/// Whose rules hold.
+struct State<'a, 'catalogue> {
+    name: &'a str,
+    of_buyer: bool,
+    rules: Option<&'catalogue StateRules>,
+    texts: Option<&'catalogue StateTexts>,
 }
 
-fn fuel(car: &CatalogueCar, km: f64, city_share: f64, tables: &Tables) -> (Centavos, String) {
+/// Distance a month with the cost of its energy, in one sentence.
+fn fuel(
+    accounts: &Accounts<'_, '_>,
+    car: &CatalogueCar,
+    state: &State<'_, '_>,
+    assumptions: &mut Assumptions<'_>,
+) -> (f64, Centavos) {
+    let texts = &accounts.tables.texts;
+    let mut sentence = String::with_capacity(256);
+    let km = distance(accounts, car, state, &mut sentence);
     let fuel = car.car.fuel;
     let known = car
         .model
         .as_ref()
-        .and_then(|model| cheapest_known(fuel, model, city_share, tables));
-    let Some((used, per_km)) = known.or_else(|| cheapest_estimated(fuel, city_share, tables)) else {
-        return (Centavos(0), ".".to_owned());
-    };
-    let price = tables.energy_price(used.energy);
-    let mut sentence = format!(
-        ", {}% na cidade; {} a {} por {} (preço médio nacional de {})",
-        shortest(city_share * 100.0, 0),
-        used.energy.label(),
-        unit_price(price.price),
-        used.energy.unit(),
-        date(price.valid_from),
-    );
-    if fuel == Fuel::Flex {
-        sentence.push_str(", a opção mais barata por km");
-    }
-    if fuel == Fuel::PluginHybrid {
-        sentence.push_str(", como se a bateria nunca fosse carregada na tomada");
-    }
-    if known.is_none() {
-        sentence.push_str("; consumo estimado, porque não temos o dado deste carro");
-    }
+        .and_then(|model| texts.driving(model, fuel, accounts.mix));
+    let cost = known
+        .or_else(|| texts.stand_in(fuel, accounts.mix))
+        .map(|driving| {
+            sentence.push_str(texts.energy(driving.energy, accounts.mix));
+            if fuel == Fuel::Flex {
+                sentence.push_str(", a opção mais barata por km");
+            }
+            if fuel == Fuel::PluginHybrid {
+                sentence.push_str(", como se a bateria nunca fosse carregada na tomada");
+            }
+            if known.is_none() {
+                sentence.push_str("; consumo estimado, porque não temos o dado deste carro");
+            }
+            centavos(km * driving.per_km)
+        });
     sentence.push('.');
-    (centavos(km * per_km), sentence)
+    assumptions.push(Cow::Owned(sentence));
+    (km, cost.unwrap_or(Centavos(0)))
 }
 
-fn maintenance(car: &CatalogueCar, km: f64, cost: &CostTable) -> (Centavos, String) {
+/// Distance a month, and where the figure comes from.
+fn distance(
+    accounts: &Accounts<'_, '_>,
+    car: &CatalogueCar,
+    state: &State<'_, '_>,
+    sentence: &mut String,
+) -> f64 {
+    sentence.push_str("Uso de ");
+    if let Some(km) = accounts.questionnaire.payment.km_per_month {
+        push_thousands(sentence, u64::from(km));
+        sentence.push_str(" km por mês, como você informou");
+        return f64::from(km);
+    }
+    let cost = &accounts.tables.cost;
+    let first_year = state
+        .rules
+        .map_or(cost.least_km_a_year, |rules| rules.km_first_year);
+    let year = (first_year - cost.fewer_km_per_year_of_age * f64::from(car.age)).max(cost.least_km_a_year);
+    let month = year / 12.0;
+    push_thousands(sentence, (month + 0.5) as u64);
+    sentence.push_str(" km por mês, média estimada em ");
+    sentence.push_str(state.name);
+    sentence.push_str(" para a idade do carro");
+    month
+}
+
+fn maintenance<'catalogue>(
+    accounts: &Accounts<'catalogue, '_>,
+    car: &CatalogueCar,
+    km: f64,
+    assumptions: &mut Assumptions<'catalogue>,
+) -> Centavos {
+    let cost = &accounts.tables.cost;
     let known = car.model.as_ref().and_then(|model| model.maintenance_class);
     let class = known.unwrap_or(cost.unknown_maintenance_class);
     let per_km = maintenance_per_km(class, car.car.odometer_km, car.age, cost);
-    let estimated = if known.is_none() {
-        ", média geral porque não temos o dado deste carro"
-    } else {
-        ""
-    };
     let least = cost.maintenance_least_a_month;
-    let sentence = if km * per_km < least {
-        format!("Manutenção: mínimo de {} por mês.", money(centavos(least)))
-    } else {
-        format!("Manutenção estimada em {} por km{estimated}.", unit_price(per_km))
-    };
-    (centavos((km * per_km).max(least)), sentence)
+    if km * per_km < least {
+        assumptions.push(Cow::Borrowed(&accounts.tables.texts.least_maintenance));
+        return centavos(least);
+    }
+    let ready = accounts
+        .tables
+        .texts
+        .maintenance(per_km)
+        .filter(|_| known.is_some());
+    assumptions.push(ready.map_or_else(
+        || {
+            let mut sentence = String::with_capacity(112);
+            sentence.push_str("Manutenção estimada em ");
+            push_unit_price(&mut sentence, per_km);
+            sentence.push_str(" por km");
+            if known.is_none() {
+                sentence.push_str(", média geral porque não temos o dado deste carro");
+            }
+            sentence.push('.');
+            Cow::Owned(sentence)
+        },
+        |ready| Cow::Borrowed(&*ready.assumption),
+    ));
+    centavos(km * per_km)
+}
+
+fn insurance<'catalogue>(
+    accounts: &Accounts<'catalogue, '_>,
+    car: &CatalogueCar,
+    state: &State<'_, 'catalogue>,
+    assumptions: &mut Assumptions<'catalogue>,
+) -> Centavos {
+    let of_model = car.model.as_ref().and_then(|model| model.insurance_percent);
+    let in_country = of_model.unwrap_or_else(|| accounts.tables.cost.insurance_percent.at(car.age));
+    let percent = in_country * state.texts.map_or(1.0, |texts| texts.insurance_factor);
+    let ready = state
+        .texts
+        .and_then(|texts| accounts.tables.texts.insurance(in_country, texts));
+    assumptions.push(ready.map_or_else(
+        || {
+            let mut sentence = String::with_capacity(160);
+            texts::push_insurance(&mut sentence, percent, state.name);
+            Cow::Owned(sentence)
+        },
+        Cow::Borrowed,
+    ));
+    centavos(reais(car.car.price) * percent / 100.0 / 12.0)
 }
 
 /// IPVA and licensing a month. The tax is on the FIPE price where it is given, else on the asking price.
-fn taxes(car: &CatalogueCar, state: &str, of_buyer: bool, tables: &Tables) -> (Centavos, Centavos, String) {
-    let Some(rules) = tables.state(state) else {
-        return (
-            Centavos(0),
-            Centavos(0),
-            "IPVA e licenciamento não calculados.".to_owned(),
-        );
+fn taxes<'catalogue>(
+    car: &CatalogueCar,
+    state: &State<'_, '_>,
+    cost: &CostTable,
+    assumptions: &mut Assumptions<'catalogue>,
+) -> (Centavos, Centavos) {
+    let (Some(rules), Some(texts)) = (state.rules, state.texts) else {
+        assumptions.push(Cow::Borrowed("IPVA e licenciamento não calculados."));
+        return (Centavos(0), Centavos(0));
     };
-    let whose = if of_buyer { "" } else { ", estado da loja" };
+    let whose = if state.of_buyer { "" } else { ", estado da loja" };
     let value = car.car.fipe_price.unwrap_or(car.car.price);
-    let exempt_age = rules.exempt_age.min(tables.cost.national_exemption_age);
-    let (ipva, ipva_text) = if car.age >= exempt_age {
-        let years = count(u64::from(car.age), "ano", "anos");
-        (0.0, format!("IPVA isento em {state}{whose}: o carro tem {years}"))
+    let mut sentence = String::with_capacity(192);
+    let ipva = if car.age >= rules.exempt_age.min(cost.national_exemption_age) {
+        for part in ["IPVA isento em ", state.name, whose, ": o carro tem "] {
+            sentence.push_str(part);
+        }
+        push_count(&mut sentence, u64::from(car.age), "ano", "anos");
+        0.0
     } else {
         let percent = rules.percent(&taxed(car, value));
         let base = if car.car.fipe_price.is_some() {
-            "preço FIPE"
+            ", sobre o preço FIPE de "
         } else {
-            "preço pedido"
+            ", sobre o preço pedido de "
         };
-        let text = format!(
-            "IPVA de {}% ao ano em {state}{whose}, sobre o {base} de {}",
-            shortest(percent, 2),
-            money(value)
-        );
-        (reais(value) * percent / 100.0, text)
+        sentence.push_str("IPVA de ");
+        push_shortest(&mut sentence, percent, 2);
+        for part in ["% ao ano em ", state.name, whose, base] {
+            sentence.push_str(part);
+        }
+        push_money(&mut sentence, value);
+        reais(value) * percent / 100.0
     };
-    let StateRules { licensing, .. } = rules;
-    let since = tables
-        .valid_from("ipva.csv")
-        .map(|day| format!(" (tabela de {})", date(day)))
-        .unwrap_or_default();
-    let sentence = format!(
-        "{ipva_text}; licenciamento de {} por ano{since}.",
-        money(centavos(*licensing))
-    );
-    (centavos(ipva / 12.0), centavos(licensing / 12.0), sentence)
+    sentence.push_str(&texts.licensing);
+    assumptions.push(Cow::Owned(sentence));
+    (centavos(ipva / 12.0), centavos(rules.licensing / 12.0))
+}
+
+fn depreciation<'catalogue>(
+    accounts: &Accounts<'catalogue, '_>,
+    car: &CatalogueCar,
+    assumptions: &mut Assumptions<'catalogue>,
+) -> Centavos {
+    let (cost, texts) = (&accounts.tables.cost, &accounts.tables.texts);
+    let of_model = car
+        .model
+        .as_ref()
+        .and_then(|model| texts.model(model)?.depreciation.as_ref());
+    let (percent, sentence) = match of_model {
+        Some((percent, sentence)) => (*percent, Cow::Borrowed(&**sentence)),
+        None => {
+            let segment = cost.unknown_segment(car.car.category, car.car.fuel);
+            let percent = cost.depreciation(segment).unwrap_or_default();
+            (percent, Cow::Owned(texts::depreciation(percent)))
+        }
+    };
+    assumptions.push(sentence);
+    centavos(reais(car.car.price) * percent / 100.0 / 12.0)
 }
 
 fn taxed(car: &CatalogueCar, value: Centavos) -> Taxed {

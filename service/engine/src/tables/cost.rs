@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    cost::Terms,
     questionnaire::IncomeRange,
     stock::{Category, Fuel},
 };
@@ -40,11 +41,21 @@ impl ByAge {
 
     /// The figure of the first step that reaches the age.
     pub(crate) fn at(&self, age: u32) -> f64 {
+        self.0.get(self.step(age)).map_or(0.0, |(_, value)| *value)
+    }
+
+    /// Which step reaches the age; the last for all older.
+    pub(crate) fn step(&self, age: u32) -> usize {
+        let reaches = |(age_to, _): &(u32, f64)| age <= *age_to;
         self.0
             .iter()
-            .find(|(age_to, _)| age <= *age_to)
-            .or(self.0.last())
-            .map_or(0.0, |(_, value)| *value)
+            .position(reaches)
+            .unwrap_or(self.0.len().saturating_sub(1))
+    }
+
+    /// The figure of each step.
+    pub(crate) fn values(&self) -> impl Iterator<Item = f64> {
+        self.0.iter().map(|(_, value)| *value)
     }
 }
 
@@ -175,6 +186,14 @@ impl CostTable {
             unknown_kwh_100km: document.number("unknown_model/consumption/eletrico_kwh_100km", 5.0, 60.0)?,
         };
         Ok((table, document.provenance))
+    }
+
+    /// The terms of credit for a buyer who states none, by step of [`CostTable::yearly_rate_percent`].
+    pub(crate) fn usual_terms(&self) -> Vec<Terms> {
+        self.yearly_rate_percent
+            .values()
+            .map(|percent| Terms::of_yearly_percent(percent, self))
+            .collect()
     }
 
     /// What insurance costs in a state, compared with the country.

@@ -23,6 +23,69 @@ pub(crate) struct Anchor {
     pub(crate) full: f64,
 }
 
+/// What variety costs and where it stops; see `diversity`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DiversityRules {
+    /// How many of the pure order compete for places.
+    pub(crate) candidates: usize,
+    /// Score that a tenth of likeness costs.
+    pub(crate) points_per_tenth: u32,
+    /// Tenths of likeness for the same model, brand, category, dealer.
+    pub(crate) same_model: u32,
+    pub(crate) same_brand: u32,
+    pub(crate) same_category: u32,
+    pub(crate) same_dealer: u32,
+    /// The caps hold for each started stretch of so many places.
+    pub(crate) stretch: usize,
+    pub(crate) per_model_year: usize,
+    pub(crate) per_model: usize,
+    pub(crate) per_dealer: usize,
+}
+
+impl DiversityRules {
+    fn read(document: &Document) -> Result<Self, TableError> {
+        let whole = |name: &str, least, most| document.whole(&format!("diversity/{name}"), least, most);
+        let tenths = |name: &str| whole(&format!("likeness_tenths/{name}"), 0, 10);
+        let cap = |name: &str| whole(&format!("at_most/{name}"), 1, 100).map(|cap| cap as usize);
+        let rules = Self {
+            candidates: whole("candidates", 200, 10_000)? as usize,
+            points_per_tenth: whole("points_per_tenth", 0, 6_528)?,
+            same_model: tenths("model")?,
+            same_brand: tenths("brand")?,
+            same_category: tenths("category")?,
+            same_dealer: tenths("dealer")?,
+            stretch: whole("at_most/places", 1, 1_000)? as usize,
+            per_model_year: cap("of_a_model_and_year")?,
+            per_model: cap("of_a_model")?,
+            per_dealer: cap("of_a_dealer")?,
+        };
+        if rules.same_model + rules.same_brand + rules.same_category + rules.same_dealer != 10 {
+            return Err(document.error("diversity/likeness_tenths", "must sum to 10"));
+        }
+        Ok(rules)
+    }
+}
+
+/// When and how far feedback moves priorities; see `refinement`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RefinementRules {
+    pub(crate) least_feedbacks: usize,
+    /// Difference of mean utilities from which a priority moves.
+    pub(crate) least_difference: u32,
+    pub(crate) most_changes: usize,
+}
+
+impl RefinementRules {
+    fn read(document: &Document) -> Result<Self, TableError> {
+        let whole = |name: &str, most| document.whole(&format!("refinement/{name}"), 1, most);
+        Ok(Self {
+            least_feedbacks: whole("least_feedbacks", 100)? as usize,
+            least_difference: whole("least_difference", 255)?,
+            most_changes: whole("most_changes", 8)? as usize,
+        })
+    }
+}
+
 /// Everything that `criteria.json` decides.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Criteria {
@@ -74,6 +137,8 @@ pub(crate) struct Criteria {
     pub(crate) large_family: u8,
     pub(crate) attention_days: u32,
     pub(crate) available_days: u32,
+    pub(crate) diversity: DiversityRules,
+    pub(crate) refinement: RefinementRules,
 }
 
 impl Criteria {
@@ -167,6 +232,8 @@ impl Criteria {
             large_family: document.whole("filters/large_family", 1, 20)? as u8,
             attention_days: document.whole("stock/attention_days", 1, 3650)?,
             available_days: document.whole("stock/available_days", 1, 3650)?,
+            diversity: DiversityRules::read(&document)?,
+            refinement: RefinementRules::read(&document)?,
         };
         if !(criteria.seats_zero < criteria.seats_half && criteria.seats_half < criteria.seats_full) {
             return Err(document.error("space/seats_half", "must lie between seats_zero and seats_full"));

@@ -107,6 +107,8 @@ pub struct ModelFacts {
     pub turbo: bool,
     /// Displacements in tenths of a litre by which the engine is advertised.
     engine_sizes: Vec<u16>,
+    /// Its place in the file, by which its texts are found.
+    pub(crate) place: usize,
 }
 
 impl ModelFacts {
@@ -161,7 +163,7 @@ impl Models {
             for spelling in aliases.chain([fold(name.text("family")?), fold(model)]) {
                 spellings.push((folded_brand.clone(), spelling, index));
             }
-            rows.push(Arc::new(read_model(row, name)?));
+            rows.push(Arc::new(read_model(row, name, index)?));
         }
         if let Some(stray) = names.rows.iter().find(|name| {
             let key = (
@@ -284,7 +286,7 @@ fn engine_sizes(text: &str) -> Vec<u16> {
         .collect()
 }
 
-fn read_model(row: &Row, name: &Row) -> Result<ModelFacts, TableError> {
+fn read_model(row: &Row, name: &Row, place: usize) -> Result<ModelFacts, TableError> {
     let word = row.text("category")?;
     let category =
         Category::from_word(word).ok_or_else(|| row.error("category", format!("{word:?} is no category")))?;
@@ -351,6 +353,7 @@ fn read_model(row: &Row, name: &Row) -> Result<ModelFacts, TableError> {
         comfort_items: row.optional("comfort_items", 0, 10)?,
         turbo: row.flag("turbo")?,
         engine_sizes: engine_sizes(row.text("engine")?),
+        place,
     };
     if model.stars.is_some() != model.stars_year.is_some() {
         return Err(row.error(

@@ -6,13 +6,13 @@ use faciliauto_engine::{
 
 use crate::fixtures::{catalogue, onix, questionnaire, reais, stranger};
 
-fn cost(car: Car, buyer: Questionnaire) -> CostOfOwnership {
+fn cost(car: Car, buyer: Questionnaire) -> CostOfOwnership<'static> {
     let catalogue = catalogue(vec![car]);
     let answer = catalogue.recommend(&Questionnaire {
         budget_maximum: reais(1_000_000),
         ..buyer
     });
-    answer.cars[0].cost.clone()
+    answer.cars[0].cost.clone().into_owned()
 }
 
 /// An Onix 1.0 of 2021 for R$ 60.000: five years old, so 28 % a year.
@@ -70,7 +70,7 @@ fn the_golden_case_holds_to_the_centavo() {
             "Contas feitas em 25/11/2026. O desembolso mensal soma parcela, combustível ou energia, manutenção, seguro, \
              IPVA e licenciamento; o custo econômico troca a parcela por juros e desvalorização.",
         ]
-        .map(str::to_owned)
+        .map(Into::into)
         .to_vec(),
         fits_budget: None,
         budget_percentage: None,

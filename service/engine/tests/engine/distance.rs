@@ -17,7 +17,11 @@ fn ids(catalogue: &Catalogue, buyer: &Questionnaire) -> Vec<String> {
     order(catalogue, buyer).into_iter().map(|(id, _)| id).collect()
 }
 
-fn distance(catalogue: &Catalogue, buyer: &Questionnaire, place: usize) -> Option<Contribution> {
+fn distance<'catalogue>(
+    catalogue: &'catalogue Catalogue,
+    buyer: &Questionnaire,
+    place: usize,
+) -> Option<Contribution<'catalogue>> {
     let parts = catalogue.recommend(buyer).cars[place].contributions.clone();
     parts
         .into_iter()
@@ -56,7 +60,7 @@ fn nearer_of_equal_cars_comes_first_and_says_how_near() {
         criterion: Criterion::Distance,
         points_tenths,
         missed_tenths,
-        fact: fact.to_owned(),
+        fact: fact.to_owned().into(),
     };
     assert_eq!(
         said,

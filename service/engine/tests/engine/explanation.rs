@@ -54,6 +54,11 @@ fn write_car(text: &mut String, place: &str, best: &Recommended<'_>) {
     for point in &best.attention_points {
         writeln!(text, "   ! {point}").unwrap();
     }
+    let comparison = best.comparison.as_ref().map(|comparison| &comparison.text);
+    let price = best.price_to_be_first.as_ref().map(|price| &price.text);
+    for line in [comparison, price].into_iter().flatten() {
+        writeln!(text, "   {line}").unwrap();
+    }
     for part in &best.contributions {
         writeln!(
             text,

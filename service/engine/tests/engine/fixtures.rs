@@ -104,9 +104,12 @@ pub(crate) fn catalogue(cars: Vec<Car>) -> Catalogue {
     Catalogue::build(stock(cars), tables(), TODAY, "test.1".to_owned()).unwrap()
 }
 
-/// R$ 50.000 to 90.000, for a family, nothing else said.
+/// R$ 50.000 to 90.000, for a family, nothing else said; in the pure order, which most relations are about.
 pub(crate) fn questionnaire() -> Questionnaire {
-    Questionnaire::new(reais(50_000), reais(90_000), Usage::Family)
+    Questionnaire {
+        diversify: false,
+        ..Questionnaire::new(reais(50_000), reais(90_000), Usage::Family)
+    }
 }
 
 /// A municipality of the table, written `Santos/SP`.

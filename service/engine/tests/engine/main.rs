@@ -6,6 +6,7 @@
 mod bad_stock;
 mod by_hand;
 mod changes;
+mod comparison;
 mod cost;
 mod distance;
 mod document;
@@ -16,6 +17,7 @@ mod fixtures;
 mod models;
 mod places;
 mod qualities;
+mod refinement;
 mod relations;
 mod relaxation;
 mod sample;

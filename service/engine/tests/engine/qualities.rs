@@ -84,7 +84,7 @@ fn equipment_tells_of_a_model_that_nobody_knows() {
         .contributions
         .iter()
         .find(|part| part.criterion == Criterion::Quality(Quality::Safety))
-        .map(|part| part.fact.as_str());
+        .map(|part| &*part.fact);
     assert_eq!(
         fact,
         Some("sem nota do Latin NCAP, 6 airbags, controle de estabilidade e ISOFIX não informado")
@@ -199,7 +199,7 @@ fn an_electric_car_is_told_in_kwh() {
         .find(|part| part.criterion == Criterion::Quality(Quality::Economy))
         .unwrap();
     assert_eq!(
-        (economy.missed_tenths, economy.fact.as_str()),
+        (economy.missed_tenths, &*economy.fact),
         (0, "R$ 0,12 por km com eletricidade (12,2 kWh a cada 100 km)")
     );
 }

@@ -11,8 +11,17 @@ use crate::{
     fixtures::{Adjectives, car_of, catalogue, order, questionnaire, reais, stranger, tables},
 };
 
+/// At least a thousand random cases of each relation; more by the variable PROPTEST_CASES.
+pub(crate) fn cases() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig {
+        cases: usual.cases.max(1_000),
+        ..usual
+    }
+}
+
 /// One car in eight is of a model that the table does not know; one in two names its equipment.
-fn any_car() -> impl Strategy<Value = Car> {
+pub(crate) fn any_car() -> impl Strategy<Value = Car> {
     let models = tables().models().count();
     (
         0..models,
@@ -128,7 +137,7 @@ pub(crate) fn without(order: Vec<(String, u16)>, gone: impl Fn(&str) -> bool) ->
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+    #![proptest_config(cases())]
 
     /// Prevents a dealer from losing places by asking less.
     #[test]
@@ -197,6 +206,38 @@ proptest! {
         let all = order(&catalogue, &buyer);
         let some = order(&catalogue, &buyer.with_limit(limit));
         prop_assert_eq!(&some[..], &all[..limit.min(all.len())]);
+    }
+
+    /// Prevents a car from being shown twice, or never, to someone who reads page after page.
+    #[test]
+    fn pages_one_after_another_are_the_whole_list(
+        cars in any_cars(24),
+        buyer in any_buyer(),
+        diversify in any::<bool>(),
+        size in 1_usize..8,
+    ) {
+        let catalogue = catalogue(cars);
+        let buyer = Questionnaire { diversify, ..buyer };
+        let all = order(&catalogue, &buyer);
+        let mut pages = Vec::new();
+        for begin in (0..all.len()).step_by(size) {
+            pages.extend(order(&catalogue, &buyer.clone().with_limit(begin + size)).split_off(begin));
+        }
+        prop_assert_eq!(pages, all);
+    }
+
+    /// Prevents anything shared between threads from showing in an answer.
+    #[test]
+    fn threads_change_nothing(cars in any_cars(16), buyer in any_buyer(), diversify in any::<bool>()) {
+        let catalogue = catalogue(cars);
+        let buyer = Questionnaire { diversify, ..buyer };
+        let alone = written(&catalogue.recommend(&buyer));
+        let together: Vec<String> = std::thread::scope(|scope| {
+            let answer = || written(&catalogue.recommend(&buyer));
+            let threads = [(); 3].map(|()| scope.spawn(answer));
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        prop_assert!(together.iter().all(|answer| *answer == alone));
     }
 
     /// Prevents a filter from doing anything but take cars away, and its counts from disagreeing with what it took.
@@ -315,7 +356,7 @@ proptest! {
             let buyer = Questionnaire { budget_maximum: everything, payment, ..questionnaire() };
             let catalogue = catalogue(vec![car]);
             let answer = catalogue.recommend(&buyer);
-            answer.cars[0].cost.clone()
+            answer.cars[0].cost.clone().into_owned()
         };
         let price = car.price.0;
         let base = cost(price, km, rate);

@@ -1,11 +1,15 @@
 //! Writes what the engine found as an app reads it. Percentages are written from integers, so that points
 //! sum exactly to the match.
 
+use std::borrow::Cow;
+
 use faciliauto_engine::{
     catalogue::Catalogue,
     cost::{CostOfOwnership, FinancialHealth},
     questionnaire::Quality,
-    recommendation::{Alternative, Contribution, Filter, FilterCount, Recommendation, Recommended},
+    recommendation::{
+        Alternative, Comparison, Contribution, Difference, Filter, FilterCount, Recommendation, Recommended,
+    },
     stock::Centavos,
 };
 use serde::Serialize;
@@ -48,6 +52,9 @@ struct RecommendationAnswer<'a> {
     justification: &'a str,
     contributions: Vec<ContributionAnswer<'a>>,
     attention_points: &'a [String],
+    comparison: Option<ComparisonAnswer<'a>>,
+    price_to_be_first: Option<f64>,
+    price_to_be_first_text: Option<&'a str>,
     tco_breakdown: CostAnswer<'a>,
     fits_budget: Option<bool>,
     budget_percentage: Option<f64>,
@@ -73,6 +80,22 @@ struct ContributionAnswer<'a> {
     fact: &'a str,
 }
 
+/// Against the next car of the list; points as each of the two shows them.
+#[derive(Serialize)]
+struct ComparisonAnswer<'a> {
+    car_id: &'a str,
+    match_percentage: f64,
+    advantage: Option<DifferenceAnswer>,
+    drawback: Option<DifferenceAnswer>,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct DifferenceAnswer {
+    criterion: &'static str,
+    points: f64,
+}
+
 #[derive(Serialize)]
 struct CostAnswer<'a> {
     financing_monthly: f64,
@@ -85,12 +108,12 @@ struct CostAnswer<'a> {
     interest_monthly: f64,
     total_monthly: f64,
     economic_total_monthly: f64,
-    assumptions: &'a [String],
+    assumptions: &'a [Cow<'a, str>],
 }
 
 #[derive(Serialize)]
 struct FilterAnswer<'a> {
-    filter: std::borrow::Cow<'a, str>,
+    filter: Cow<'a, str>,
     removed: usize,
     removed_only: usize,
     nao_informado: usize,
@@ -153,6 +176,8 @@ impl<'a> RecommendationAnswer<'a> {
             attention_points,
             cost,
             distance_km,
+            comparison,
+            price_to_be_first,
         } = recommended;
         Self {
             car: CarAnswer::of(catalogue, car, dealership),
@@ -162,6 +187,9 @@ impl<'a> RecommendationAnswer<'a> {
             contributions: contributions.iter().map(ContributionAnswer::from).collect(),
             attention_points,
             distance_km: *distance_km,
+            comparison: comparison.as_ref().map(ComparisonAnswer::from),
+            price_to_be_first: price_to_be_first.as_ref().map(|first| reais(first.price)),
+            price_to_be_first_text: price_to_be_first.as_ref().map(|first| first.text.as_str()),
             fits_budget: cost.fits_budget,
             budget_percentage: cost.budget_percentage,
             financial_health: cost.health.map(FinancialHealth::word),
@@ -184,8 +212,8 @@ impl<'a> AlternativeAnswer<'a> {
     }
 }
 
-impl<'a> From<&'a Contribution> for ContributionAnswer<'a> {
-    fn from(contribution: &'a Contribution) -> Self {
+impl<'a> From<&'a Contribution<'_>> for ContributionAnswer<'a> {
+    fn from(contribution: &'a Contribution<'_>) -> Self {
         let Contribution {
             criterion,
             points_tenths,
@@ -201,8 +229,40 @@ impl<'a> From<&'a Contribution> for ContributionAnswer<'a> {
     }
 }
 
-impl<'a> From<&'a CostOfOwnership> for CostAnswer<'a> {
-    fn from(cost: &'a CostOfOwnership) -> Self {
+impl<'a> From<&'a Comparison<'_>> for ComparisonAnswer<'a> {
+    fn from(comparison: &'a Comparison<'_>) -> Self {
+        let Comparison {
+            other,
+            other_match_tenths,
+            advantage,
+            drawback,
+            text,
+        } = comparison;
+        Self {
+            car_id: &other.car.id,
+            match_percentage: percent(*other_match_tenths),
+            advantage: advantage.map(DifferenceAnswer::from),
+            drawback: drawback.map(DifferenceAnswer::from),
+            text,
+        }
+    }
+}
+
+impl From<Difference> for DifferenceAnswer {
+    fn from(difference: Difference) -> Self {
+        let Difference {
+            criterion,
+            points_tenths,
+        } = difference;
+        Self {
+            criterion: criterion.word(),
+            points: percent(points_tenths),
+        }
+    }
+}
+
+impl<'a> From<&'a CostOfOwnership<'_>> for CostAnswer<'a> {
+    fn from(cost: &'a CostOfOwnership<'_>) -> Self {
         let CostOfOwnership {
             financing_monthly,
             fuel_monthly,

@@ -133,12 +133,7 @@ fn fields_of(
     must_haves.dedup();
     let payment = payment(fields, surroundings);
     let limit = fields.integer("limit", 1..=50).unwrap_or(DEFAULT_LIMIT);
-    if fields.flag("diversificar").is_some() {
-        fields.warn(
-            "diversificar",
-            "ainda não é usado: a lista vem na ordem pura da nota",
-        );
-    }
+    let diversify = fields.flag("diversificar").unwrap_or(true);
     Some(Questionnaire {
         budget_minimum: budget_minimum?,
         budget_maximum: budget_maximum?,
@@ -166,6 +161,7 @@ fn fields_of(
         must_haves,
         payment,
         limit,
+        diversify,
     })
 }
 
