@@ -6,7 +6,8 @@
 //! ```text
 //! data/*.csv, *.json ──▶ Tables ─┐
 //! Stock ────────────────────────▶ Catalogue ──▶ recommend(Questionnaire) ──▶ Recommendation
-//!                                 │ utilities    │ filters → scores → order → explanation, cost
+//!                                 │ utilities    │ filters → scores → order → variety → explanation, comparison, cost
+//!                                                refine(Feedback) ──▶ Refinement
 //! ```
 
 pub mod catalogue;

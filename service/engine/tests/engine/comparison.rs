@@ -43,7 +43,9 @@ proptest! {
         let buyer = Questionnaire { diversify, ..buyer };
         let catalogue = catalogue(cars.clone());
         let answer = catalogue.recommend(&buyer);
-        prop_assume!(!answer.cars.is_empty());
+        if answer.cars.is_empty() {
+            return Ok(());
+        }
         let place = which.index(answer.cars.len());
         let car = &answer.cars[place].car.car;
         match &answer.cars[place].price_to_be_first {
