@@ -1,6 +1,8 @@
 //! The method as it is written down, one car after the other, with nothing to make it fast: what the scan is
 //! checked against, and the ways into the scan that the checks need. Compiled for tests and benchmarks alone.
 
+mod formula;
+
 use crate::{
     catalogue::Catalogue,
     filters::Filters,
@@ -9,6 +11,7 @@ use crate::{
     scan::{self, InstructionSet},
 };
 
+pub use formula::{Formula, Row, formula, rows};
 pub use scan::Found;
 
 /// Searches by the definitions: filters one by one, the score as a sum, the order by its key.

@@ -1,0 +1,79 @@
+//! The questionnaires that are measured, each a whole one.
+
+use faciliauto_engine::{
+    Category, Centavos, Frequency, Fuel, Gearbox, MustHave, Payment, Priorities, Questionnaire, Usage,
+};
+
+/// What the rows about the scan ask for, and what other programs are compared on: budget, category, on offer. It is
+/// the only place where every answer is written out.
+pub(crate) fn scanning(limit: usize) -> Questionnaire {
+    Questionnaire {
+        budget_minimum: Centavos(5_000_000),
+        budget_maximum: Centavos(9_000_000),
+        usage: Usage::Family,
+        frequency: None,
+        family_size: None,
+        needs_space: false,
+        has_children: false,
+        has_elderly: false,
+        first_car: false,
+        years_driving: None,
+        priorities: Priorities([3; 8]),
+        state: None,
+        preferred_brands: Vec::new(),
+        rejected_brands: Vec::new(),
+        preferred_categories: Vec::new(),
+        preferred_fuels: Vec::new(),
+        preferred_gearboxes: Vec::new(),
+        year_minimum: None,
+        year_maximum: None,
+        odometer_maximum_km: None,
+        must_haves: vec![MustHave::Category(Category::Suv)],
+        payment: Payment::default(),
+        limit,
+    }
+}
+
+/// A family that answers nearly every question: weights, wishes, a guarded priority and six filters.
+pub(crate) fn family(limit: usize) -> Questionnaire {
+    Questionnaire {
+        budget_minimum: Centavos(4_000_000),
+        budget_maximum: Centavos(12_000_000),
+        frequency: Some(Frequency::Daily),
+        family_size: Some(4),
+        needs_space: true,
+        has_children: true,
+        years_driving: Some(9),
+        priorities: Priorities([4, 3, 2, 3, 5, 3, 4, 4]),
+        state: Some("SP".to_owned()),
+        preferred_brands: vec!["toyota".to_owned(), "volkswagen".to_owned()],
+        rejected_brands: vec!["lada".to_owned()],
+        preferred_categories: vec![Category::Suv, Category::Sedan],
+        preferred_fuels: vec![Fuel::Flex],
+        preferred_gearboxes: vec![Gearbox::Automatic],
+        year_minimum: Some(2012),
+        odometer_maximum_km: Some(150_000),
+        must_haves: Vec::new(),
+        ..scanning(limit)
+    }
+}
+
+/// Every kind of filter at once, so that counting has all there is to count.
+pub(crate) fn picky(limit: usize) -> Questionnaire {
+    Questionnaire {
+        family_size: Some(5),
+        rejected_brands: vec!["lada".to_owned(), "fiat".to_owned()],
+        year_minimum: Some(2014),
+        year_maximum: Some(2024),
+        odometer_maximum_km: Some(120_000),
+        must_haves: vec![
+            MustHave::AutomaticGearbox,
+            MustHave::Fuel(Fuel::Flex),
+            MustHave::Category(Category::Suv),
+            MustHave::Equipment("ar_condicionado"),
+            MustHave::Equipment("camera_re"),
+        ],
+        usage: Usage::PassengerTransport,
+        ..scanning(limit)
+    }
+}
