@@ -46,7 +46,7 @@ bench-engine: ## How fast the engine is: BENCH lines, and on standard error what
 bench-peers: ## The same ranking by Polars, DuckDB, NumPy and PostgreSQL, in turns with ours
 	@$(PYTHON) hack/bench_peers
 
-fuzz: ## Each fuzz target of the engine for SECONDS (60); needs a nightly toolchain
+fuzz: ## Each fuzz target of the engine for SECONDS_EACH (60); needs a nightly toolchain and cargo-fuzz
 	@$(PYTHON) hack/fuzz.py
 
 .PHONY: cluster-up cluster-down cluster-status kubeconfig images

@@ -9,6 +9,7 @@ use crate::{
     questionnaire::Questionnaire,
     ranking::{Scoring, TopKeys, rank_key},
     scan::{self, InstructionSet},
+    tables::{BUNDLED_FILES, TableError, Tables},
 };
 
 pub use formula::{Formula, Row, formula, rows};
@@ -81,4 +82,15 @@ pub fn read_hot_bytes(
     let filters = Filters::of(questionnaire, catalogue);
     let scoring = Scoring::of(questionnaire, catalogue);
     scan::read_hot_bytes(catalogue, &filters, &scoring, instruction_set)
+}
+
+/// Name and text of each data file as it was compiled in.
+pub const DATA_FILES: [(&str, &str); 8] = BUNDLED_FILES;
+
+/// The tables with another text in the place of one data file.
+///
+/// # Errors
+/// What is wrong with the text: file, row and field.
+pub fn tables_with(file: &str, text: &str) -> Result<Tables, TableError> {
+    Tables::bundled_but(file, text)
 }
