@@ -58,7 +58,7 @@ impl Report {
     }
 }
 
-/// Four figures at least, and no more than can be trusted.
+/// As many digits as can be trusted.
 fn figure(value: f64) -> String {
     match value {
         ..100.0 => format!("{value:.2}"),

@@ -11,6 +11,7 @@ mod explanation;
 mod fast_path;
 mod filters;
 mod fixtures;
+mod formula;
 mod models;
 mod qualities;
 mod relations;
