@@ -62,6 +62,8 @@ def read(folder: Path) -> Export:
         guarded = numpy.maximum(0, raw - numpy.maximum(0, guard["threshold"] - raw))
         counted = numpy.where(columns[f"{criterion}_known"] == 1, guarded, guard["gap"])
         columns[criterion] = counted.astype(numpy.uint8)
+    if columns["price"].max() >= 2**31:
+        raise ValueError("a price does not fit the 32 bits that the peers hold it in")
     (required_category,) = described["filters"]["category"]
     return Export(
         cars=described["cars"],

@@ -4,9 +4,15 @@ use faciliauto_engine::{
     Category, Centavos, Frequency, Fuel, Gearbox, MustHave, Payment, Priorities, Questionnaire, Usage,
 };
 
-/// What the rows about the scan ask for, and what other programs are compared on: budget, category, on offer. It is
-/// the only place where every answer is written out.
+/// What the rows about the scan ask for: budget, category, on offer. What else every scan should bear, such as a mask of
+/// places, is asked for here.
 pub(crate) fn scanning(limit: usize) -> Questionnaire {
+    compared(limit)
+}
+
+/// What other programs are compared on: budget, category, on offer. Nothing that `export` does not write down. It is the
+/// only place where every answer is written out.
+pub(crate) fn compared(limit: usize) -> Questionnaire {
     Questionnaire {
         budget_minimum: Centavos(5_000_000),
         budget_maximum: Centavos(9_000_000),
@@ -54,7 +60,7 @@ pub(crate) fn family(limit: usize) -> Questionnaire {
         year_minimum: Some(2012),
         odometer_maximum_km: Some(150_000),
         must_haves: Vec::new(),
-        ..scanning(limit)
+        ..compared(limit)
     }
 }
 
@@ -74,6 +80,6 @@ pub(crate) fn picky(limit: usize) -> Questionnaire {
             MustHave::Equipment("camera_re"),
         ],
         usage: Usage::PassengerTransport,
-        ..scanning(limit)
+        ..compared(limit)
     }
 }

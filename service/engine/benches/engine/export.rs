@@ -25,7 +25,7 @@ pub(crate) const TOP: usize = 20;
 /// Writes everything into a folder, which is made when it is not there.
 pub(crate) fn write(catalogue: &Catalogue, folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let buyer = buyers::scanning(TOP);
+    let buyer = buyers::compared(TOP);
     let formula = reference::formula(catalogue, &buyer);
     let mut files = columns(&formula)
         .into_iter()
@@ -50,15 +50,18 @@ pub(crate) fn write(catalogue: &Catalogue, folder: &Path) -> io::Result<()> {
     fs::write(folder.join("export.json"), format!("{document:#}\n"))
 }
 
+/// What a column holds of one car, little-endian.
+type BytesOf = Box<dyn Fn(&Row) -> Vec<u8>>;
+
 /// One file: a name, a type as NumPy writes it, and its bytes for a car.
 struct Column {
     name: String,
     dtype: &'static str,
-    bytes: Box<dyn Fn(&Row) -> Vec<u8>>,
+    bytes: BytesOf,
 }
 
 fn columns(formula: &Formula) -> Vec<Column> {
-    let column = |name: &str, dtype, bytes: Box<dyn Fn(&Row) -> Vec<u8>>| Column {
+    let column = |name: &str, dtype, bytes: BytesOf| Column {
         name: name.to_owned(),
         dtype,
         bytes,
@@ -120,7 +123,7 @@ fn document(catalogue: &Catalogue, buyer: &Questionnaire, formula: &Formula, col
     let price_weight = weights
         .iter()
         .find(|(criterion, _)| *criterion == Criterion::Price);
-    // What the scanning buyer requires is one category; anything else would have to be written down for the peers too.
+    // What this buyer requires is one category; anything else would have to be written down for the peers too.
     let categories: Vec<u8> = buyer
         .must_haves
         .iter()

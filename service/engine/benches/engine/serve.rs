@@ -12,7 +12,7 @@ use crate::{buyers, export::TOP};
 
 /// Says `ready`, then for each line with a number ranks that often and answers with the microseconds of each time.
 pub(crate) fn until_closed(catalogue: &Catalogue) -> io::Result<()> {
-    let buyer = buyers::scanning(TOP);
+    let buyer = buyers::compared(TOP);
     let mut output = io::stdout().lock();
     writeln!(output, "ready")?;
     output.flush()?;
