@@ -45,7 +45,9 @@ def main() -> int:
         folders = [str(corpus), str(FUZZ / "seeds" / target)]
         options = [f"-max_total_time={seconds}", "-print_final_stats=1", "-verbosity=0", "-max_len=4096"]
         command = [*run, *folders, "--", *options]
-        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
         if done.returncode != 0:
             failed.append(target)
             print(done.stdout)

@@ -28,5 +28,7 @@ def enter() -> None:
         install = [str(VENV / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*install, "--requirement", str(REQUIREMENTS)], check=True, stdout=sys.stderr)
         INSTALLED.write_text(wanted)
+    # NumPy's product of a matrix this small is quicker on one thread than on several that wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     python = str(VENV / "bin" / "python")
     os.execv(python, [python, str(HERE), *sys.argv[1:]])

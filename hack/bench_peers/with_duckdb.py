@@ -29,7 +29,9 @@ class WithDuckdb:
         self.connection.unregister("columns")
         self.statement = statement(export)
         (threads,) = self.connection.execute("SELECT current_setting('threads')").fetchone()
-        self.setup = f"DuckDB {duckdb.__version__}: a table in memory of narrow columns, one statement, {threads} threads"
+        self.setup = (
+            f"DuckDB {duckdb.__version__}: a table in memory of narrow columns, one statement, {threads} threads"
+        )
 
     def rank(self) -> Answer:
         return self.connection.execute(self.statement).fetchall()
