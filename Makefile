@@ -40,6 +40,16 @@ test-tools: ## The tools under hack/, with a cluster of their own where none is 
 test-cluster: ## Tests on a real cluster, brought up when none is given
 	$(PYTHON) hack/system test
 
+.PHONY: bench-engine bench-peers fuzz
+bench-engine: ## How fast the engine is: BENCH lines, and on standard error what was seen
+	@cargo bench --quiet --locked -p faciliauto-engine --bench engine
+
+bench-peers: ## The same ranking by Polars, DuckDB, NumPy and PostgreSQL, in turns with ours
+	@$(PYTHON) hack/bench_peers
+
+fuzz: ## Each fuzz target of the engine for SECONDS_EACH (60); needs a nightly toolchain and cargo-fuzz
+	@$(PYTHON) hack/fuzz.py
+
 .PHONY: cluster-up cluster-down cluster-status kubeconfig images
 cluster-up: ## A real Kubernetes on this machine
 	@$(PYTHON) hack/cluster up

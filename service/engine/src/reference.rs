@@ -1,6 +1,8 @@
 //! The method as it is written down, one car after the other, with nothing to make it fast: what the scan is
 //! checked against, and the ways into the scan that the checks need. Compiled for tests and benchmarks alone.
 
+mod formula;
+
 use crate::{
     catalogue::Catalogue,
     filters::Filters,
@@ -8,7 +10,10 @@ use crate::{
     ranking::{Scoring, TopKeys, ordinal_of, rank_key, score_of},
     recommendation::FilterCount,
     scan::{self, InstructionSet},
+    tables::{BUNDLED_FILES, TableError, Tables},
 };
+
+pub use formula::{Formula, Row, formula, rows};
 
 /// What a search found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,4 +107,15 @@ pub fn read_hot_bytes(
     let scoring = Scoring::of(questionnaire, catalogue);
     let filters = Filters::of(questionnaire, catalogue, &scoring.proximity);
     scan::read_hot_bytes(catalogue, &filters, &scoring, instruction_set)
+}
+
+/// Name and text of each data file as it was compiled in.
+pub const DATA_FILES: [(&str, &str); 8] = BUNDLED_FILES;
+
+/// The tables with another text in the place of one data file.
+///
+/// # Errors
+/// What is wrong with the text: file, row and field.
+pub fn tables_with(file: &str, text: &str) -> Result<Tables, TableError> {
+    Tables::bundled_but(file, text)
 }

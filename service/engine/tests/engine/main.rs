@@ -14,6 +14,7 @@ mod explanation;
 mod fast_path;
 mod filters;
 mod fixtures;
+mod formula;
 mod models;
 mod places;
 mod qualities;

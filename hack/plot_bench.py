@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""Writes docs/performance.svg and the tables of docs/performance.md from the benchmarks' lines.
+
+    make bench-engine > figures; make bench-peers >> figures; python3 hack/plot_bench.py figures
+
+The processor is this machine's, the date that of the file. A table whose lines the file does not have stays as it was.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import pathlib
+import re
+import sys
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "performance.md"
+PLOT = ROOT / "docs" / "performance.svg"
+
+Values = dict[str, tuple[float, str]]
+
+SIZES = {"10k": 10_240, "100k": 100_352, "1m": 1_000_448, "10m": 10_000_384}
+SERIES = [("top20", "best 20, exactly", "#1f6feb"), ("read", "plain read of the same bytes", "#8b949e")]
+
+
+class Row(NamedTuple):
+    """One figure of the engine: what it is, and what it should not be above."""
+
+    text: str
+    at_most: float | None = None
+    # Measured against another figure of the same run: not more than `at_most` above it.
+    over: str | None = None
+
+    def target(self) -> str:
+        if self.at_most is None:
+            return ""
+        return f"≤ 1 M + {self.at_most:g}" if self.over else f"≤ {self.at_most:,g}"
+
+    def judge(self, value: float, values: Values) -> str:
+        if self.at_most is None:
+            return ""
+        limit = self.at_most + (values[self.over][0] if self.over else 0)
+        return "met" if value <= limit else "not met"
+
+
+ENGINE = {
+    "recommend_300.us": Row("whole request, 300 cars", 10),
+    "recommend_1m.us": Row("whole request, 1 M cars"),
+    "top20_1m.baseline.times_read": Row("best 20 of 1 M over plain read, SSE2", 4),
+    "top20_1m.avx2.times_read": Row("… AVX2", 2.5),
+    "top20_1m.avx512.times_read": Row("… AVX-512", 2),
+    "top20_10m.baseline.times_read": Row(
+        "best 20 of 10 M over plain read, SSE2", 0.5, over="top20_1m.baseline.times_read"
+    ),
+    "top20_10m.avx2.times_read": Row("… AVX2", 0.5, over="top20_1m.avx2.times_read"),
+    "top20_10m.avx512.times_read": Row("… AVX-512", 0.5, over="top20_1m.avx512.times_read"),
+    "counts_1m.us": Row("best 20 of 1 M with the counts of 12 filters"),
+    "patch_1m.us": Row("a price or availability changed, 1 M cars", 1000),
+    "build_1m.s": Row("catalogue of 1 M cars built", 1.5),
+    "build_1m_unordered.s": Row("… from cars in no order"),
+    "build_1m_over_100k": Row("… in order, over one of 100 k (linear: 10)"),
+    "bytes_per_car": Row("memory for a car, all told"),
+}
+PEERS = {"numpy": ("NumPy", 5), "polars": ("Polars", 10), "duckdb": ("DuckDB", 25), "postgres": ("PostgreSQL 15", 100)}
+
+def read(path: pathlib.Path) -> Values:
+    """Value and unit by name, without the common beginning of the names."""
+    lines = (line.split() for line in path.read_text().splitlines() if line.startswith("BENCH engine."))
+    return {name.removeprefix("engine."): (float(value), unit) for _, name, value, unit in lines}
+
+
+def processor() -> str:
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return "unknown"
+
+
+def figure(value: float, unit: str) -> str:
+    if unit == "us" and value >= 1000:
+        return f"{value / 1000:,.2f} ms"
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    return f"{value:,.{digits}f} " + {"us": "µs", "x": "×", "bytes": "bytes"}.get(unit, unit)
+
+
+def engine_table(values: Values) -> str:
+    rows = ["| what | value | target | |", "| --- | ---: | ---: | --- |"]
+    for name, row in ENGINE.items():
+        if name in values:
+            value, unit = values[name]
+            rows.append(f"| {row.text} | {figure(value, unit)} | {row.target()} | {row.judge(value, values)} |")
+    return "\n".join(rows)
+
+
+def sizes_table(values: Values) -> str:
+    rows = ["| cars | best 20 | plain read |", "| ---: | ---: | ---: |"]
+    for size, cars in SIZES.items():
+        if f"top20_{size}.us" in values:
+            best, plain = (figure(*values[f"{series}_{size}.us"]) for series in ("top20", "read"))
+            rows.append(f"| {cars:,} | {best} | {plain} |")
+    return "\n".join(rows)
+
+
+def peers_table(values: Values) -> str:
+    rows = ["| program | p50 | over ours | target | |", "| --- | ---: | ---: | ---: | --- |"]
+    rows.append(f"| this engine, one thread | {figure(*values['top20_1m.ours_p50.us'])} | 1 × | | |")
+    for name, (label, target) in PEERS.items():
+        if f"top20_1m.{name}_over_ours" not in values:
+            continue
+        ratio, unit = values[f"top20_1m.{name}_over_ours"]
+        met = "met" if ratio >= target else "not met"
+        p50 = figure(*values[f"top20_1m.{name}_p50.us"])
+        rows.append(f"| {label} | {p50} | {figure(ratio, unit)} | ≥ {target} | {met} |")
+    return "\n".join(rows)
+
+
+def replace(page: str, mark: str, text: str) -> str:
+    """Puts a text between the two comments that hold its place."""
+    pattern = re.compile(f"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
+    if not pattern.search(page):
+        raise SystemExit(f"{PAGE} has no place for {mark}")
+    return pattern.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page)
+
+
+def plot(values: Values, caption: str) -> str:
+    """Time against number of cars, both logarithmic."""
+    left, top, width, height = 80, 40, 520, 320
+    points = {
+        series: [
+            (cars, values[f"{series}_{size}.us"][0])
+            for size, cars in SIZES.items()
+            if f"{series}_{size}.us" in values
+        ]
+        for series, _, _ in SERIES
+    }
+    times = [time for line in points.values() for _, time in line]
+    low, high = math.floor(math.log10(min(times))), math.ceil(math.log10(max(times)))
+
+    def across(cars: float) -> float:
+        return left + (math.log10(cars) - 4) / (7.05 - 4) * width
+
+    def down(time: float) -> float:
+        return top + height - (math.log10(time) - low) / (high - low) * height
+
+    grid, labels = [], []
+    for power in range(4, 8):
+        x = across(10**power)
+        grid.append(f'<line x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{top + height}"/>')
+        name = {4: "10 k", 5: "100 k", 6: "1 M", 7: "10 M"}[power]
+        labels.append(f'<text x="{x:.1f}" y="{top + height + 20}" text-anchor="middle">{name}</text>')
+    for power in range(low, high + 1):
+        y = down(10**power)
+        grid.append(f'<line x1="{left}" y1="{y:.1f}" x2="{left + width}" y2="{y:.1f}"/>')
+        name = f"{10**power:g} µs" if power < 3 else f"{10 ** (power - 3):g} ms"
+        labels.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{name}</text>')
+    lines = []
+    for place, (series, label, colour) in enumerate(SERIES):
+        path = " ".join(f"{across(cars):.1f},{down(time):.1f}" for cars, time in points[series])
+        lines.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        for cars, time in points[series]:
+            tip = f"<title>{cars:,} cars: {figure(time, 'us')}</title>"
+            lines.append(f'<circle cx="{across(cars):.1f}" cy="{down(time):.1f}" r="4" fill="{colour}">{tip}</circle>')
+        y = top + 20 + 20 * place
+        lines.append(f'<rect x="{left + 16}" y="{y - 9}" width="14" height="4" fill="{colour}"/>')
+        lines.append(f'<text x="{left + 38}" y="{y - 3}">{label}</text>')
+    newline = "\n    "
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 430" font-family="sans-serif" font-size="12">
+  <rect width="640" height="430" fill="#ffffff"/>
+  <g stroke="#d0d7de" stroke-width="1">
+    {newline.join(grid)}
+  </g>
+  <g fill="#24292f">
+    <text x="{left}" y="24" font-size="14">Finding the best 20 cars, beside reading them</text>
+    {newline.join(labels)}
+    <text x="{left + width / 2:.0f}" y="{top + height + 42}" text-anchor="middle">cars in the catalogue</text>
+    <text x="{left}" y="{top + height + 62}" fill="#57606a">{caption}</text>
+    {newline.join(lines)}
+  </g>
+</svg>
+"""
+
+
+def main() -> int:
+    if len(sys.argv) != 2:
+        print(__doc__)
+        return 2
+    path = pathlib.Path(sys.argv[1])
+    values = read(path)
+    day = datetime.date.fromtimestamp(path.stat().st_mtime).isoformat()
+    caption = f"{processor()}, {day}"
+    page = PAGE.read_text()
+    if "top20_1m.us" in values:
+        page = replace(page, "engine", f"{caption}.\n\n{engine_table(values)}")
+        page = replace(page, "sizes", sizes_table(values))
+        PLOT.write_text(plot(values, caption))
+    if "top20_1m.ours_p50.us" in values:
+        page = replace(page, "peers", f"{caption}.\n\n{peers_table(values)}")
+    PAGE.write_text(page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
