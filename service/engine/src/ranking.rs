@@ -315,11 +315,16 @@ pub(crate) struct TopKeys {
     least: u128,
 }
 
+/// How many keys beyond the limit are kept before the worst of them go: few, so that the bar is seldom behind.
+const fn surplus(limit: usize) -> usize {
+    limit / 4 + 8
+}
+
 impl TopKeys {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
-            kept: Vec::with_capacity(2 * limit),
+            kept: Vec::with_capacity(limit + surplus(limit)),
             least: 0,
         }
     }
@@ -329,7 +334,7 @@ impl TopKeys {
             return;
         }
         self.kept.push(key);
-        if self.kept.len() == 2 * self.limit {
+        if self.kept.len() == self.limit + surplus(self.limit) {
             self.drop_surplus();
         }
     }

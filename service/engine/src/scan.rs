@@ -16,6 +16,7 @@
 mod bounds;
 mod instruction_set;
 mod lane_filters;
+mod nearness;
 
 use crate::{
     catalogue::{
@@ -57,7 +58,6 @@ pub(crate) fn search(
         filters: &lane_filters,
         bounds: Bounds::of(scoring, filters),
         scoring,
-        within_radius: filters.within_radius(),
     };
     let mut tally = Tally::new(lane_filters.len());
     let mut top = TopKeys::new(limit);
@@ -84,7 +84,6 @@ pub(crate) fn rank(
         filters: &lane_filters,
         bounds: Bounds::of(scoring, filters),
         scoring,
-        within_radius: filters.within_radius(),
     };
     let mut top = TopKeys::new(limit);
     instruction_set.run(&scan, None, &mut top);
@@ -104,7 +103,7 @@ pub(crate) fn read_hot_bytes(
 
 #[cfg(feature = "reference")]
 #[inline(always)]
-fn read_blocks(catalogue: &Catalogue, bounds: &Bounds) -> u64 {
+fn read_blocks(catalogue: &Catalogue, bounds: &Bounds<'_>) -> u64 {
     let mut total = 0_u64;
     for block in catalogue.blocks() {
         total = total.wrapping_add(bounds.read_block(block));
@@ -116,10 +115,8 @@ fn read_blocks(catalogue: &Catalogue, bounds: &Bounds) -> u64 {
 pub(crate) struct Scan<'search> {
     blocks: &'search Catalogue,
     filters: &'search LaneFilters,
-    bounds: Bounds,
+    bounds: Bounds<'search>,
     scoring: &'search Scoring<'search>,
-    /// By place, when there is a radius.
-    within_radius: Option<&'search [bool]>,
 }
 
 /// Which lanes of a block pass: a bit each, by group.
@@ -187,11 +184,7 @@ impl Scan<'_> {
     /// out of the loop.
     #[inline(never)]
     fn exact_key(&self, block: &Block, lane: usize, ordinal: usize) -> Option<u128> {
-        let passes = block.on_offer.at(lane) != 0
-            && self.bounds.affords(block.price.at(lane))
-            && self
-                .within_radius
-                .is_none_or(|within| within[block.place.at(lane) as usize]);
+        let passes = block.on_offer.at(lane) != 0 && self.bounds.passes(block, lane);
         if !passes {
             return None;
         }

@@ -88,8 +88,14 @@ pub(crate) struct Block {
     pub(crate) price: Column<u64>,
     /// Among the catalogue's places of sale.
     pub(crate) place: Column<u32>,
+    /// The different values of `place`, when they are few; empty when they are many.
+    places: Vec<u32>,
     cars: Vec<Arc<CatalogueCar>>,
 }
+
+/// Up to how many places a block is bound by its own. Stock whose ids begin with the dealership's has a handful; where
+/// ids are drawn at random every block has nearly all, and looking each up would cost more than it saves.
+const FEW_PLACES: usize = 64;
 
 /// Where the buyer's column of a quality stands among the columns of utilities.
 pub(crate) fn utility_column(quality: Quality, economy_column: usize) -> usize {
@@ -136,12 +142,19 @@ impl Block {
             equipment_unknown: Column::new(),
             price: Column::new(),
             place: Column::new(),
+            places: Vec::new(),
             cars: Vec::new(),
         });
         // Nobody else has it yet, so this copies nothing.
         let columns = Arc::make_mut(&mut block);
         for (lane, car) in cars.iter().enumerate() {
             columns.write(lane, car);
+        }
+        let mut places: Vec<u32> = cars.iter().map(|car| car.place).collect();
+        places.sort_unstable();
+        places.dedup();
+        if places.len() <= FEW_PLACES {
+            columns.places = places;
         }
         columns.cars = cars;
         block
@@ -196,6 +209,11 @@ impl Block {
 
     pub(crate) fn cars(&self) -> &[Arc<CatalogueCar>] {
         &self.cars
+    }
+
+    /// The places where its cars are for sale, when they are few; `None` when they are many.
+    pub(crate) fn places(&self) -> Option<&[u32]> {
+        (!self.places.is_empty()).then_some(&self.places)
     }
 
     /// Groups of lanes that hold a car.

@@ -29,13 +29,15 @@ pub(super) fn build(
     reference_date: Date,
     version: String,
 ) -> Result<Catalogue, StockProblems> {
-    check(&stock, reference_date)?;
+    let order = Order::of(&stock.cars);
+    check(&stock, order.distinct, reference_date)?;
     let Stock {
         mut dealerships,
         cars,
     } = stock;
     dealerships.sort_by(|a, b| a.id.cmp(&b.id));
-    let cars = by_id(cars);
+    let cars = order.apply(cars);
+    let length = cars.len();
     let (brands, brand_of) = brands(&cars, &tables);
     let dealership_of: HashMap<&str, usize> = dealerships
         .iter()
@@ -44,18 +46,27 @@ pub(super) fn build(
         .collect();
 
     let mut has_cars = vec![false; dealerships.len()];
+    // Cars of one dealership mostly come together: what was looked up last is looked at first.
+    let mut dealership_of_cars: Vec<u32> = Vec::with_capacity(length);
+    let mut last: Option<(&str, usize)> = None;
     for car in &cars {
-        has_cars[dealership_of[car.dealership_id.as_str()]] = true;
+        let dealership = match last {
+            Some((id, dealership)) if id == car.dealership_id => dealership,
+            // `check` has seen that the dealership exists.
+            _ => dealership_of[car.dealership_id.as_str()],
+        };
+        last = Some((&car.dealership_id, dealership));
+        has_cars[dealership] = true;
+        dealership_of_cars.push(dealership as u32);
     }
     let (places, place_of_dealership) = sale_places(&dealerships, |index| has_cars[index], &tables);
 
     let shown_economy_column = tables.criteria.economy_column(Usage::Family);
-    let length = cars.len();
     let mut models = ModelMemory::default();
     let mut joined = Vec::with_capacity(length);
-    for car in cars {
-        // `check` has seen that the dealership exists, and `brands` was made from these cars.
-        let dealership = dealership_of[car.dealership_id.as_str()];
+    for (car, dealership) in cars.into_iter().zip(dealership_of_cars) {
+        let dealership = dealership as usize;
+        // `brands` was made from these cars.
         let brand = brand_of[&car.brand];
         let (model, family) = models.find(&car, &brands[brand], &tables);
         let equipment = car.equipment.as_deref().map(EquipmentSet::from_words);
@@ -106,26 +117,48 @@ pub(super) fn is_on_offer(
     car.available && dealership.active && confirmed
 }
 
-/// Cars in the order of their ids, as bytes. What is sorted is 24 bytes a car: moving whole cars costs far more.
-fn by_id(mut cars: Vec<Car>) -> Vec<Car> {
-    if cars.is_sorted_by(|a, b| a.id <= b.id) {
-        return cars;
+/// The order of cars by their ids, as bytes.
+struct Order {
+    /// Rows in the order of ids; `None` when they are in it already.
+    rows: Option<Vec<u32>>,
+    /// No two ids are equal.
+    distinct: bool,
+}
+
+impl Order {
+    /// What is sorted is 20 bytes a car: moving whole cars costs far more.
+    fn of(cars: &[Car]) -> Self {
+        if cars.is_sorted_by(|a, b| a.id < b.id) {
+            return Self {
+                rows: None,
+                distinct: true,
+            };
+        }
+        let shared = shared_beginning(cars);
+        let mut keyed: Vec<(u128, u32)> = cars
+            .iter()
+            .zip(0..)
+            .map(|(car, row)| (sixteen_bytes(&car.id.as_bytes()[shared..]), row))
+            .collect();
+        let id = |row: u32| cars[row as usize].id.as_str();
+        keyed.sort_unstable_by(|(a, row_a), (b, row_b)| a.cmp(b).then_with(|| id(*row_a).cmp(id(*row_b))));
+        let rows: Vec<u32> = keyed.into_iter().map(|(_, row)| row).collect();
+        let distinct = rows.is_sorted_by(|a, b| id(*a) < id(*b));
+        Self {
+            rows: Some(rows),
+            distinct,
+        }
     }
-    let shared = shared_beginning(&cars);
-    let mut order: Vec<(u128, u32)> = cars
-        .iter()
-        .zip(0..)
-        .map(|(car, row)| (sixteen_bytes(&car.id.as_bytes()[shared..]), row))
-        .collect();
-    order.sort_unstable_by(|(a, row_a), (b, row_b)| {
-        a.cmp(b)
-            .then_with(|| cars[*row_a as usize].id.cmp(&cars[*row_b as usize].id))
-    });
-    let mut taken: Vec<Option<Car>> = cars.drain(..).map(Some).collect();
-    order
-        .into_iter()
-        .filter_map(|(_, row)| taken[row as usize].take())
-        .collect()
+
+    fn apply(self, cars: Vec<Car>) -> Vec<Car> {
+        let Some(rows) = self.rows else {
+            return cars;
+        };
+        let mut taken: Vec<Option<Car>> = cars.into_iter().map(Some).collect();
+        rows.into_iter()
+            .filter_map(|row| taken[row as usize].take())
+            .collect()
+    }
 }
 
 /// How many bytes all ids begin with alike.

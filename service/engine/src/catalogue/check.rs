@@ -104,13 +104,14 @@ impl StockProblems {
     }
 }
 
-pub(super) fn check(stock: &Stock, reference_date: Date) -> Result<(), StockProblems> {
+/// `distinct` = no two cars have one id, as far as is known; else duplicates are looked for.
+pub(super) fn check(stock: &Stock, distinct: bool, reference_date: Date) -> Result<(), StockProblems> {
     let mut problems = StockProblems {
         problems: Vec::new(),
         total: 0,
     };
     let dealerships = check_dealerships(&stock.dealerships, &mut problems);
-    check_cars(&stock.cars, &dealerships, reference_date, &mut problems);
+    check_cars(&stock.cars, distinct, &dealerships, reference_date, &mut problems);
     if problems.total == 0 {
         Ok(())
     } else {
@@ -179,6 +180,7 @@ fn check_dealerships<'stock>(
 
 fn check_cars(
     cars: &[Car],
+    distinct: bool,
     dealerships: &HashMap<&str, usize>,
     reference_date: Date,
     problems: &mut StockProblems,
@@ -187,7 +189,12 @@ fn check_cars(
         .unwrap_or(0)
         .saturating_add(1)
         .min(NEWEST_YEAR);
-    let duplicates = duplicates(cars);
+    let duplicates = if distinct {
+        HashMap::new()
+    } else {
+        duplicates(cars)
+    };
+    let mut known_dealership: Option<&str> = None;
     for (row, car) in cars.iter().enumerate() {
         let mut report =
             |field, message: String| problems.report(StockProblemKind::Car, row, &car.id, field, message);
@@ -199,7 +206,12 @@ fn check_cars(
         if let Some(first) = duplicates.get(&row) {
             report("id", format!("is also the id of cars[{first}]"));
         }
-        if !dealerships.contains_key(car.dealership_id.as_str()) {
+        // Cars of one dealership mostly come together.
+        let named = Some(car.dealership_id.as_str());
+        if named != known_dealership && dealerships.contains_key(car.dealership_id.as_str()) {
+            known_dealership = named;
+        }
+        if named != known_dealership {
             report(
                 "dealership_id",
                 format!("there is no dealership {:?}", car.dealership_id),

@@ -1,8 +1,9 @@
 //! An upper bound of each car's score, a block at once, from the hot columns alone.
 //!
 //! Equal to the score but for a gap under the guard, which counts here as any other 102, a price that the coarse
-//! column does not hold, and what depends on the place of the dealership, which counts as for the nearest.
+//! column does not hold, and what depends on the place of the dealership, which counts as for the nearest of its block.
 
+use super::nearness::Nearness;
 use crate::{
     catalogue::block::{
         BLOCK, Block, COARSEST_PRICE, LANES, WEAR_COLUMN, category_bit, coarse_price, fuel_bit, gearbox_bit,
@@ -51,7 +52,7 @@ struct WishLanes {
 
 /// What one buyer's bounds are made of.
 #[derive(Clone, Debug)]
-pub(crate) struct Bounds {
+pub(crate) struct Bounds<'search> {
     qualities: [Term; 8],
     any_guard: bool,
     wear_weight: u16,
@@ -63,11 +64,12 @@ pub(crate) struct Bounds {
     affordable: u16,
     /// 1, so that no car that passes has the bound of one that does not, and what every car may have.
     constant: u16,
+    nearness: Nearness<'search>,
     budget_maximum: u64,
 }
 
-impl Bounds {
-    pub(super) fn of(scoring: &Scoring<'_>, filters: &Filters<'_>) -> Self {
+impl<'search> Bounds<'search> {
+    pub(super) fn of(scoring: &'search Scoring<'_>, filters: &'search Filters<'_>) -> Self {
         let weight = |criterion| scoring.weights.of_criterion(criterion);
         let qualities = Quality::ALL.map(|quality| Term {
             column: utility_column(quality, scoring.economy_column),
@@ -78,9 +80,7 @@ impl Bounds {
                 0
             },
         });
-        let proximity = &scoring.proximity;
-        let nearest = proximity.utility.iter().copied().max().unwrap_or(0);
-        let mut constant = 1 + weight(Criterion::Distance) * u16::from(nearest);
+        let mut constant = 1;
         let (minimum, maximum, range, step) = scoring.price.parts();
         let price_weight = weight(Criterion::Price);
         let price = if maximum < u64::from(COARSEST_PRICE) {
@@ -109,6 +109,7 @@ impl Bounds {
             qualities,
             wear_weight: weight(Criterion::Wear),
             price,
+            nearness: Nearness::of(scoring, filters),
             categories: filters.categories(),
             wishes: WishLanes::of(scoring),
             constant,
@@ -117,19 +118,23 @@ impl Bounds {
         }
     }
 
-    /// Whether an exact price, in centavos, is within the budget.
-    pub(super) fn affords(&self, price: u64) -> bool {
-        price <= self.budget_maximum
+    /// Whether a lane passes what the bounds see only from afar: the budget to the centavo, and the radius.
+    pub(super) fn passes(&self, block: &Block, lane: usize) -> bool {
+        block.price.at(lane) <= self.budget_maximum && self.nearness.passes(block.place.at(lane))
     }
 
     /// Writes, for each car of a block, one more than the highest score that it can have, and 0 for one that budget
     /// or category rule out. Gives back the highest of them.
     #[inline(always)]
     pub(super) fn of_block(&self, block: &Block, bounds: &mut BlockBounds) -> u16 {
+        let Some(nearest) = self.nearness.most(block) else {
+            return 0;
+        };
+        let constant = self.constant + nearest;
         if self.any_guard {
-            self.sums::<true>(block, bounds);
+            self.sums::<true>(block, constant, bounds);
         } else {
-            self.sums::<false>(block, bounds);
+            self.sums::<false>(block, constant, bounds);
         }
         if let Some(wishes) = &self.wishes {
             wishes.add(block, bounds);
@@ -139,7 +144,7 @@ impl Bounds {
 
     /// One loop over the whole block: what it compares with is loaded once, and every vector does the same.
     #[inline(always)]
-    fn sums<const GUARDED: bool>(&self, block: &Block, sums: &mut BlockBounds) {
+    fn sums<const GUARDED: bool>(&self, block: &Block, constant: u16, sums: &mut BlockBounds) {
         let columns: [&[u8; BLOCK]; 8] =
             std::array::from_fn(|index| block.utilities[self.qualities[index].column].all());
         let weights: [u16; 8] = std::array::from_fn(|index| self.qualities[index].weight);
@@ -197,14 +202,14 @@ impl Bounds {
             let sum = qualities
                 .wrapping_add(self.wear_weight.wrapping_mul(u16::from(wear[lane])))
                 .wrapping_add(price_weight.wrapping_mul(price_utility))
-                .wrapping_add(self.constant);
+                .wrapping_add(constant);
             sums[lane] = sum & affordable & of_category;
         }
     }
 }
 
 #[cfg(feature = "reference")]
-impl Bounds {
+impl Bounds<'_> {
     /// The sum of what [`Self::of_block`] reads, in the widest way there is: eight bytes at a time.
     #[inline(always)]
     pub(super) fn read_block(&self, block: &Block) -> u64 {

@@ -95,7 +95,7 @@ mod reading {
 
     impl InstructionSet {
         /// Reads what a scan reads, and sums it.
-        pub(in crate::scan) fn read(self, catalogue: &Catalogue, bounds: &Bounds) -> u64 {
+        pub(in crate::scan) fn read(self, catalogue: &Catalogue, bounds: &Bounds<'_>) -> u64 {
             match self {
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: the processor has the features that the function is compiled for, as just asked.
@@ -110,13 +110,13 @@ mod reading {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw")]
-    fn read_avx512(catalogue: &Catalogue, bounds: &Bounds) -> u64 {
+    fn read_avx512(catalogue: &Catalogue, bounds: &Bounds<'_>) -> u64 {
         read_blocks(catalogue, bounds)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn read_avx2(catalogue: &Catalogue, bounds: &Bounds) -> u64 {
+    fn read_avx2(catalogue: &Catalogue, bounds: &Bounds<'_>) -> u64 {
         read_blocks(catalogue, bounds)
     }
 }
