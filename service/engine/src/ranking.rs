@@ -3,10 +3,7 @@
 use std::collections::BinaryHeap;
 
 use crate::{
-    catalogue::{
-        Catalogue, CatalogueCar,
-        block::{Block, WEAR_COLUMN, utility_column},
-    },
+    catalogue::{Catalogue, CatalogueCar},
     proximity::Proximity,
     questionnaire::{Quality, Questionnaire},
     recommendation::Criterion,
@@ -213,41 +210,6 @@ impl<'catalogue> Scoring<'catalogue> {
         }
     }
 
-    /// The key of a car by its columns: the same as [`rank_key`] of its [`Self::score`], without going to the car
-    /// itself.
-    pub(crate) fn key_at(&self, block: &Block, lane: usize, ordinal: usize) -> u128 {
-        let mut score = 0;
-        for quality in Quality::ALL {
-            let raw = block.utilities[utility_column(quality, self.economy_column)].at(lane);
-            let known = block.known.at(lane) & (1 << quality.index()) != 0;
-            score += self.points(
-                Criterion::Quality(quality),
-                self.counted_quality(quality, raw, known),
-            );
-        }
-        score += self.points(Criterion::Wear, block.utilities[WEAR_COLUMN].at(lane));
-        if self.proximity.counts {
-            score += self.points(Criterion::Distance, self.proximity.worth(block.place.at(lane)));
-        }
-        if self.weights.of_criterion(Criterion::Preferences) > 0 {
-            let car = &block.cars()[lane];
-            score += self.points(Criterion::Preferences, self.wishes.utility(car));
-        }
-        let price = Centavos(block.price.at(lane));
-        score += self.points(Criterion::Price, self.price.utility(price));
-        key(
-            score,
-            price,
-            block.odometer_km.at(lane),
-            block.year.at(lane),
-            ordinal,
-        )
-    }
-
-    fn points(&self, criterion: Criterion, utility: u8) -> u32 {
-        u32::from(self.weights.of_criterion(criterion)) * u32::from(utility)
-    }
-
     /// Σ weight × utility, 0 to [`FULL_SCORE`].
     pub(crate) fn score(&self, car: &CatalogueCar) -> u32 {
         Criterion::ALL
@@ -287,7 +249,7 @@ const ORDINAL_BITS: u32 = 32;
 const SCORE_SHIFT: u32 = PRICE_BITS + ODOMETER_BITS + YEAR_BITS + ORDINAL_BITS;
 
 /// 16 bits score, then what decides between equal scores; the catalogue holds each within its bits.
-fn key(score: u32, price: Centavos, odometer_km: u32, year: u16, ordinal: usize) -> u128 {
+pub(crate) fn key(score: u32, price: Centavos, odometer_km: u32, year: u16, ordinal: usize) -> u128 {
     let below = |value: u64, bits: u32| u128::from((1_u64 << bits) - 1 - value);
     (((u128::from(score) << PRICE_BITS | below(price.0, PRICE_BITS)) << ODOMETER_BITS
         | below(u64::from(odometer_km), ODOMETER_BITS))

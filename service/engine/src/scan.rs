@@ -21,11 +21,12 @@ mod nearness;
 use crate::{
     catalogue::{
         Catalogue,
-        block::{BLOCK, Block, LANES},
+        block::{BLOCK, Block, Detail, LANES},
     },
     filters::Filters,
-    ranking::{Scoring, TopKeys},
+    ranking::{Scoring, TopKeys, key},
     recommendation::FilterCount,
+    stock::Centavos,
 };
 
 use bounds::{BlockBounds, Bounds};
@@ -57,7 +58,6 @@ pub(crate) fn search(
         blocks: catalogue,
         filters: &lane_filters,
         bounds: Bounds::of(scoring, filters),
-        scoring,
     };
     let mut tally = Tally::new(lane_filters.len());
     let mut top = TopKeys::new(limit);
@@ -83,7 +83,6 @@ pub(crate) fn rank(
         blocks: catalogue,
         filters: &lane_filters,
         bounds: Bounds::of(scoring, filters),
-        scoring,
     };
     let mut top = TopKeys::new(limit);
     instruction_set.run(&scan, None, &mut top);
@@ -116,7 +115,6 @@ pub(crate) struct Scan<'search> {
     blocks: &'search Catalogue,
     filters: &'search LaneFilters,
     bounds: Bounds<'search>,
-    scoring: &'search Scoring<'search>,
 }
 
 /// Which lanes of a block pass: a bit each, by group.
@@ -147,7 +145,10 @@ fn rank_block(
     top: &mut TopKeys,
 ) {
     let mut enough = top.least_bound();
-    if scan.bounds.of_block(block, bounds) < enough {
+    let Some(nearest) = scan.bounds.nearest(block) else {
+        return;
+    };
+    if scan.bounds.of_block(block, nearest, bounds) < enough {
         return;
     }
     for group in 0..block.groups() {
@@ -161,7 +162,8 @@ fn rank_block(
                 continue;
             }
             let place = group * LANES + lane;
-            if let Some(key) = scan.exact_key(block, place, first_ordinal + place) {
+            let detail = &block.details.all()[place % BLOCK];
+            if let Some(key) = scan.exact_key(detail, *bound, nearest, first_ordinal + place) {
                 top.offer(key);
                 enough = top.least_bound();
             }
@@ -180,14 +182,20 @@ fn any_reaches(bounds: &[u16], enough: u16) -> bool {
 }
 
 impl Scan<'_> {
-    /// The key of a car in the order, `None` when it is not on offer or above the budget. Rarely called, so it is kept
-    /// out of the loop.
+    /// The key of a car in the order, `None` when it is not on offer or fails what its bound does not show. Rarely
+    /// called, so it is kept out of the loop.
     #[inline(never)]
-    fn exact_key(&self, block: &Block, lane: usize, ordinal: usize) -> Option<u128> {
-        let passes = block.on_offer.at(lane) != 0 && self.bounds.passes(block, lane);
-        if !passes {
+    fn exact_key(&self, detail: &Detail, bound: u16, nearest: u16, ordinal: usize) -> Option<u128> {
+        if !detail.on_offer || !self.bounds.passes(detail) {
             return None;
         }
-        Some(self.scoring.key_at(block, lane, ordinal))
+        let score = self.bounds.exact(detail, bound, nearest);
+        Some(key(
+            score,
+            Centavos(detail.price),
+            detail.odometer_km,
+            detail.year,
+            ordinal,
+        ))
     }
 }

@@ -6,7 +6,7 @@
 //!                    ▼ one block, cars in the order of their ids
 //!   hot      12 of 15 bytes a car: 8 qualities (economia: the buyer's column of 4), wear, category, price in R$ 100
 //!   filters  read only when their filter is set: seats, brand, year, odometer, fuel, gearbox, equipment, …
-//!   cold     read for the few cars that may enter the list: exact price, the car itself
+//!   cold     a line each for the few cars that may enter the list; the car itself for those that do
 //! ```
 //!
 //! A change of one car copies its block and nothing else; whoever reads the old catalogue goes on reading it.
@@ -49,11 +49,19 @@ impl<T: Copy + Default> Column<T> {
     pub(crate) fn all(&self) -> &[T; BLOCK] {
         &self.0
     }
+}
 
-    #[inline(always)]
-    pub(crate) fn at(&self, lane: usize) -> T {
-        self.0[lane % BLOCK]
-    }
+/// What decides about one car that may enter the list: together, so that looking at it costs one line of memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Detail {
+    pub(crate) price: u64,
+    pub(crate) odometer_km: u32,
+    /// Among the catalogue's places of sale.
+    pub(crate) place: u32,
+    pub(crate) year: u16,
+    /// A bit for each quality that rests on facts, by [`Quality::index`].
+    pub(crate) known: u8,
+    pub(crate) on_offer: bool,
 }
 
 /// Up to 1,024 cars; lanes beyond the last car are never on offer.
@@ -67,8 +75,6 @@ pub(crate) struct Block {
     pub(crate) price_hundreds: Column<u16>,
     /// 1 = may be sold today.
     pub(crate) on_offer: Column<u8>,
-    /// A bit for each quality that rests on facts, by [`Quality::index`].
-    pub(crate) known: Column<u8>,
     /// 0 = not known.
     pub(crate) seats: Column<u8>,
     /// One bit, by [`fuel_bit`].
@@ -86,6 +92,7 @@ pub(crate) struct Block {
     /// A bit for each word of which nothing is known.
     pub(crate) equipment_unknown: Column<u32>,
     pub(crate) price: Column<u64>,
+    pub(crate) details: Column<Detail>,
     /// Among the catalogue's places of sale.
     pub(crate) place: Column<u32>,
     /// The different values of `place`, when they are few; empty when they are many.
@@ -130,7 +137,6 @@ impl Block {
             category: Column::new(),
             price_hundreds: Column::new(),
             on_offer: Column::new(),
-            known: Column::new(),
             seats: Column::new(),
             fuel: Column::new(),
             gearbox: Column::new(),
@@ -141,6 +147,7 @@ impl Block {
             equipment: Column::new(),
             equipment_unknown: Column::new(),
             price: Column::new(),
+            details: Column::new(),
             place: Column::new(),
             places: Vec::new(),
             cars: Vec::new(),
@@ -188,7 +195,6 @@ impl Block {
         self.category.0[lane] = category_bit(car.category);
         self.price_hundreds.0[lane] = coarse_price(car.price);
         self.on_offer.0[lane] = u8::from(*available);
-        self.known.0[lane] = utilities.known();
         self.seats.0[lane] = model.as_ref().map_or(0, |model| model.seats);
         self.fuel.0[lane] = fuel_bit(car.fuel);
         self.gearbox.0[lane] = gearbox_bit(car.gearbox);
@@ -205,6 +211,14 @@ impl Block {
         self.equipment_unknown.0[lane] = unknown.bits();
         self.price.0[lane] = car.price.0;
         self.place.0[lane] = *place;
+        self.details.0[lane] = Detail {
+            price: car.price.0,
+            odometer_km: car.odometer_km,
+            place: *place,
+            year: car.year,
+            known: utilities.known(),
+            on_offer: *available,
+        };
     }
 
     pub(crate) fn cars(&self) -> &[Arc<CatalogueCar>] {

@@ -6,13 +6,14 @@
 use super::nearness::Nearness;
 use crate::{
     catalogue::block::{
-        BLOCK, Block, COARSEST_PRICE, LANES, WEAR_COLUMN, category_bit, coarse_price, fuel_bit, gearbox_bit,
-        utility_column,
+        BLOCK, Block, COARSEST_PRICE, Detail, LANES, WEAR_COLUMN, category_bit, coarse_price, fuel_bit,
+        gearbox_bit, utility_column,
     },
     filters::Filters,
     questionnaire::Quality,
-    ranking::Scoring,
+    ranking::{PriceScale, Scoring, guard},
     recommendation::Criterion,
+    stock::Centavos,
 };
 
 /// A bound for each car of a block.
@@ -21,6 +22,7 @@ pub(super) type BlockBounds = [u16; BLOCK];
 /// One quality for one buyer.
 #[derive(Clone, Copy, Debug)]
 struct Term {
+    quality: Quality,
     column: usize,
     weight: u16,
     /// 0 = not guarded.
@@ -65,6 +67,10 @@ pub(crate) struct Bounds<'search> {
     /// 1, so that no car that passes has the bound of one that does not, and what every car may have.
     constant: u16,
     nearness: Nearness<'search>,
+    /// What a gap counts without the guard, less what it counts under it.
+    gap_less_guarded: u8,
+    /// When the coarse prices cannot tell: the scale itself, and the weight of the price.
+    fine_price: Option<(PriceScale, u16)>,
     budget_maximum: u64,
 }
 
@@ -72,6 +78,7 @@ impl<'search> Bounds<'search> {
     pub(super) fn of(scoring: &'search Scoring<'_>, filters: &'search Filters<'_>) -> Self {
         let weight = |criterion| scoring.weights.of_criterion(criterion);
         let qualities = Quality::ALL.map(|quality| Term {
+            quality,
             column: utility_column(quality, scoring.economy_column),
             weight: weight(Criterion::Quality(quality)),
             threshold: if scoring.guarded[quality.index()] {
@@ -80,7 +87,8 @@ impl<'search> Bounds<'search> {
                 0
             },
         });
-        let mut constant = 1;
+        let criteria = scoring.criteria;
+        let (mut constant, mut fine_price) = (1, None);
         let (minimum, maximum, range, step) = scoring.price.parts();
         let price_weight = weight(Criterion::Price);
         let price = if maximum < u64::from(COARSEST_PRICE) {
@@ -95,6 +103,7 @@ impl<'search> Bounds<'search> {
         } else {
             // Nobody's price is told apart there: each counts in full, and the exact score decides.
             constant += price_weight * 255;
+            fine_price = Some((scoring.price, price_weight));
             PriceLanes {
                 minimum: COARSEST_PRICE,
                 maximum: COARSEST_PRICE,
@@ -110,6 +119,9 @@ impl<'search> Bounds<'search> {
             wear_weight: weight(Criterion::Wear),
             price,
             nearness: Nearness::of(scoring, filters),
+            gap_less_guarded: guard(criteria.missing_utility, criteria.guard_threshold)
+                .saturating_sub(criteria.missing_guarded_utility),
+            fine_price,
             categories: filters.categories(),
             wishes: WishLanes::of(scoring),
             constant,
@@ -118,18 +130,34 @@ impl<'search> Bounds<'search> {
         }
     }
 
-    /// Whether a lane passes what the bounds see only from afar: the budget to the centavo, and the radius.
-    pub(super) fn passes(&self, block: &Block, lane: usize) -> bool {
-        block.price.at(lane) <= self.budget_maximum && self.nearness.passes(block.place.at(lane))
+    /// Whether a car passes what the bounds see only from afar: the budget to the centavo, and the radius.
+    pub(super) fn passes(&self, detail: &Detail) -> bool {
+        detail.price <= self.budget_maximum && self.nearness.passes(detail.place)
+    }
+
+    /// What distance adds to the bounds of a block; `None` when no place of it passes the radius.
+    pub(super) fn nearest(&self, block: &Block) -> Option<u16> {
+        self.nearness.most(block)
+    }
+
+    /// The score of a car: its bound, less what each part of the bound says too much.
+    pub(super) fn exact(&self, detail: &Detail, bound: u16, nearest: u16) -> u32 {
+        let mut too_much = 1 + u32::from(nearest - self.nearness.points(detail.place));
+        for term in &self.qualities {
+            if term.threshold > 0 && detail.known & (1 << term.quality.index()) == 0 {
+                too_much += u32::from(term.weight) * u32::from(self.gap_less_guarded);
+            }
+        }
+        if let Some((scale, weight)) = &self.fine_price {
+            too_much += u32::from(*weight) * u32::from(255 - scale.utility(Centavos(detail.price)));
+        }
+        u32::from(bound) - too_much
     }
 
     /// Writes, for each car of a block, one more than the highest score that it can have, and 0 for one that budget
     /// or category rule out. Gives back the highest of them.
     #[inline(always)]
-    pub(super) fn of_block(&self, block: &Block, bounds: &mut BlockBounds) -> u16 {
-        let Some(nearest) = self.nearness.most(block) else {
-            return 0;
-        };
+    pub(super) fn of_block(&self, block: &Block, nearest: u16, bounds: &mut BlockBounds) -> u16 {
         let constant = self.constant + nearest;
         if self.any_guard {
             self.sums::<true>(block, constant, bounds);
@@ -304,7 +332,7 @@ impl WishLanes {
 
 #[cfg(test)]
 mod tests {
-    use crate::{ranking::PriceScale, stock::Centavos};
+    use super::*;
 
     /// Prevents the two halves of the product from losing the carry between them.
     #[test]

@@ -32,6 +32,11 @@ impl<'search> Nearness<'search> {
         self.within_radius.is_none_or(|within| within[place as usize])
     }
 
+    /// What the distance of a place adds to a score.
+    pub(super) fn points(&self, place: u32) -> u16 {
+        self.weight * u16::from(self.worth[place as usize])
+    }
+
     /// What distance adds to the scores of a block at most; `None` when no place of the block passes.
     pub(super) fn most(&self, block: &Block) -> Option<u16> {
         let best = match block.places() {
