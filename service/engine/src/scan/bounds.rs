@@ -287,17 +287,21 @@ impl WishLanes {
             let worth = |met| weight * u32::from(crate::ranking::wishes_worth(met, stated));
             *step = (worth(met) - worth(met - 1)) as u16;
         }
+        // A brand named twice, or by an alias too, is one wish.
+        let mut brands: Vec<u32> = wishes
+            .brands
+            .iter()
+            .flatten()
+            .map(|brand| *brand as u32)
+            .collect();
+        brands.sort_unstable();
+        brands.dedup();
         let mask = |bits: &mut dyn Iterator<Item = u8>| bits.fold(0, |mask, bit| mask | bit);
         Some(Self {
             categories: mask(&mut wishes.categories.iter().copied().map(category_bit)),
             fuels: mask(&mut wishes.fuels.iter().copied().map(fuel_bit)),
             gearboxes: mask(&mut wishes.gearboxes.iter().copied().map(gearbox_bit)),
-            brands: wishes
-                .brands
-                .iter()
-                .flatten()
-                .map(|brand| *brand as u32)
-                .collect(),
+            brands,
             steps,
         })
     }

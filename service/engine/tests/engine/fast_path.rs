@@ -161,3 +161,17 @@ fn the_budget_holds_to_the_centavo() {
         2
     );
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(1000), ..ProptestConfig::default() })]
+
+    /// Prevents what few cars have in common, and thousands do not, from going wrong: ties, gaps, equal cars.
+    #[test]
+    fn the_scan_of_a_few_cars_is_the_reference(
+        cars in crate::relations::any_cars(24),
+        buyer in crate::relations::any_buyer(),
+        limit in 0_usize..30,
+    ) {
+        agree(&crate::fixtures::catalogue(cars), &buyer, limit);
+    }
+}
