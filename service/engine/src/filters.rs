@@ -1,7 +1,5 @@
 //! Hard filters: which cars a questionnaire rules out, and what each filter alone is to blame for.
 
-use std::collections::BTreeMap;
-
 use crate::{
     catalogue::{Catalogue, CatalogueCar, Has, block::category_bit},
     proximity::{Proximity, radius_metres},
@@ -243,22 +241,5 @@ impl<'questionnaire> Filters<'questionnaire> {
                 unknown: unknown[index],
             })
             .collect()
-    }
-
-    /// The fewest filters that would have to go for any car to appear, and the cars that then would; of equally
-    /// few those that would bring the most cars, then those reported first. `None` when no car failed.
-    pub(crate) fn smallest_change<'catalogue>(
-        &self,
-        cars: impl Iterator<Item = &'catalogue CatalogueCar>,
-    ) -> Option<(Vec<&Filter>, Vec<&'catalogue CatalogueCar>)> {
-        let mut by_failed: BTreeMap<u64, Vec<&CatalogueCar>> = BTreeMap::new();
-        for car in cars {
-            by_failed.entry(self.failures(car).failed).or_default().push(car);
-        }
-        let (failed, cars) = by_failed
-            .into_iter()
-            .filter(|(failed, _)| *failed != 0)
-            .min_by_key(|(failed, cars)| (failed.count_ones(), std::cmp::Reverse(cars.len()), *failed))?;
-        Some((self.named(failed).collect(), cars))
     }
 }

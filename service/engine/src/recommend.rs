@@ -1,21 +1,17 @@
 //! One questionnaire against one catalogue: filter, score, keep the best, explain those.
 
-use std::cmp::Reverse;
-
 use crate::{
-    catalogue::{Catalogue, CatalogueCar},
+    catalogue::Catalogue,
     comparison::{compare, price_to_be_first},
     cost::Accounts,
     diversity::{Candidate, Traits, diversify},
     explanation::{Explanation, Judgement, Standing, explain},
     facts::FactSource,
-    figures::{count, list, money, thousands},
     filters::Filters,
-    labels::filter_phrase,
-    proximity::Proximity,
+    no_match,
     questionnaire::Questionnaire,
     ranking::{Scoring, ordinal_of, score_of},
-    recommendation::{Alternative, Filter, FilterCount, Recommendation, Recommended},
+    recommendation::{Alternative, Recommendation, Recommended},
     relaxation::Relaxation,
     scan::{self, Found, InstructionSet},
 };
@@ -101,7 +97,7 @@ pub(crate) fn recommend<'catalogue>(
         Vec::new()
     };
     let (message, suggestion) = if matching == 0 {
-        let (message, suggestion) = nothing_matches(
+        let (message, suggestion) = no_match::explain(
             catalogue,
             source,
             &filters,
@@ -178,94 +174,4 @@ fn alternatives<'catalogue>(
             }
         })
         .collect()
-}
-
-/// Which wish emptied the list and what to change: the filter that alone keeps most cars away; when none does so
-/// alone, the first step of relaxation that yields a car; when no step does, the fewest filters that together keep it
-/// away.
-fn nothing_matches(
-    catalogue: &Catalogue,
-    source: FactSource<'_, '_>,
-    filters: &Filters<'_>,
-    relaxation: &Relaxation<'_>,
-    counts: &[FilterCount],
-    available: usize,
-) -> (String, Option<String>) {
-    let questionnaire = source.questionnaire;
-    let on_offer = catalogue.cars().filter(|car| car.available);
-    let Some((to_change, gained)) = filters.smallest_change(on_offer) else {
-        return ("Não há carros disponíveis no momento.".to_owned(), None);
-    };
-    let cars = |number: usize| count(number as u64, "carro", "carros");
-    let stock = if available == 1 {
-        "O único carro disponível não atende".to_owned()
-    } else {
-        format!("Nenhum dos {} disponíveis atende", cars(available))
-    };
-    let (verb, adverb) = if gained.len() == 1 {
-        ("atende", "")
-    } else {
-        ("atendem", "")
-    };
-    let gain = format!(
-        "{} {verb}{adverb} a todo o resto do seu pedido",
-        cars(gained.len())
-    );
-    if let [filter] = to_change[..] {
-        let phrase = filter_phrase(filter, questionnaire);
-        let nearest = nearest(filter, &gained, &source.scoring.proximity)
-            .map(|nearest| format!("; {nearest}"))
-            .unwrap_or_default();
-        return (
-            format!("{stock} a tudo o que você pediu. O que mais limita a busca é {phrase}."),
-            Some(format!("Reveja {phrase}: sem isso, {gain}{nearest}.")),
-        );
-    }
-    let phrases: Vec<String> = to_change
-        .iter()
-        .map(|filter| filter_phrase(filter, questionnaire))
-        .collect();
-    let removes_most = counts.iter().min_by_key(|count| Reverse(count.removed));
-    let most = removes_most
-        .map(|most| {
-            let phrase = filter_phrase(&most.filter, questionnaire);
-            format!(
-                " O que mais elimina carros é {phrase} ({} de {available}), mas não sozinho.",
-                most.removed
-            )
-        })
-        .unwrap_or_default();
-    (
-        format!("{stock} a tudo o que você pediu.{most}"),
-        relaxation.suggestion(questionnaire).or_else(|| {
-            Some(format!(
-                "Reveja ao mesmo tempo {}: sem isso, {gain}.",
-                list(&phrases)
-            ))
-        }),
-    )
-}
-
-/// How far the buyer would have to go for the first of the cars that one filter keeps away.
-fn nearest(filter: &Filter, cars: &[&CatalogueCar], proximity: &Proximity<'_>) -> Option<String> {
-    let places = cars.iter().map(|car| car.place);
-    let cars = cars.iter().map(|car| &car.car);
-    let (one, figure) = match filter {
-        Filter::Budget => ("o mais barato custa", cars.map(|car| car.price).min().map(money)?),
-        Filter::Radius => {
-            let km = places.filter_map(|place| proximity.distance_km(place)).min()?;
-            (
-                "o mais próximo fica a",
-                format!("{} km", thousands(u64::from(km))),
-            )
-        }
-        Filter::YearMinimum => ("o mais novo é de", cars.map(|car| car.year).max()?.to_string()),
-        Filter::YearMaximum => ("o mais antigo é de", cars.map(|car| car.year).min()?.to_string()),
-        Filter::OdometerMaximum => {
-            let km = cars.map(|car| car.odometer_km).min()?;
-            ("o menos rodado tem", format!("{} km", thousands(u64::from(km))))
-        }
-        Filter::Seats | Filter::RejectedBrands | Filter::MustHave(_) | Filter::AppClass => return None,
-    };
-    Some(format!("{one} {figure}"))
 }

@@ -18,6 +18,8 @@ mod instruction_set;
 mod lane_filters;
 mod nearness;
 
+use std::collections::HashMap;
+
 use crate::{
     catalogue::{
         Catalogue,
@@ -87,6 +89,30 @@ pub(crate) fn rank(
     let mut top = TopKeys::new(limit);
     instruction_set.run(&scan, None, &mut top);
     top
+}
+
+/// The cars on offer that fail the fewest filters, at least one: their places, by the bits of the filters that they fail.
+///
+/// Looked at only when nothing passes, so it goes lane by lane where a scan would not.
+pub(crate) fn nearly_passing(catalogue: &Catalogue, filters: &Filters<'_>) -> HashMap<u64, Vec<usize>> {
+    let lane_filters = LaneFilters::all(filters);
+    let mut room = lane_filters::Room::new(lane_filters.len());
+    let (mut fewest, mut nearly) = (u32::MAX, HashMap::<u64, Vec<usize>>::new());
+    for (number, block) in catalogue.blocks().iter().enumerate() {
+        lane_filters.mark(block, &mut room);
+        for (lane, detail) in block.details.all().iter().enumerate().take(block.cars().len()) {
+            let failed = room.failed(lane);
+            if !detail.on_offer || failed == 0 || failed.count_ones() > fewest {
+                continue;
+            }
+            if failed.count_ones() < fewest {
+                fewest = failed.count_ones();
+                nearly.clear();
+            }
+            nearly.entry(failed).or_default().push(number * BLOCK + lane);
+        }
+    }
+    nearly
 }
 
 /// Sums the bytes that [`rank`] reads of every car.

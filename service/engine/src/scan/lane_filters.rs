@@ -83,6 +83,16 @@ impl Room {
     }
 }
 
+impl Room {
+    /// The filters that a car of the block that was marked last fails, a bit each.
+    pub(super) fn failed(&self, lane: usize) -> u64 {
+        let bits = (0..).zip(&self.fails);
+        bits.fold(0, |failed, (index, fails)| {
+            failed | u64::from(fails[lane]) << index
+        })
+    }
+}
+
 impl LaneFilters {
     /// Every set filter.
     pub(super) fn all(filters: &Filters<'_>) -> Self {
@@ -149,6 +159,13 @@ impl LaneFilters {
         pass(on_offer, failures, marks);
         tally.matching += total(&marks[..lanes]);
         bits(&marks[..lanes])
+    }
+
+    /// Marks what each car of a block fails, and does nothing with it.
+    pub(super) fn mark(&self, block: &Block, room: &mut Room) {
+        for (filter, fails) in self.0.iter().zip(&mut room.fails) {
+            filter.mark(block, fails, &mut room.unknown);
+        }
     }
 
     /// Only says which cars on offer pass.
