@@ -36,9 +36,14 @@ impl PriceScale {
         }
     }
 
-    /// Minimum, maximum and range in whole hundreds of reais, and the step of [`Self::utility`].
-    pub(crate) fn parts(&self) -> (u64, u64, u64, u64) {
-        (self.minimum, self.maximum, self.range, self.step)
+    /// Whether every price within the budget has full utility: minimum and maximum share a hundred.
+    pub(crate) fn is_a_point(&self) -> bool {
+        self.minimum >= self.maximum
+    }
+
+    /// Maximum and range in whole hundreds of reais, and the step of [`Self::utility`].
+    pub(crate) fn parts(&self) -> (u64, u64, u64) {
+        (self.maximum, self.range, self.step)
     }
 
     /// `b = floor(centavos / 10000)`, `d = clamp(bmax − b, 0, R)`, `u = (d · floor(255·65536 / R) + 32768) >> 16`;

@@ -151,13 +151,23 @@ type Passing = [u64; BLOCK / LANES];
 fn scan_blocks(scan: &Scan<'_>, mut tally: Option<&mut Tally>, top: &mut TopKeys) {
     let mut room = lane_filters::Room::new(scan.filters.len());
     let mut bounds = [0; BLOCK];
-    for (number, block) in scan.blocks.blocks().iter().enumerate() {
+    let blocks = scan.blocks.blocks();
+    for (number, block) in blocks.iter().enumerate() {
+        let next = blocks.get(number + 1).map(AsRef::as_ref);
         let passing = match tally.as_deref_mut() {
             Some(tally) => Some(scan.filters.count(block, &mut room, tally)),
             None if scan.filters.len() > 0 => Some(scan.filters.passing(block, &mut room)),
             None => None,
         };
-        rank_block(scan, block, number * BLOCK, passing.as_ref(), &mut bounds, top);
+        rank_block(
+            scan,
+            block,
+            next,
+            number * BLOCK,
+            passing.as_ref(),
+            &mut bounds,
+            top,
+        );
     }
 }
 
@@ -165,6 +175,7 @@ fn scan_blocks(scan: &Scan<'_>, mut tally: Option<&mut Tally>, top: &mut TopKeys
 fn rank_block(
     scan: &Scan<'_>,
     block: &Block,
+    next: Option<&Block>,
     first_ordinal: usize,
     passing: Option<&Passing>,
     bounds: &mut BlockBounds,
@@ -174,7 +185,7 @@ fn rank_block(
     let Some(nearest) = scan.bounds.nearest(block) else {
         return;
     };
-    if scan.bounds.of_block(block, nearest, bounds) < enough {
+    if scan.bounds.of_block(block, next, nearest, bounds) < enough {
         return;
     }
     for group in 0..block.groups() {

@@ -39,7 +39,7 @@ pub struct Formula {
 #[must_use]
 pub fn formula(catalogue: &Catalogue, questionnaire: &Questionnaire) -> Formula {
     let scoring = Scoring::of(questionnaire, catalogue);
-    let (price_minimum, price_maximum, price_range, price_step) = scoring.price.parts();
+    let (price_maximum, price_range, price_step) = scoring.price.parts();
     let guarded = Quality::ALL
         .into_iter()
         .filter(|quality| scoring.guarded[quality.index()]);
@@ -48,7 +48,7 @@ pub fn formula(catalogue: &Catalogue, questionnaire: &Questionnaire) -> Formula 
         guarded: guarded.map(Criterion::Quality).collect(),
         threshold: scoring.criteria.guard_threshold,
         guarded_gap: scoring.criteria.missing_guarded_utility,
-        price_minimum,
+        price_minimum: questionnaire.budget_minimum.0 / 10_000,
         price_maximum,
         price_range,
         price_step,

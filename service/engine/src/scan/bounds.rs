@@ -29,16 +29,47 @@ struct Term {
     threshold: u8,
 }
 
-/// How a coarse price becomes a utility, in 16-bit lanes.
+/// How a coarse price becomes at least its utility, in one product of 16 bits; the exact one takes two and a rounding.
 #[derive(Clone, Copy, Debug)]
 struct PriceLanes {
-    minimum: u16,
     maximum: u16,
     range: u16,
-    /// The step of [`crate::ranking::PriceScale`], split: `step = high · 65536 + low`.
-    step_high: u16,
-    step_low: u16,
+    /// Brings the range to 16 significant bits.
+    shift: u16,
+    /// [`PriceScale`]'s step for a distance that is shifted so, rounded up.
+    multiplier: u16,
     weight: u16,
+}
+
+impl PriceLanes {
+    /// `None` when the coarse prices end below the maximum, or when there is nothing to tell apart.
+    fn of(scale: &PriceScale, weight: u16) -> Option<Self> {
+        if scale.is_a_point() {
+            return None;
+        }
+        let (maximum, range, step) = scale.parts();
+        let maximum = u16::try_from(maximum)
+            .ok()
+            .filter(|maximum| *maximum < COARSEST_PRICE)?;
+        // Nobody is farther from the maximum than the maximum.
+        let range = u16::try_from(range).unwrap_or(u16::MAX);
+        let shift = range.leading_zeros();
+        Some(Self {
+            maximum,
+            range,
+            shift: shift as u16,
+            multiplier: step.div_ceil(1 << shift) as u16,
+            weight,
+        })
+    }
+
+    /// One less than what a price is counted as, which is its utility or up to two more, and at most 255.
+    #[inline(always)]
+    fn at_least(self, price: u16) -> u16 {
+        let distance = self.maximum.saturating_sub(price).min(self.range) << self.shift;
+        let product = (u32::from(distance) * u32::from(self.multiplier)) >> 16;
+        (product as u16).min(254)
+    }
 }
 
 /// Wishes whose number met is worth something; those that are not stated have an empty mask.
@@ -58,7 +89,10 @@ pub(crate) struct Bounds<'search> {
     qualities: [Term; 8],
     any_guard: bool,
     wear_weight: u16,
-    price: PriceLanes,
+    /// `None` when coarse prices tell nothing: then each counts in full.
+    price: Option<PriceLanes>,
+    price_scale: PriceScale,
+    price_weight: u16,
     /// Categories that the filters let pass, a bit each.
     categories: u8,
     wishes: Option<WishLanes>,
@@ -69,8 +103,6 @@ pub(crate) struct Bounds<'search> {
     nearness: Nearness<'search>,
     /// What a gap counts without the guard, less what it counts under it.
     gap_less_guarded: u8,
-    /// When the coarse prices cannot tell: the scale itself, and the weight of the price.
-    fine_price: Option<(PriceScale, u16)>,
     budget_maximum: u64,
 }
 
@@ -88,40 +120,19 @@ impl<'search> Bounds<'search> {
             },
         });
         let criteria = scoring.criteria;
-        let (mut constant, mut fine_price) = (1, None);
-        let (minimum, maximum, range, step) = scoring.price.parts();
         let price_weight = weight(Criterion::Price);
-        let price = if maximum < u64::from(COARSEST_PRICE) {
-            PriceLanes {
-                minimum: minimum as u16,
-                maximum: maximum as u16,
-                range: range.min(u64::from(u16::MAX)) as u16,
-                step_high: (step >> 16) as u16,
-                step_low: step as u16,
-                weight: price_weight,
-            }
-        } else {
-            // Nobody's price is told apart there: each counts in full, and the exact score decides.
-            constant += price_weight * 255;
-            fine_price = Some((scoring.price, price_weight));
-            PriceLanes {
-                minimum: COARSEST_PRICE,
-                maximum: COARSEST_PRICE,
-                range: 1,
-                step_high: 0,
-                step_low: 0,
-                weight: 0,
-            }
-        };
+        let price = PriceLanes::of(&scoring.price, price_weight);
+        let constant = 1 + price_weight * if price.is_some() { 1 } else { 255 };
         Self {
             any_guard: qualities.iter().any(|term| term.threshold > 0),
             qualities,
             wear_weight: weight(Criterion::Wear),
             price,
+            price_scale: scoring.price,
+            price_weight,
             nearness: Nearness::of(scoring, filters),
             gap_less_guarded: guard(criteria.missing_utility, criteria.guard_threshold)
                 .saturating_sub(criteria.missing_guarded_utility),
-            fine_price,
             categories: filters.categories(),
             wishes: WishLanes::of(scoring),
             constant,
@@ -148,21 +159,32 @@ impl<'search> Bounds<'search> {
                 too_much += u32::from(term.weight) * u32::from(self.gap_less_guarded);
             }
         }
-        if let Some((scale, weight)) = &self.fine_price {
-            too_much += u32::from(*weight) * u32::from(255 - scale.utility(Centavos(detail.price)));
-        }
+        let price = Centavos(detail.price);
+        let counted = self
+            .price
+            .map_or(255, |lanes| lanes.at_least(coarse_price(price)) + 1);
+        let exact = u16::from(self.price_scale.utility(price));
+        too_much += u32::from(self.price_weight) * u32::from(counted - exact);
         u32::from(bound) - too_much
     }
 
     /// Writes, for each car of a block, one more than the highest score that it can have, and 0 for one that budget
     /// or category rule out. Gives back the highest of them.
+    ///
+    /// Meanwhile the `next` block is on its way from memory: its columns begin where no processor would look ahead.
     #[inline(always)]
-    pub(super) fn of_block(&self, block: &Block, nearest: u16, bounds: &mut BlockBounds) -> u16 {
+    pub(super) fn of_block(
+        &self,
+        block: &Block,
+        next: Option<&Block>,
+        nearest: u16,
+        bounds: &mut BlockBounds,
+    ) -> u16 {
         let constant = self.constant + nearest;
         if self.any_guard {
-            self.sums::<true>(block, constant, bounds);
+            self.sums::<true>(block, next, constant, bounds);
         } else {
-            self.sums::<false>(block, constant, bounds);
+            self.sums::<false>(block, next, constant, bounds);
         }
         if let Some(wishes) = &self.wishes {
             wishes.add(block, bounds);
@@ -170,9 +192,29 @@ impl<'search> Bounds<'search> {
         highest(&bounds[..block.groups() * LANES])
     }
 
+    /// Has the lines of a group fetched that [`Self::sums`] will read.
+    #[inline(always)]
+    fn fetch(&self, block: &Block, group: usize) {
+        let lane = (group * LANES) % BLOCK;
+        for term in &self.qualities {
+            prefetch(&block.utilities[term.column].all()[lane]);
+        }
+        prefetch(&block.utilities[WEAR_COLUMN].all()[lane]);
+        prefetch(&block.category.all()[lane]);
+        let prices = block.price_hundreds.all();
+        prefetch(&prices[lane]);
+        prefetch(&prices[lane + LANES / 2]);
+    }
+
     /// One loop over the whole block: what it compares with is loaded once, and every vector does the same.
     #[inline(always)]
-    fn sums<const GUARDED: bool>(&self, block: &Block, constant: u16, sums: &mut BlockBounds) {
+    fn sums<const GUARDED: bool>(
+        &self,
+        block: &Block,
+        next: Option<&Block>,
+        constant: u16,
+        sums: &mut BlockBounds,
+    ) {
         let columns: [&[u8; BLOCK]; 8] =
             std::array::from_fn(|index| block.utilities[self.qualities[index].column].all());
         let weights: [u16; 8] = std::array::from_fn(|index| self.qualities[index].weight);
@@ -180,58 +222,54 @@ impl<'search> Bounds<'search> {
         let wear = block.utilities[WEAR_COLUMN].all();
         let prices = block.price_hundreds.all();
         let categories = block.category.all();
-        let PriceLanes {
-            minimum,
-            maximum,
-            range,
-            step_high,
-            step_low,
-            weight: price_weight,
-        } = self.price;
+        let price = self.price.unwrap_or(PriceLanes {
+            maximum: COARSEST_PRICE,
+            range: 0,
+            shift: 0,
+            multiplier: 0,
+            weight: 0,
+        });
 
-        for lane in 0..(block.groups() * LANES).min(BLOCK) {
-            let worth = |index: usize| {
-                let utility = columns[index][lane];
-                let counted = if GUARDED {
-                    utility.saturating_sub(thresholds[index].saturating_sub(utility))
-                } else {
-                    utility
+        for group in 0..block.groups() {
+            if let Some(next) = next {
+                self.fetch(next, group);
+            }
+            for lane in (group * LANES) % BLOCK..(group * LANES) % BLOCK + LANES {
+                let worth = |index: usize| {
+                    let utility = columns[index][lane];
+                    let counted = if GUARDED {
+                        utility.saturating_sub(thresholds[index].saturating_sub(utility))
+                    } else {
+                        utility
+                    };
+                    weights[index].wrapping_mul(u16::from(counted))
                 };
-                weights[index].wrapping_mul(u16::from(counted))
-            };
-            let qualities = worth(0)
-                .wrapping_add(worth(1))
-                .wrapping_add(worth(2))
-                .wrapping_add(worth(3))
-                .wrapping_add(worth(4))
-                .wrapping_add(worth(5))
-                .wrapping_add(worth(6))
-                .wrapping_add(worth(7));
+                let qualities = worth(0)
+                    .wrapping_add(worth(1))
+                    .wrapping_add(worth(2))
+                    .wrapping_add(worth(3))
+                    .wrapping_add(worth(4))
+                    .wrapping_add(worth(5))
+                    .wrapping_add(worth(6))
+                    .wrapping_add(worth(7));
 
-            // (d · (high · 65536 + low) + 32768) >> 16, in two products of 16 bits.
-            let price = prices[lane];
-            let distance = maximum.saturating_sub(price);
-            let distance = if distance < range { distance } else { range };
-            let low = u32::from(distance) * u32::from(step_low);
-            let rounding = (low as u16) >> 15;
-            let utility = distance
-                .wrapping_mul(step_high)
-                .wrapping_add((low >> 16) as u16)
-                .wrapping_add(rounding);
-            let full = if price <= minimum { 255 } else { 0 };
-            let price_utility = utility | full;
-
-            let affordable = if price <= self.affordable { u16::MAX } else { 0 };
-            let of_category = if categories[lane] & self.categories != 0 {
-                u16::MAX
-            } else {
-                0
-            };
-            let sum = qualities
-                .wrapping_add(self.wear_weight.wrapping_mul(u16::from(wear[lane])))
-                .wrapping_add(price_weight.wrapping_mul(price_utility))
-                .wrapping_add(constant);
-            sums[lane] = sum & affordable & of_category;
+                let price_worth = price.at_least(prices[lane]);
+                let affordable = if prices[lane] <= self.affordable {
+                    u16::MAX
+                } else {
+                    0
+                };
+                let of_category = if categories[lane] & self.categories != 0 {
+                    u16::MAX
+                } else {
+                    0
+                };
+                let sum = qualities
+                    .wrapping_add(self.wear_weight.wrapping_mul(u16::from(wear[lane])))
+                    .wrapping_add(price.weight.wrapping_mul(price_worth))
+                    .wrapping_add(constant);
+                sums[lane] = sum & affordable & of_category;
+            }
         }
     }
 }
@@ -260,6 +298,20 @@ impl Bounds<'_> {
         }
         total.wrapping_add(u64::from(prices))
     }
+}
+
+/// Asks for a line of memory that will be read soon; a hint, and nothing where there is no such instruction.
+#[inline(always)]
+fn prefetch<Value>(value: &Value) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the instruction is part of every x86-64 processor, reads nothing and never faults.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
+            std::ptr::from_ref(value).cast(),
+        );
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
 }
 
 /// The highest of a whole number of groups: down the groups first, lane by lane, across the lanes once.
@@ -338,31 +390,24 @@ impl WishLanes {
 mod tests {
     use super::*;
 
-    /// Prevents the two halves of the product from losing the carry between them.
+    /// Prevents a bound below the utility, by which a car would be passed over, and one far above it, by which nothing
+    /// would be.
     #[test]
-    fn the_split_product_is_the_product() {
-        for (minimum, maximum) in [
-            (0, 1),
-            (500, 900),
-            (500, 500),
-            (0, 65_534),
-            (1, 257),
-            (123, 45_678),
-        ] {
+    fn a_price_counts_its_utility_or_little_more() {
+        for (minimum, maximum) in [(0, 1), (500, 900), (0, 65_534), (1, 257), (123, 45_678)] {
             let scale = PriceScale::new(Centavos(minimum * 10_000), Centavos(maximum * 10_000));
-            let (_, _, range, step) = scale.parts();
-            for distance in 0..=range {
-                let low = distance as u32 * u32::from(step as u16);
-                let split = (distance as u16)
-                    .wrapping_mul((step >> 16) as u16)
-                    .wrapping_add((low >> 16) as u16)
-                    .wrapping_add((low as u16) >> 15);
-                assert_eq!(
-                    u64::from(split),
-                    (distance * step + 32_768) >> 16,
-                    "{distance} of {range}"
+            let lanes = PriceLanes::of(&scale, 30).unwrap();
+            for price in 0..=maximum {
+                let exact = u16::from(scale.utility(Centavos(price * 10_000)));
+                let counted = lanes.at_least(price as u16) + 1;
+                assert!(
+                    (exact..=exact + 2).contains(&counted) && counted <= 255,
+                    "{price} in {minimum} to {maximum}: {counted} for {exact}"
                 );
             }
         }
+        let dear = PriceScale::new(Centavos(0), Centavos(10_000_000_000));
+        let point = PriceScale::new(Centavos(5_000_000), Centavos(5_009_999));
+        assert!(PriceLanes::of(&dear, 30).is_none() && PriceLanes::of(&point, 30).is_none());
     }
 }

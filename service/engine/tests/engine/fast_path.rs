@@ -42,6 +42,8 @@ fn any_buyer(seed: u64) -> Questionnaire {
     let minimum = match numbers.below(8) {
         0 => 0,
         1 => 7_000_000_000,
+        // Of the synthetic stock, most prices are whole reais.
+        2 => 5_000_000 + numbers.below(100) * 10_000,
         _ => numbers.below(20_000_000),
     };
     let range = match numbers.below(8) {
