@@ -11,6 +11,10 @@ use faciliauto_service::{
     telemetry,
 };
 
+/// An answer is some ninety small texts: half of what its allocations cost with the C library's allocator goes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Variables that are no text cannot be ours.
     let environment = std::env::vars_os()

@@ -23,7 +23,7 @@ use crate::{
 
 pub use financing::Financing;
 pub(crate) use financing::Terms;
-use running::Running;
+use running::{Running, State};
 
 /// How the monthly cost compares with the income.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -112,7 +112,7 @@ pub(crate) struct Accounts<'catalogue, 'buyer> {
     tables: &'catalogue Tables,
     dated: &'catalogue str,
     /// The buyer's state when there is such a state; else each car is taxed in its dealer's.
-    state: Option<&'buyer str>,
+    state: Option<State<'buyer, 'catalogue>>,
     /// Which share of city driving counts.
     mix: usize,
     terms: Vec<Terms>,
@@ -125,12 +125,15 @@ impl<'catalogue, 'buyer> Accounts<'catalogue, 'buyer> {
         tables: &'catalogue Tables,
         dated: &'catalogue str,
     ) -> Self {
-        let state = questionnaire.state.as_deref();
+        let state = questionnaire
+            .state
+            .as_deref()
+            .map(|state| State::of(state, true, tables));
         Self {
             questionnaire,
             tables,
             dated,
-            state: state.filter(|state| tables.state(state).is_some()),
+            state: state.filter(State::exists),
             mix: tables.criteria.economy_column(questionnaire.usage),
             terms: Terms::of_payment(&questionnaire.payment, tables),
         }

@@ -41,9 +41,15 @@ impl PriceScale {
         self.minimum >= self.maximum
     }
 
-    /// Maximum and range in whole hundreds of reais, and the step of [`Self::utility`].
-    pub(crate) fn parts(&self) -> (u64, u64, u64) {
-        (self.maximum, self.range, self.step)
+    /// Maximum and range in whole hundreds of reais.
+    pub(crate) fn parts(&self) -> (u64, u64) {
+        (self.maximum, self.range)
+    }
+
+    /// What R$ 100 below the maximum are worth, in 65,536ths.
+    #[cfg(feature = "reference")]
+    pub(crate) fn step(&self) -> u64 {
+        self.step
     }
 
     /// `b = floor(centavos / 10000)`, `d = clamp(bmax − b, 0, R)`, `u = (d · floor(255·65536 / R) + 32768) >> 16`;

@@ -23,7 +23,7 @@ use std::collections::HashMap;
 use crate::{
     catalogue::{
         Catalogue,
-        block::{BLOCK, Block, Detail, LANES},
+        block::{BLOCK, Block, Detail, LANES, LaneBits},
     },
     filters::Filters,
     ranking::{Scoring, TopKeys, key},
@@ -143,9 +143,6 @@ pub(crate) struct Scan<'search> {
     bounds: Bounds<'search>,
 }
 
-/// Which lanes of a block pass: a bit each, by group.
-type Passing = [u64; BLOCK / LANES];
-
 /// The body that every instruction set compiles for itself.
 #[inline(always)]
 fn scan_blocks(scan: &Scan<'_>, mut tally: Option<&mut Tally>, top: &mut TopKeys) {
@@ -177,7 +174,7 @@ fn rank_block(
     block: &Block,
     next: Option<&Block>,
     first_ordinal: usize,
-    passing: Option<&Passing>,
+    passing: Option<&LaneBits>,
     bounds: &mut BlockBounds,
     top: &mut TopKeys,
 ) {
@@ -189,18 +186,20 @@ fn rank_block(
         return;
     }
     for group in 0..block.groups() {
-        let wanted = passing.map_or(u64::MAX, |passing| passing[group]);
         let bounds = &bounds[group * LANES..][..LANES];
-        if wanted == 0 || !any_reaches(bounds, enough) {
+        if !any_reaches(bounds, enough) {
             continue;
         }
-        for (lane, bound) in bounds.iter().enumerate() {
-            if *bound < enough || wanted & (1 << lane) == 0 {
-                continue;
-            }
+        let wanted = passing.unwrap_or(&block.on_offer)[group];
+        let mut left = wanted & reaching(bounds, enough);
+        while left != 0 {
+            let lane = left.trailing_zeros() as usize;
+            left &= left - 1;
             let place = group * LANES + lane;
             let detail = &block.details.all()[place % BLOCK];
-            if let Some(key) = scan.exact_key(detail, *bound, nearest, first_ordinal + place) {
+            if bounds[lane] >= enough
+                && let Some(key) = scan.exact_key(detail, bounds[lane], nearest, first_ordinal + place)
+            {
                 top.offer(key);
                 enough = top.least_bound();
             }
@@ -218,12 +217,34 @@ fn any_reaches(bounds: &[u16], enough: u16) -> bool {
     reached != 0
 }
 
+/// A bit for each bound of a group that is enough.
+#[inline(always)]
+fn reaching(bounds: &[u16], enough: u16) -> u64 {
+    let mut marks = [0_u8; LANES];
+    for (mark, bound) in marks.iter_mut().zip(bounds) {
+        *mark = u8::from(*bound >= enough);
+    }
+    gather(&marks)
+}
+
+/// Marks of a group, 0 or 1, as bits, the first lane lowest.
+#[inline(always)]
+fn gather(marks: &[u8; LANES]) -> u64 {
+    let mut bits = 0;
+    for (byte, marks) in marks.as_chunks::<8>().0.iter().enumerate() {
+        // The lowest bit of each byte comes to stand in the highest byte.
+        let gathered = u64::from_le_bytes(*marks).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        bits |= gathered << (byte * 8);
+    }
+    bits
+}
+
 impl Scan<'_> {
-    /// The key of a car in the order, `None` when it is not on offer or fails what its bound does not show. Rarely
+    /// The key of a car in the order, `None` when it fails what its bound does not show. Rarely
     /// called, so it is kept out of the loop.
     #[inline(never)]
     fn exact_key(&self, detail: &Detail, bound: u16, nearest: u16, ordinal: usize) -> Option<u128> {
-        if !detail.on_offer || !self.bounds.passes(detail) {
+        if !self.bounds.passes(detail) {
             return None;
         }
         let score = self.bounds.exact(detail, bound, nearest);

@@ -26,6 +26,9 @@ pub(crate) const BLOCK: usize = 1024;
 /// Cars that are looked at, or passed over, together within a block; columns are read by whole groups.
 pub(crate) const LANES: usize = 64;
 
+/// A bit for each car of a block, a word for each group, the first lane lowest.
+pub(crate) type LaneBits = [u64; BLOCK / LANES];
+
 /// Columns of utilities: four of `economia`, the seven other qualities, wear.
 const UTILITY_COLUMNS: usize = ECONOMY_COLUMNS + 8;
 
@@ -73,8 +76,8 @@ pub(crate) struct Block {
     pub(crate) category: Column<u8>,
     /// Whole hundreds of reais, at most [`COARSEST_PRICE`].
     pub(crate) price_hundreds: Column<u16>,
-    /// 1 = may be sold today.
-    pub(crate) on_offer: Column<u8>,
+    /// A bit for each car that may be sold today.
+    pub(crate) on_offer: LaneBits,
     /// 0 = not known.
     pub(crate) seats: Column<u8>,
     /// One bit, by [`fuel_bit`].
@@ -136,7 +139,7 @@ impl Block {
             utilities: std::array::from_fn(|_| Column::new()),
             category: Column::new(),
             price_hundreds: Column::new(),
-            on_offer: Column::new(),
+            on_offer: [0; BLOCK / LANES],
             seats: Column::new(),
             fuel: Column::new(),
             gearbox: Column::new(),
@@ -194,7 +197,9 @@ impl Block {
         self.utilities[WEAR_COLUMN].0[lane] = utilities.wear();
         self.category.0[lane] = category_bit(car.category);
         self.price_hundreds.0[lane] = coarse_price(car.price);
-        self.on_offer.0[lane] = u8::from(*available);
+        let bit = 1 << (lane % LANES);
+        self.on_offer[lane / LANES] &= !bit;
+        self.on_offer[lane / LANES] |= if *available { bit } else { 0 };
         self.seats.0[lane] = model.as_ref().map_or(0, |model| model.seats);
         self.fuel.0[lane] = fuel_bit(car.fuel);
         self.gearbox.0[lane] = gearbox_bit(car.gearbox);

@@ -6,7 +6,7 @@ use crate::{
     catalogue::CatalogueCar,
     figures::{push_count, push_money, push_shortest, push_thousands, push_unit_price},
     stock::{Category, Centavos, Fuel},
-    tables::{CostTable, StateRules, Taxed},
+    tables::{CostTable, StateRules, Tables, Taxed},
     texts::{self, StateTexts},
     utilities::maintenance_per_km,
 };
@@ -35,12 +35,9 @@ impl Running {
         assumptions: &mut Assumptions<'catalogue>,
     ) -> Self {
         let tables = accounts.tables;
-        let name = accounts.state.unwrap_or(dealer_state);
-        let state = State {
-            name,
-            of_buyer: accounts.state.is_some(),
-            rules: tables.state(name),
-            texts: tables.texts.state(name),
+        let state = match accounts.state {
+            Some(state) => state,
+            None => State::of(dealer_state, false, tables),
         };
         let (km, fuel) = fuel(accounts, car, &state, assumptions);
         let maintenance = maintenance(accounts, car, km, assumptions);
@@ -59,11 +56,27 @@ impl Running {
 }
 
 /// Whose rules hold.
-struct State<'a, 'catalogue> {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct State<'a, 'catalogue> {
     name: &'a str,
     of_buyer: bool,
     rules: Option<&'catalogue StateRules>,
     texts: Option<&'catalogue StateTexts>,
+}
+
+impl<'a, 'catalogue> State<'a, 'catalogue> {
+    pub(super) fn of(name: &'a str, of_buyer: bool, tables: &'catalogue Tables) -> Self {
+        Self {
+            name,
+            of_buyer,
+            rules: tables.state(name),
+            texts: tables.texts.state(name),
+        }
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.rules.is_some()
+    }
 }
 
 /// Distance a month with the cost of its energy, in one sentence.

@@ -39,7 +39,7 @@ pub struct Formula {
 #[must_use]
 pub fn formula(catalogue: &Catalogue, questionnaire: &Questionnaire) -> Formula {
     let scoring = Scoring::of(questionnaire, catalogue);
-    let (price_maximum, price_range, price_step) = scoring.price.parts();
+    let (price_maximum, price_range) = scoring.price.parts();
     let guarded = Quality::ALL
         .into_iter()
         .filter(|quality| scoring.guarded[quality.index()]);
@@ -51,7 +51,7 @@ pub fn formula(catalogue: &Catalogue, questionnaire: &Questionnaire) -> Formula 
         price_minimum: questionnaire.budget_minimum.0 / 10_000,
         price_maximum,
         price_range,
-        price_step,
+        price_step: scoring.price.step(),
     }
 }
 

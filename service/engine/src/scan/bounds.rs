@@ -29,15 +29,18 @@ struct Term {
     threshold: u8,
 }
 
-/// How a coarse price becomes at least its utility, in one product of 16 bits; the exact one takes two and a rounding.
+/// How a coarse price becomes at least its utility, in lanes of 16 bits that never need 32: the distance from the
+/// maximum is cut to eight significant bits, and what that can lose is added before.
 #[derive(Clone, Copy, Debug)]
 struct PriceLanes {
     maximum: u16,
     range: u16,
     /// Brings the range to 16 significant bits.
     shift: u16,
-    /// [`PriceScale`]'s step for a distance that is shifted so, rounded up.
+    /// What an eighth bit of the distance is worth, in 128ths, rounded up.
     multiplier: u16,
+    /// In 128ths: what the eight bits that are cut off can be worth, and the rounding.
+    lost: u16,
     weight: u16,
 }
 
@@ -47,28 +50,36 @@ impl PriceLanes {
         if scale.is_a_point() {
             return None;
         }
-        let (maximum, range, step) = scale.parts();
+        let (maximum, range) = scale.parts();
         let maximum = u16::try_from(maximum)
             .ok()
             .filter(|maximum| *maximum < COARSEST_PRICE)?;
         // Nobody is farther from the maximum than the maximum.
         let range = u16::try_from(range).unwrap_or(u16::MAX);
         let shift = range.leading_zeros();
+        // 255 to 510: the worth of 256 units of the shifted distance, in 256ths. Rounded up, so that the whole range is
+        // worth no less than 255.
+        let worth = (255_u64 << 16).div_ceil(u64::from(range) << shift);
         Some(Self {
             maximum,
             range,
             shift: shift as u16,
-            multiplier: step.div_ceil(1 << shift) as u16,
+            multiplier: worth.div_ceil(2) as u16,
+            lost: ((255 * worth).div_ceil(512) + 64) as u16,
             weight,
         })
     }
 
-    /// One less than what a price is counted as, which is its utility or up to two more, and at most 255.
+    /// What a price is counted as: its utility or a few more, at most 255.
     #[inline(always)]
     fn at_least(self, price: u16) -> u16 {
         let distance = self.maximum.saturating_sub(price).min(self.range) << self.shift;
-        let product = (u32::from(distance) * u32::from(self.multiplier)) >> 16;
-        (product as u16).min(254)
+        // 255 · 255 + 319 still fits.
+        let worth = (distance >> 8)
+            .wrapping_mul(self.multiplier)
+            .wrapping_add(self.lost)
+            >> 7;
+        worth.min(255)
     }
 }
 
@@ -87,7 +98,8 @@ struct WishLanes {
 #[derive(Clone, Debug)]
 pub(crate) struct Bounds<'search> {
     qualities: [Term; 8],
-    any_guard: bool,
+    /// A bit for each guarded quality, by [`Quality::index`].
+    guarded: u8,
     wear_weight: u16,
     /// `None` when coarse prices tell nothing: then each counts in full.
     price: Option<PriceLanes>,
@@ -122,9 +134,15 @@ impl<'search> Bounds<'search> {
         let criteria = scoring.criteria;
         let price_weight = weight(Criterion::Price);
         let price = PriceLanes::of(&scoring.price, price_weight);
-        let constant = 1 + price_weight * if price.is_some() { 1 } else { 255 };
+        let constant = if price.is_some() {
+            1
+        } else {
+            1 + price_weight * 255
+        };
         Self {
-            any_guard: qualities.iter().any(|term| term.threshold > 0),
+            guarded: qualities.iter().fold(0, |guarded, term| {
+                guarded | u8::from(term.threshold > 0) << term.quality.index()
+            }),
             qualities,
             wear_weight: weight(Criterion::Wear),
             price,
@@ -154,15 +172,17 @@ impl<'search> Bounds<'search> {
     /// The score of a car: its bound, less what each part of the bound says too much.
     pub(super) fn exact(&self, detail: &Detail, bound: u16, nearest: u16) -> u32 {
         let mut too_much = 1 + u32::from(nearest - self.nearness.points(detail.place));
-        for term in &self.qualities {
-            if term.threshold > 0 && detail.known & (1 << term.quality.index()) == 0 {
-                too_much += u32::from(term.weight) * u32::from(self.gap_less_guarded);
+        let guarded_gaps = self.guarded & !detail.known;
+        if guarded_gaps != 0 {
+            for term in &self.qualities {
+                let is_one = guarded_gaps & (1 << term.quality.index()) != 0;
+                too_much += u32::from(is_one) * u32::from(term.weight) * u32::from(self.gap_less_guarded);
             }
         }
         let price = Centavos(detail.price);
         let counted = self
             .price
-            .map_or(255, |lanes| lanes.at_least(coarse_price(price)) + 1);
+            .map_or(255, |lanes| lanes.at_least(coarse_price(price)));
         let exact = u16::from(self.price_scale.utility(price));
         too_much += u32::from(self.price_weight) * u32::from(counted - exact);
         u32::from(bound) - too_much
@@ -181,7 +201,7 @@ impl<'search> Bounds<'search> {
         bounds: &mut BlockBounds,
     ) -> u16 {
         let constant = self.constant + nearest;
-        if self.any_guard {
+        if self.guarded != 0 {
             self.sums::<true>(block, next, constant, bounds);
         } else {
             self.sums::<false>(block, next, constant, bounds);
@@ -227,6 +247,7 @@ impl<'search> Bounds<'search> {
             range: 0,
             shift: 0,
             multiplier: 0,
+            lost: 0,
             weight: 0,
         });
 
@@ -399,9 +420,9 @@ mod tests {
             let lanes = PriceLanes::of(&scale, 30).unwrap();
             for price in 0..=maximum {
                 let exact = u16::from(scale.utility(Centavos(price * 10_000)));
-                let counted = lanes.at_least(price as u16) + 1;
+                let counted = lanes.at_least(price as u16);
                 assert!(
-                    (exact..=exact + 2).contains(&counted) && counted <= 255,
+                    (exact..=exact + 4).contains(&counted) && counted <= 255,
                     "{price} in {minimum} to {maximum}: {counted} for {exact}"
                 );
             }

@@ -1,9 +1,9 @@
 //! Hard filters over the columns of a block: a byte for each car, 1 = it fails. A filter reads the columns that it
 //! needs, and only when it is set.
 
-use super::Passing;
+use super::gather;
 use crate::{
-    catalogue::block::{BLOCK, Block, LANES, category_bit, coarse_price, fuel_bit, gearbox_bit},
+    catalogue::block::{BLOCK, Block, LANES, LaneBits, category_bit, coarse_price, fuel_bit, gearbox_bit},
     equipment::EquipmentSet,
     filters::Filters,
     questionnaire::MustHave,
@@ -64,31 +64,28 @@ impl Tally {
     }
 }
 
-/// Marks of one block, allocated once for a scan.
+/// What is known of one block meanwhile, allocated once for a scan.
 pub(super) struct Room {
-    fails: Vec<Marks>,
-    unknown: Marks,
-    failures: Marks,
+    /// By filter, who fails it.
+    fails: Vec<LaneBits>,
     marks: Marks,
+    unknown: Marks,
 }
 
 impl Room {
     pub(super) fn new(filters: usize) -> Self {
         Self {
-            fails: vec![[0; BLOCK]; filters],
-            unknown: [0; BLOCK],
-            failures: [0; BLOCK],
+            fails: vec![[0; BLOCK / LANES]; filters],
             marks: [0; BLOCK],
+            unknown: [0; BLOCK],
         }
     }
-}
 
-impl Room {
     /// The filters that a car of the block that was marked last fails, a bit each.
     pub(super) fn failed(&self, lane: usize) -> u64 {
         let bits = (0..).zip(&self.fails);
         bits.fold(0, |failed, (index, fails)| {
-            failed | u64::from(fails[lane]) << index
+            failed | (fails[lane / LANES] >> (lane % LANES) & 1) << index
         })
     }
 }
@@ -123,64 +120,52 @@ impl LaneFilters {
 
     /// Counts one block and says which of its cars on offer pass.
     #[inline(always)]
-    pub(super) fn count(&self, block: &Block, room: &mut Room, tally: &mut Tally) -> Passing {
+    pub(super) fn count(&self, block: &Block, room: &mut Room, tally: &mut Tally) -> LaneBits {
         let lanes = block.groups() * LANES;
-        let on_offer = &block.on_offer.all()[..lanes];
-        let Room {
-            fails,
-            unknown,
-            failures,
-            marks,
-        } = room;
-        failures.fill(0);
-        for (index, (filter, fails)) in self.0.iter().zip(&mut *fails).enumerate() {
-            if filter.mark(block, fails, unknown) {
-                let both = fails[..lanes].iter().zip(&unknown[..lanes]);
-                for (mark, ((fails, unknown), on_offer)) in marks.iter_mut().zip(both.zip(on_offer)) {
-                    *mark = fails & unknown & on_offer;
-                }
-                tally.unknown[index] += total(&marks[..lanes]);
+        let on_offer = &block.on_offer;
+        let (mut once, mut twice) = ([0; BLOCK / LANES], [0; BLOCK / LANES]);
+        for (index, (filter, fails)) in self.0.iter().zip(&mut room.fails).enumerate() {
+            let may_be_unknown = filter.mark(block, &mut room.marks, &mut room.unknown);
+            *fails = bits(&room.marks[..lanes]);
+            for ((once, twice), fails) in once.iter_mut().zip(&mut twice).zip(&*fails) {
+                *twice |= *once & fails;
+                *once |= fails;
             }
-            for (failures, fails) in failures[..lanes].iter_mut().zip(&*fails) {
-                *failures += fails;
+            tally.removed[index] += total(fails, on_offer);
+            if may_be_unknown {
+                let unknown = both(fails, &bits(&room.unknown[..lanes]));
+                tally.unknown[index] += total(&unknown, on_offer);
             }
         }
-        for (index, fails) in fails.iter().enumerate() {
-            for (mark, (fails, on_offer)) in marks.iter_mut().zip(fails.iter().zip(on_offer)) {
-                *mark = fails & on_offer;
-            }
-            tally.removed[index] += total(&marks[..lanes]);
-            for (mark, failures) in marks[..lanes].iter_mut().zip(&failures[..lanes]) {
-                *mark &= u8::from(*failures == 1);
-            }
-            tally.removed_only[index] += total(&marks[..lanes]);
+        let not_twice = twice.map(|bits| !bits);
+        for (removed_only, fails) in tally.removed_only.iter_mut().zip(&room.fails) {
+            *removed_only += total(&both(fails, &not_twice), on_offer);
         }
-        tally.available += total(on_offer);
-        pass(on_offer, failures, marks);
-        tally.matching += total(&marks[..lanes]);
-        bits(&marks[..lanes])
+        let passing = both(&once.map(|bits| !bits), on_offer);
+        tally.available += total(on_offer, on_offer);
+        tally.matching += total(&passing, on_offer);
+        passing
     }
 
     /// Marks what each car of a block fails, and does nothing with it.
     pub(super) fn mark(&self, block: &Block, room: &mut Room) {
+        let lanes = block.groups() * LANES;
         for (filter, fails) in self.0.iter().zip(&mut room.fails) {
-            filter.mark(block, fails, &mut room.unknown);
+            filter.mark(block, &mut room.marks, &mut room.unknown);
+            *fails = bits(&room.marks[..lanes]);
         }
     }
 
     /// Only says which cars on offer pass.
     #[inline(always)]
-    pub(super) fn passing(&self, block: &Block, room: &mut Room) -> Passing {
+    pub(super) fn passing(&self, block: &Block, room: &mut Room) -> LaneBits {
         let lanes = block.groups() * LANES;
-        room.failures[..lanes].fill(0);
-        for (filter, fails) in self.0.iter().zip(&mut room.fails) {
-            filter.mark(block, fails, &mut room.unknown);
-            for (failures, fails) in room.failures[..lanes].iter_mut().zip(&*fails) {
-                *failures |= fails;
-            }
+        let mut passing = block.on_offer;
+        for filter in &self.0 {
+            filter.mark(block, &mut room.marks, &mut room.unknown);
+            passing = both(&passing, &bits(&room.marks[..lanes]).map(|bits| !bits));
         }
-        pass(&block.on_offer.all()[..lanes], &room.failures, &mut room.marks);
-        bits(&room.marks[..lanes])
+        passing
     }
 }
 
@@ -335,38 +320,29 @@ impl LaneFilter {
     }
 }
 
-/// How many marks of a whole number of groups are 1: down the groups first, which never overflows a byte, then across.
+/// Marks of a whole number of groups as bits.
 #[inline(always)]
-fn total(marks: &[u8]) -> usize {
-    let mut by_lane = [0_u8; LANES];
-    for group in marks.as_chunks::<LANES>().0 {
-        for (sum, mark) in by_lane.iter_mut().zip(group) {
-            *sum += mark;
-        }
+fn bits(marks: &[u8]) -> LaneBits {
+    let mut bits = [0; BLOCK / LANES];
+    for (bits, marks) in bits.iter_mut().zip(marks.as_chunks::<LANES>().0) {
+        *bits = gather(marks);
     }
-    by_lane.into_iter().map(u32::from).sum::<u32>() as usize
+    bits
 }
 
-/// Marks what is on offer and fails nothing.
 #[inline(always)]
-fn pass(on_offer: &[u8], failures: &Marks, marks: &mut Marks) {
-    for (mark, (on_offer, failures)) in marks.iter_mut().zip(on_offer.iter().zip(failures)) {
-        *mark = on_offer & u8::from(*failures == 0);
-    }
+fn both(one: &LaneBits, other: &LaneBits) -> LaneBits {
+    std::array::from_fn(|group| one[group] & other[group])
 }
 
-/// Marks as bits, the first lane lowest.
+/// How many bits are in both.
 #[inline(always)]
-fn bits(marks: &[u8]) -> Passing {
-    let mut passing = [0; BLOCK / LANES];
-    for (bits, marks) in passing.iter_mut().zip(marks.as_chunks::<LANES>().0) {
-        for (byte, marks) in marks.as_chunks::<8>().0.iter().enumerate() {
-            // Gathers the lowest bit of each byte into the highest byte.
-            let gathered = u64::from_le_bytes(*marks).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-            *bits |= gathered << (byte * 8);
-        }
+fn total(one: &LaneBits, other: &LaneBits) -> usize {
+    let mut total = 0;
+    for (one, other) in one.iter().zip(other) {
+        total += (one & other).count_ones();
     }
-    passing
+    total as usize
 }
 
 #[cfg(test)]
@@ -376,18 +352,17 @@ mod tests {
     /// Prevents a car from being taken for its neighbour.
     #[test]
     fn each_lane_has_its_own_bit() {
-        let mut on_offer = [0; BLOCK];
-        let mut failures = [0; BLOCK];
         let mut marks = [0; BLOCK];
         for lane in [0, 1, 7, 8, 63, 64, 1023] {
-            on_offer[lane] = 1;
+            marks[lane] = 1;
         }
-        failures[7] = 2;
-        pass(&on_offer, &failures, &mut marks);
-        let passing = bits(&marks);
-        assert_eq!(passing[0], 1 | 1 << 1 | 1 << 8 | 1 << 63);
-        assert_eq!(passing[1], 1);
-        assert_eq!(passing[15], 1 << 63);
-        assert_eq!((total(&on_offer), total(&marks)), (7, 6));
+        let gathered = bits(&marks);
+        assert_eq!(gathered[0], 1 | 1 << 1 | 1 << 7 | 1 << 8 | 1 << 63);
+        assert_eq!((gathered[1], gathered[15]), (1, 1 << 63));
+        let all = [u64::MAX; BLOCK / LANES];
+        assert_eq!(
+            (total(&gathered, &all), total(&both(&gathered, &[1; 16]), &all)),
+            (7, 2)
+        );
     }
 }
