@@ -35,8 +35,8 @@ const UTILITY_COLUMNS: usize = ECONOMY_COLUMNS + 8;
 /// Where wear stands among the columns of utilities.
 pub(crate) const WEAR_COLUMN: usize = UTILITY_COLUMNS - 1;
 
-/// A price above this counts as this in the coarse column: R$ 6.5 million.
-pub(crate) const COARSEST_PRICE: u16 = u16::MAX;
+/// A price above this counts as this in the coarse column: R$ 6.5 million. One more still fits.
+pub(crate) const COARSEST_PRICE: u16 = u16::MAX - 1;
 
 /// One property of every car of a block.
 #[derive(Clone, Debug)]
@@ -129,7 +129,7 @@ pub(crate) const fn gearbox_bit(gearbox: Gearbox) -> u8 {
 
 /// Whole hundreds of reais as the coarse column holds them.
 pub(crate) fn coarse_price(price: Centavos) -> u16 {
-    u16::try_from(price.0 / 10_000).unwrap_or(COARSEST_PRICE)
+    u16::try_from(price.0 / 10_000).map_or(COARSEST_PRICE, |hundreds| hundreds.min(COARSEST_PRICE))
 }
 
 impl Block {

@@ -35,8 +35,8 @@ struct Term {
 struct PriceLanes {
     maximum: u16,
     range: u16,
-    /// Brings the range to 16 significant bits.
-    shift: u16,
+    /// Brings the range to 16 significant bits: a power of two, since not every processor shifts lanes by a variable.
+    scale: u16,
     /// What an eighth bit of the distance is worth, in 128ths, rounded up.
     multiplier: u16,
     /// In 128ths: what the eight bits that are cut off can be worth, and the rounding.
@@ -63,7 +63,7 @@ impl PriceLanes {
         Some(Self {
             maximum,
             range,
-            shift: shift as u16,
+            scale: 1 << shift,
             multiplier: worth.div_ceil(2) as u16,
             lost: ((255 * worth).div_ceil(512) + 64) as u16,
             weight,
@@ -73,7 +73,8 @@ impl PriceLanes {
     /// What a price is counted as: its utility or a few more, at most 255.
     #[inline(always)]
     fn at_least(self, price: u16) -> u16 {
-        let distance = self.maximum.saturating_sub(price).min(self.range) << self.shift;
+        let distance = self.maximum.saturating_sub(price).min(self.range);
+        let distance = distance.wrapping_mul(self.scale);
         // 255 · 255 + 319 still fits.
         let worth = (distance >> 8)
             .wrapping_mul(self.multiplier)
@@ -108,8 +109,8 @@ pub(crate) struct Bounds<'search> {
     /// Categories that the filters let pass, a bit each.
     categories: u8,
     wishes: Option<WishLanes>,
-    /// The highest coarse price that passes, which is above the scale's maximum when a budget is relaxed.
-    affordable: u16,
+    /// The lowest coarse price that does not pass; above the scale's maximum when a budget is relaxed.
+    too_dear: u16,
     /// 1, so that no car that passes has the bound of one that does not, and what every car may have.
     constant: u16,
     nearness: Nearness<'search>,
@@ -154,7 +155,7 @@ impl<'search> Bounds<'search> {
             categories: filters.categories(),
             wishes: WishLanes::of(scoring),
             constant,
-            affordable: coarse_price(filters.budget_maximum()),
+            too_dear: coarse_price(filters.budget_maximum()) + 1,
             budget_maximum: filters.budget_maximum().0,
         }
     }
@@ -245,7 +246,7 @@ impl<'search> Bounds<'search> {
         let price = self.price.unwrap_or(PriceLanes {
             maximum: COARSEST_PRICE,
             range: 0,
-            shift: 0,
+            scale: 0,
             multiplier: 0,
             lost: 0,
             weight: 0,
@@ -275,12 +276,12 @@ impl<'search> Bounds<'search> {
                     .wrapping_add(worth(7));
 
                 let price_worth = price.at_least(prices[lane]);
-                let affordable = if prices[lane] <= self.affordable {
+                let too_dear = if prices[lane] >= self.too_dear {
                     u16::MAX
                 } else {
                     0
                 };
-                let of_category = if categories[lane] & self.categories != 0 {
+                let wrong_category = if categories[lane] & self.categories == 0 {
                     u16::MAX
                 } else {
                     0
@@ -289,7 +290,7 @@ impl<'search> Bounds<'search> {
                     .wrapping_add(self.wear_weight.wrapping_mul(u16::from(wear[lane])))
                     .wrapping_add(price.weight.wrapping_mul(price_worth))
                     .wrapping_add(constant);
-                sums[lane] = sum & affordable & of_category;
+                sums[lane] = sum & !(too_dear | wrong_category);
             }
         }
     }
