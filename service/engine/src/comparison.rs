@@ -8,16 +8,26 @@ use crate::{
     facts::FactSource,
     figures::{push_money, push_points, push_tenths, push_whole},
     ranking::{PRICE_STEP, rank_key, rank_key_at},
-    recommendation::{Comparison, Criterion, Difference, PriceToBeFirst},
+    recommendation::{Comparison, Contribution, Criterion, Difference, PriceToBeFirst},
     stock::Centavos,
 };
+
+/// A car as it is compared, with the facts that were rendered for it already, if any.
+type Explained<'a, 'catalogue> = (&'a Judgement<'catalogue>, &'a [Contribution<'catalogue>]);
 
 /// A car against the next of the list.
 pub(crate) fn compare<'catalogue>(
     source: FactSource<'_, 'catalogue>,
-    judgement: &Judgement<'catalogue>,
-    next: &Judgement<'catalogue>,
+    (judgement, facts): Explained<'_, 'catalogue>,
+    (next, facts_of_next): Explained<'_, 'catalogue>,
 ) -> Comparison<'catalogue> {
+    let push_fact = |text: &mut String, criterion, (judgement, facts): Explained<'_, 'catalogue>| match facts
+        .iter()
+        .find(|part| part.criterion == criterion)
+    {
+        Some(part) => text.push_str(&part.fact),
+        None => source.push_fact(text, criterion, judgement.car),
+    };
     let advantage = largest_difference(judgement, next);
     let drawback = largest_difference(next, judgement);
     let mut text = String::with_capacity(512);
@@ -33,9 +43,9 @@ pub(crate) fn compare<'catalogue>(
         text.push(sign);
         push_points(&mut text, difference.points_tenths);
         text.push_str("): ");
-        source.push_fact(&mut text, difference.criterion, judgement.car);
+        push_fact(&mut text, difference.criterion, (judgement, facts));
         text.push_str(", contra ");
-        source.push_fact(&mut text, difference.criterion, next.car);
+        push_fact(&mut text, difference.criterion, (next, facts_of_next));
         text.push('.');
     }
     Comparison {

@@ -67,7 +67,7 @@ pub(crate) fn recommend<'catalogue>(
         .map(|ordinal| Judgement::of(&scoring, catalogue.at(ordinal), ordinal))
         .collect();
     let accounts = Accounts::of(questionnaire, catalogue.tables(), &catalogue.dated);
-    let cars = judgements
+    let mut cars: Vec<Recommended<'_>> = judgements
         .iter()
         .take(questionnaire.limit)
         .enumerate()
@@ -77,16 +77,18 @@ pub(crate) fn recommend<'catalogue>(
             } else {
                 Standing::Among
             };
-            Recommended {
-                comparison: judgements
-                    .get(place + 1)
-                    .map(|next| compare(source, judgement, next)),
-                // The first is the same with and without variety.
-                price_to_be_first: price_to_be_first(source, judgement, &judgements[0]),
-                ..recommended(catalogue, source, &accounts, judgement, standing)
-            }
+            recommended(catalogue, source, &accounts, judgement, standing)
         })
         .collect();
+    for (place, judgement) in judgements.iter().enumerate().take(cars.len()) {
+        // The first is the same with and without variety.
+        cars[place].price_to_be_first = price_to_be_first(source, judgement, &judgements[0]);
+        if let Some(next) = judgements.get(place + 1) {
+            let facts = |place: usize| cars.get(place).map_or(&[][..], |car| &car.contributions);
+            let comparison = compare(source, (judgement, facts(place)), (next, facts(place + 1)));
+            cars[place].comparison = Some(comparison);
+        }
+    }
     let relaxation = Relaxation::of(catalogue, questionnaire, &filters, &scoring);
     let alternatives = if matching < questionnaire.limit {
         // So few that all of them were judged.
