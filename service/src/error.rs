@@ -62,6 +62,11 @@ pub enum ApiError {
     },
     /// All processors are taken.
     Busy,
+    /// The address has asked more often than it may.
+    TooManyRequests {
+        /// When it may ask again.
+        retry_after_seconds: u64,
+    },
     /// Our own mistake.
     Internal,
 }
@@ -185,6 +190,12 @@ impl ApiError {
                 "Serviço ocupado",
                 "Há pedidos demais neste momento. Tente de novo em instantes.",
             ),
+            Self::TooManyRequests { .. } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-requests",
+                "Pedidos demais",
+                "Este endereço de rede fez pedidos demais; veja em Retry-After quando tentar de novo.",
+            ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
@@ -259,6 +270,9 @@ impl ApiError {
             // One second is longer than a recommendation or a reload takes, and short for a person.
             Self::NoCatalogue | Self::NotReady { .. } | Self::Busy => {
                 response.insert_header((RETRY_AFTER, "1"));
+            }
+            Self::TooManyRequests { retry_after_seconds } => {
+                response.insert_header((RETRY_AFTER, *retry_after_seconds));
             }
             _ => {}
         }

@@ -26,11 +26,13 @@ use tokio::{task::JoinHandle, time::timeout};
 use crate::{
     catalogue::Showroom,
     clock::Clock,
-    configuration::Settings,
+    configuration::{Limits, Settings},
+    cors::AllowedOrigins,
     edge,
     error::ApiError,
     follow::Follower,
     gate::Gate,
+    limits::{Decider, local::LocalDecider, redis::RedisDecider},
     metrics::{self, Metrics},
     routes,
     state::{
@@ -65,6 +67,11 @@ pub(crate) struct Shared {
     /// Whether other replicas read the same store.
     pub(crate) store_is_shared: bool,
     pub(crate) longest_request: Duration,
+    /// Decides how often an address may ask; `None` = as often as it likes.
+    pub(crate) limits: Option<Arc<dyn Decider>>,
+    /// Proxies of our own in front of this process.
+    pub(crate) trusted_hops: usize,
+    pub(crate) cors_origins: AllowedOrigins,
 }
 
 #[cfg(test)]
@@ -79,6 +86,9 @@ impl Shared {
             stopping: Arc::default(),
             store_is_shared: false,
             longest_request: LONGEST_REQUEST,
+            limits: None,
+            trusted_hops: 0,
+            cors_origins: AllowedOrigins::default(),
         }
     }
 }
@@ -189,6 +199,9 @@ impl Application {
             }
         }));
 
+        let limits = decider(&settings, &metrics)
+            .await
+            .context("failed to start the rate limits")?;
         let shared = web::Data::new(Shared {
             showroom,
             tables,
@@ -197,6 +210,9 @@ impl Application {
             stopping: Arc::new(AtomicBool::new(false)),
             store_is_shared: shared_store,
             longest_request: LONGEST_REQUEST,
+            limits,
+            trusted_hops: settings.trusted_hops,
+            cors_origins: settings.cors_origins.clone(),
         });
         Ok(Self {
             api,
@@ -260,6 +276,17 @@ impl Application {
         metrics_page.abort();
         Ok(())
     }
+}
+
+/// Who decides how often an address may ask, as set.
+async fn decider(settings: &Settings, metrics: &Metrics) -> io::Result<Option<Arc<dyn Decider>>> {
+    Ok(match (settings.limits, &settings.redis) {
+        (Limits::Off, _) => None,
+        (Limits::Redis, Some(connection)) => Some(Arc::new(
+            RedisDecider::start(connection.clone(), metrics.clone()).await?,
+        )),
+        (Limits::Local | Limits::Redis, _) => Some(Arc::new(LocalDecider::new(metrics.clone()))),
+    })
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -16,6 +16,7 @@ mod follow;
 mod health;
 mod import;
 mod import_killed;
+mod limits;
 mod metrics;
 mod outage;
 mod places;
