@@ -189,6 +189,11 @@ impl Metrics {
                 result: result.word(),
             });
         }
+        for decider in ["local", "redis"] {
+            metrics
+                .rate_limit_decisions
+                .get_or_create_owned(&DeciderLabels { decider });
+        }
         for class in Class::ALL {
             metrics
                 .rate_limited

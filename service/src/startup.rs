@@ -352,7 +352,9 @@ fn serve_api(listener: TcpListener, settings: &Settings, shared: web::Data<Share
         .tcp_nodelay(true)
         .disable_signals()
         .shutdown_timeout(settings.drain.as_secs());
-    Ok(server.listen_auto_h2c(listener)?.run())
+    // HTTP/1.1 only: to tell HTTP/2 without TLS apart, actix waits for the first bytes of a connection without any
+    // bound, so that a client that sends nothing would keep its place for ever.
+    Ok(server.listen(listener)?.run())
 }
 
 fn serve_metrics(listener: TcpListener, registry: Arc<Registry>) -> io::Result<Server> {

@@ -54,12 +54,13 @@ impl Client {
 
 /// The entry so many places from the right, when it is an address.
 fn named_by<'header>(headers: impl Iterator<Item = &'header [u8]>, hops: usize) -> Option<IpAddr> {
-    let entries: Vec<&[u8]> = headers
-        .flat_map(|header| header.split(|byte| *byte == b','))
-        .collect();
-    let place = entries.len().checked_sub(hops)?;
-    let entry = std::str::from_utf8(entries.get(place)?).ok()?.trim();
-    parse(entry)
+    let headers: Vec<&[u8]> = headers.collect();
+    let mut from_the_right = headers
+        .iter()
+        .rev()
+        .flat_map(|header| header.rsplit(|byte| *byte == b','));
+    let entry = from_the_right.nth(hops.checked_sub(1)?)?;
+    parse(std::str::from_utf8(entry).ok()?.trim())
 }
 
 /// An address as proxies write it: bare, in brackets, or with the port it was asked from.

@@ -212,8 +212,11 @@ async fn keep_connected(breaker: &Breaker, settings: &ConnectionSettings) {
                 breaker.close(ready);
                 breaker.attempted.notify_one();
                 tracing::info!("rate limits are shared through the store");
-                told = false;
                 breaker.opened.notified().await;
+                tracing::warn!(
+                    "the store is late or away: each replica counts alone until it answers in time"
+                );
+                told = true;
             }
             Err(error) => {
                 breaker.attempted.notify_one();

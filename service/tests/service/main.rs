@@ -10,6 +10,7 @@
 mod harness;
 
 mod cars;
+mod cors;
 mod dealerships;
 mod edge;
 mod follow;
@@ -17,6 +18,7 @@ mod health;
 mod import;
 mod import_killed;
 mod limits;
+mod limits_script;
 mod metrics;
 mod outage;
 mod places;
@@ -24,5 +26,6 @@ mod problems;
 mod recommend;
 mod redis_state;
 mod shutdown;
+mod slow_clients;
 mod state;
 mod stats;
