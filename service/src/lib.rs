@@ -21,6 +21,7 @@ pub mod follow;
 mod gate;
 pub mod metrics;
 mod random;
+mod response_cache;
 pub mod routes;
 pub mod signals;
 pub mod startup;

@@ -32,6 +32,7 @@ use crate::{
     follow::Follower,
     gate::Gate,
     metrics::{self, Metrics},
+    response_cache::ResponseCache,
     routes,
     state::{
         Basis, Change, State,
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) tables: Arc<Tables>,
     pub(crate) metrics: Metrics,
     pub(crate) gate: Gate,
+    pub(crate) responses: Arc<ResponseCache>,
     /// Set once the process is told to stop; `/readyz` says so.
     pub(crate) stopping: Arc<AtomicBool>,
     /// Whether other replicas read the same store.
@@ -76,6 +78,7 @@ impl Shared {
             tables: Arc::new(Tables::bundled().unwrap()),
             metrics: Metrics::register(&mut Registry::default()),
             gate: Gate::new(workers),
+            responses: Arc::default(),
             stopping: Arc::default(),
             store_is_shared: false,
             longest_request: LONGEST_REQUEST,
@@ -194,6 +197,7 @@ impl Application {
             tables,
             metrics,
             gate: Gate::new(settings.workers),
+            responses: Arc::default(),
             stopping: Arc::new(AtomicBool::new(false)),
             store_is_shared: shared_store,
             longest_request: LONGEST_REQUEST,

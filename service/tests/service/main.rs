@@ -22,6 +22,7 @@ mod places;
 mod problems;
 mod recommend;
 mod redis_state;
+mod response_cache;
 mod shutdown;
 mod state;
 mod stats;
