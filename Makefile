@@ -40,12 +40,15 @@ test-tools: ## The tools under hack/, with a cluster of their own where none is 
 test-cluster: ## Tests on a real cluster, brought up when none is given
 	$(PYTHON) hack/system test
 
-.PHONY: bench-engine bench-peers fuzz
+.PHONY: bench-engine bench-peers bench-http fuzz
 bench-engine: ## How fast the engine is: BENCH lines, and on standard error what was seen
 	@cargo bench --quiet --locked -p faciliauto-engine --bench engine
 
 bench-peers: ## The same ranking by Polars, DuckDB, NumPy and PostgreSQL, in turns with ours
 	@$(PYTHON) hack/bench_peers
+
+bench-http: ## A recommendation over HTTP beside a bare handler: one core for the server, load from the other
+	@cargo bench --quiet --locked -p faciliauto-service --bench http
 
 fuzz: ## Each fuzz target of the engine for SECONDS_EACH (60); needs a nightly toolchain and cargo-fuzz
 	@$(PYTHON) hack/fuzz.py

@@ -23,6 +23,7 @@ mod gate;
 mod limits;
 pub mod metrics;
 mod random;
+mod response_cache;
 pub mod routes;
 pub mod signals;
 pub mod startup;

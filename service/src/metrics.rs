@@ -17,7 +17,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{catalogue::Showroom, clock::Clock, limits::Class};
+use crate::{catalogue::Showroom, clock::Clock, limits::Class, response_cache::Miss};
 
 /// `Content-Type` of [`render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -58,6 +58,11 @@ struct UsageLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct CauseLabels {
     cause: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct MissLabels {
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -109,6 +114,8 @@ pub struct Metrics {
     recommendation_duration: Histogram,
     recommendation_match_score: Histogram,
     recommendations_empty: Family<CauseLabels, Counter>,
+    cache_hits: Counter,
+    cache_misses: Family<MissLabels, Counter>,
     stock_imports: Family<ImportLabels, Counter>,
     rate_limited: Family<ClassLabels, Counter>,
     rate_limit_decisions: Family<DeciderLabels, Counter>,
@@ -125,6 +132,8 @@ impl Metrics {
             recommendation_duration: Histogram::new(RECOMMENDATION_BUCKETS),
             recommendation_match_score: Histogram::new(SCORE_BUCKETS),
             recommendations_empty: Family::default(),
+            cache_hits: Counter::default(),
+            cache_misses: Family::default(),
             stock_imports: Family::default(),
             rate_limited: Family::default(),
             rate_limit_decisions: Family::default(),
@@ -162,6 +171,21 @@ impl Metrics {
             "Questionnaires that no car matched, by the wish that excluded most",
             metrics.recommendations_empty.clone(),
         );
+        registry.register(
+            "cache_hits",
+            "Questionnaires answered with an answer made before",
+            metrics.cache_hits.clone(),
+        );
+        registry.register(
+            "cache_misses",
+            "Questionnaires whose answer had to be made, by why it was not there",
+            metrics.cache_misses.clone(),
+        );
+        for miss in Miss::ALL {
+            metrics
+                .cache_misses
+                .get_or_create_owned(&MissLabels { reason: miss.word() });
+        }
         registry.register(
             "stock_imports",
             "Stocks that the store announced",
@@ -243,12 +267,27 @@ impl Metrics {
             .inc();
     }
 
+    /// Counts how long the engine took for a questionnaire.
+    pub fn recommendation_made(&self, took: Duration) {
+        self.recommendation_duration.observe(took.as_secs_f64());
+    }
+
+    /// Counts whether an answer was there already.
+    pub(crate) fn cached(&self, found: Result<(), Miss>) {
+        match found {
+            Ok(()) => self.cache_hits.inc(),
+            Err(miss) => self
+                .cache_misses
+                .get_or_create_owned(&MissLabels { reason: miss.word() })
+                .inc(),
+        };
+    }
+
     /// Counts an answered questionnaire, with the match of each car in thousandths.
-    pub fn recommendation(&self, usage: Usage, took: Duration, matches: impl Iterator<Item = u16>) {
+    pub fn recommendation(&self, usage: Usage, matches: impl Iterator<Item = u16>) {
         self.recommendations
             .get_or_create_owned(&UsageLabels { usage: usage.word() })
             .inc();
-        self.recommendation_duration.observe(took.as_secs_f64());
         for tenths in matches {
             self.recommendation_match_score
                 .observe(f64::from(tenths) / 1000.0);

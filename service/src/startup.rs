@@ -34,6 +34,7 @@ use crate::{
     gate::Gate,
     limits::{Decider, local::LocalDecider, redis::RedisDecider},
     metrics::{self, Metrics},
+    response_cache::ResponseCache,
     routes,
     state::{
         Basis, Change, State,
@@ -62,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) tables: Arc<Tables>,
     pub(crate) metrics: Metrics,
     pub(crate) gate: Gate,
+    pub(crate) responses: Arc<ResponseCache>,
     /// Set once the process is told to stop; `/readyz` says so.
     pub(crate) stopping: Arc<AtomicBool>,
     /// Whether other replicas read the same store.
@@ -83,6 +85,7 @@ impl Shared {
             tables: Arc::new(Tables::bundled().unwrap()),
             metrics: Metrics::register(&mut Registry::default()),
             gate: Gate::new(workers),
+            responses: Arc::default(),
             stopping: Arc::default(),
             store_is_shared: false,
             longest_request: LONGEST_REQUEST,
@@ -207,6 +210,7 @@ impl Application {
             tables,
             metrics,
             gate: Gate::new(settings.workers),
+            responses: Arc::default(),
             stopping: Arc::new(AtomicBool::new(false)),
             store_is_shared: shared_store,
             longest_request: LONGEST_REQUEST,

@@ -198,6 +198,7 @@ impl<'catalogue> Scoring<'catalogue> {
     }
 
     /// What counts: guarded where the priority is the highest, a gap then a little less.
+    #[cfg(any(test, feature = "reference"))]
     pub(crate) fn utility(&self, criterion: Criterion, car: &CatalogueCar) -> u8 {
         self.counted(criterion, self.raw_utility(criterion, car), car)
     }
@@ -222,6 +223,7 @@ impl<'catalogue> Scoring<'catalogue> {
     }
 
     /// Σ weight × utility, 0 to [`FULL_SCORE`].
+    #[cfg(any(test, feature = "reference"))]
     pub(crate) fn score(&self, car: &CatalogueCar) -> u32 {
         Criterion::ALL
             .into_iter()

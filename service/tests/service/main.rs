@@ -25,6 +25,7 @@ mod places;
 mod problems;
 mod recommend;
 mod redis_state;
+mod response_cache;
 mod shutdown;
 mod slow_clients;
 mod state;

@@ -1,7 +1,7 @@
 //! `POST /recommend`: answers of a buyer in, cars with reasons and costs out.
 //!
 //! ```text
-//!   bytes ▶ JSON ▶ questionnaire (every mistake named) ▶ engine, on a bounded number of threads ▶ answer
+//!   bytes ▶ JSON ▶ answered before? ▶ questionnaire (every mistake named) ▶ engine ▶ answer
 //! ```
 
 use std::time::Instant;
@@ -9,16 +9,20 @@ use std::time::Instant;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, CONTENT_TYPE},
-    web,
+    web::{self, Bytes},
 };
-use faciliauto_engine::recommendation::Recommendation;
+use faciliauto_engine::{catalogue::Catalogue, recommendation::Recommendation};
 use serde_json::Value;
 
-use crate::{error::ApiError, startup::Shared};
+use crate::{error::ApiError, metrics::Metrics, response_cache::Remembered, startup::Shared};
+use questionnaire::Asked;
 
 mod answer;
 mod questionnaire;
 mod whereabouts;
+
+/// Up to how many cars a list is made on the thread that serves: it takes less time than handing it to another would.
+const CARS_AT_ONCE: usize = 10_000;
 
 pub(super) async fn recommend(
     request: HttpRequest,
@@ -27,27 +31,67 @@ pub(super) async fn recommend(
 ) -> Result<HttpResponse, ApiError> {
     let body = parse(&request, &body)?;
     let served = shared.showroom.open()?;
+    let key = shared.responses.key(&body);
+    if let Some(key) = key {
+        let found = shared.responses.get(key, &served.catalogue);
+        shared
+            .metrics
+            .cached(found.as_ref().map(|_| ()).map_err(|miss| *miss));
+        if let Ok(remembered) = found {
+            count(&shared.metrics, &remembered);
+            return Ok(answered(remembered.body));
+        }
+    }
     let asked = questionnaire::read(body, &served.catalogue)?;
+    let small = served.catalogue.len() <= CARS_AT_ONCE;
     let metrics = shared.metrics.clone();
-    let answer = shared
-        .gate
-        .run(move || {
-            let started = Instant::now();
-            let recommendation = served.catalogue.recommend(&asked.questionnaire);
-            let matches = recommendation.cars.iter().map(|car| car.match_tenths);
-            metrics.recommendation(asked.questionnaire.usage, started.elapsed(), matches);
-            if recommendation.cars.is_empty() {
-                metrics.empty_recommendation(cause(&recommendation));
-            }
-            answer::write(&served.catalogue, &asked, &recommendation)
-        })
-        .await?
-        .map_err(|_| ApiError::Internal)?;
-    Ok(HttpResponse::Ok()
+    let make = move || made(&served.catalogue, &asked, &metrics);
+    let remembered = if small {
+        make()
+    } else {
+        shared.gate.run(make).await?
+    }?;
+    count(&shared.metrics, &remembered);
+    let body = remembered.body.clone();
+    if let Some(key) = key {
+        shared.responses.put(key, remembered);
+    }
+    Ok(answered(body))
+}
+
+fn made(catalogue: &Catalogue, asked: &Asked, metrics: &Metrics) -> Result<Remembered, ApiError> {
+    let started = Instant::now();
+    let recommendation = catalogue.recommend(&asked.questionnaire);
+    metrics.recommendation_made(started.elapsed());
+    let empty_cause = recommendation
+        .cars
+        .is_empty()
+        .then(|| cause(&recommendation).into());
+    let matches = recommendation.cars.iter().map(|car| car.match_tenths).collect();
+    let body = answer::write(catalogue, asked, &recommendation).map_err(|_| ApiError::Internal)?;
+    Ok(Remembered::new(
+        body.into(),
+        asked.questionnaire.usage,
+        matches,
+        empty_cause,
+        catalogue,
+    ))
+}
+
+/// An answer counts whenever it is sent.
+fn count(metrics: &Metrics, answer: &Remembered) {
+    metrics.recommendation(answer.usage, answer.matches.iter().copied());
+    if let Some(cause) = &answer.empty_cause {
+        metrics.empty_recommendation(cause.to_string());
+    }
+}
+
+fn answered(body: Bytes) -> HttpResponse {
+    HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/json"))
         // What a buyer answered is nobody else's, and may name an income.
         .insert_header((CACHE_CONTROL, "no-store"))
-        .body(answer))
+        .body(body)
 }
 
 /// The body as JSON, when it says that it is.
