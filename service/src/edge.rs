@@ -86,10 +86,11 @@ pub(crate) async fn envelope(
     let _in_flight = InFlight::enter(&shared.metrics);
     let id = RequestId::of(&request);
     let method = method_word(request.method());
-    // By path: a request that panics never says which route it was given to.
+    // By path: a request that panics never says which route it was given to. By the path as the router reads it: an
+    // escaped letter must not take a request out of its class.
     let route = request
         .resource_map()
-        .match_pattern(request.path())
+        .match_pattern(request.match_info().as_str())
         .unwrap_or_else(|| NO_ROUTE.to_owned());
     let span = tracing::info_span!("request", request_id = id.0);
 

@@ -126,6 +126,25 @@ async fn each_class_has_its_own_limit_and_probes_have_none() {
     }
 }
 
+/// Prevents a questionnaire from being counted as something cheaper because of how its path is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_to_write_a_path_counts_as_the_same() {
+    let application = TestApplication::start(&[LOCAL]).await;
+    let body = json!({"orcamento_min": 1, "orcamento_max": 2, "uso_principal": "lazer"});
+    for path in [
+        "/recommend",
+        "/api/recommend",
+        "/%72ecommend",
+        "/api/recommen%64",
+        "/recommend?a=b",
+    ] {
+        let answer = application.post(path, &body).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.header("ratelimit").starts_with("\"recommend\""), "{path}");
+    }
+    application.post("/%72%65commend", &body).await.problem(429);
+}
+
 /// Prevents all clients of a proxy from being counted as one, and a client from being counted as whom it likes.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_header_counts_only_behind_a_proxy() {
