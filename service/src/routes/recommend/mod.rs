@@ -51,7 +51,7 @@ pub(super) async fn recommend(
 }
 
 /// The body as JSON, when it says that it is.
-fn parse(request: &HttpRequest, body: &[u8]) -> Result<Value, ApiError> {
+pub(super) fn parse(request: &HttpRequest, body: &[u8]) -> Result<Value, ApiError> {
     let declared = request
         .headers()
         .get(CONTENT_TYPE)

@@ -1,0 +1,1 @@
+//! A dealer's stock over HTTP.
