@@ -183,7 +183,7 @@ async fn a_full_server_keeps_the_old_stock() {
     };
     let refused = state.commit(change, &full).await;
     assert!(
-        matches!(&refused, Err(StateError::Refused(reason)) if reason.contains("OOM")),
+        matches!(&refused, Err(StateError::Full(reason)) if reason.contains("OOM")),
         "{refused:?}"
     );
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "0"]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
-use redis::AsyncCommands;
+use redis::{AsyncCommands, Script};
 
 use super::{RedisState, damaged, head_of};
 use crate::{
@@ -14,6 +14,10 @@ use crate::{
     },
     stock::rows,
 };
+
+/// What belongs together of one dealership, read in one step, as for the whole stock.
+const SNAPSHOT: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed_at'), \
+     redis.call('HGET', KEYS[2], ARGV[1]), redis.call('HGET', KEYS[3], ARGV[1]), redis.call('HGETALL', KEYS[4])}";
 
 impl RedisState {
     async fn epoch(&self) -> Result<String, StateError> {
@@ -26,17 +30,16 @@ impl RedisState {
         let epoch = self.epoch().await?;
         type Marks = BTreeMap<String, i64>;
         type Snapshot = ((Option<u64>, Option<i64>), Option<String>, Option<String>, Marks);
-        // One transaction, as for the whole stock: version, record and pointer belong to one moment.
-        let mut snapshot = redis::pipe();
-        snapshot
-            .atomic()
-            .hmget(self.keys.catalog(&epoch), &["counter", "changed_at"])
-            .hget(self.keys.dealerships(&epoch), id)
-            .hget(self.keys.stock(&epoch), id)
-            .hgetall(format!("{}{id}", self.keys.sold_prefix(&epoch)));
+        let script = Script::new(SNAPSHOT);
+        let mut invocation = script.key(self.keys.catalog(&epoch));
+        invocation
+            .key(self.keys.dealerships(&epoch))
+            .key(self.keys.stock(&epoch))
+            .key(format!("{}{id}", self.keys.sold_prefix(&epoch)))
+            .arg(id);
         let mut connection = self.manager.clone();
         let (fields, record, pointer, marks): Snapshot =
-            self.bounded(snapshot.query_async(&mut connection)).await?;
+            self.bounded(invocation.invoke_async(&mut connection)).await?;
         let head = head_of(epoch.clone(), fields).ok_or(StateError::NotOpen)?;
         let stock = match (record, pointer) {
             (None, _) => None,
