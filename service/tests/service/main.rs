@@ -10,6 +10,8 @@
 mod harness;
 
 mod cars;
+mod dealer_access;
+mod dealer_stock;
 mod dealerships;
 mod edge;
 mod follow;
