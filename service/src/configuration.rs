@@ -12,7 +12,10 @@ use std::{
 
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::state::connection::{ConnectionSettings, Secret, UrlSource};
+use crate::{
+    cors::AllowedOrigins,
+    state::connection::{ConnectionSettings, Secret, UrlSource},
+};
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "FACILIAUTO_";
@@ -62,6 +65,16 @@ struct Arguments {
     /// Threads that serve requests [default: one for each processor].
     #[arg(long, global = true, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
+    /// Who counts how often an address asks [default: redis where a Redis is set, otherwise local].
+    #[arg(long, global = true, value_name = "WHO")]
+    limits: Option<Limits>,
+    /// Proxies of our own that append to X-Forwarded-For; 0 = the header is ignored.
+    #[arg(long, global = true, value_name = "COUNT", default_value_t = 0,
+          value_parser = clap::value_parser!(u8).range(0..=16))]
+    trusted_hops: u8,
+    /// Origins whose pages may call the API from a browser, separated by commas: https://HOST,https://HOST:PORT.
+    #[arg(long, global = true, value_name = "ORIGINS")]
+    cors_origins: Option<AllowedOrigins>,
     /// Where `import` writes its report, one line of JSON.
     #[arg(long, global = true, value_name = "FILE")]
     report_file: Option<PathBuf>,
@@ -117,6 +130,17 @@ pub enum Command {
     Healthcheck,
 }
 
+/// Who counts how often an address asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Limits {
+    /// Nobody: every request is let through.
+    Off,
+    /// Each process for itself.
+    Local,
+    /// All replicas together, in Redis.
+    Redis,
+}
+
 /// Where imported stock comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImportSource {
@@ -149,6 +173,12 @@ pub struct Settings {
     pub readiness_delay: Duration,
     /// Threads that serve requests.
     pub workers: usize,
+    /// Who counts how often an address asks; [`Limits::Redis`] only where there is one.
+    pub limits: Limits,
+    /// How many proxies of our own append to `X-Forwarded-For`; 0 = the header is ignored.
+    pub trusted_hops: usize,
+    /// Origins whose pages may call the API from a browser.
+    pub cors_origins: AllowedOrigins,
     /// Where `import` reports.
     pub report_file: Option<PathBuf>,
     /// Variables that begin like ours and mean nothing: a warning, never an error, because Kubernetes
@@ -203,6 +233,9 @@ impl Settings {
             drain_seconds,
             readiness_delay_seconds,
             workers,
+            limits,
+            trusted_hops,
+            cors_origins,
             report_file,
             command,
         } = typed;
@@ -222,6 +255,14 @@ impl Settings {
             }),
             (None, Some(_)) => return Err("--redis-password-file needs --redis-url or --redis-url-file"),
             (None, None) => None,
+        };
+        let limits = match (limits, &redis) {
+            (Some(Limits::Redis), None) => {
+                return Err("--limits redis needs --redis-url or --redis-url-file");
+            }
+            (Some(limits), _) => limits,
+            (None, Some(_)) => Limits::Redis,
+            (None, None) => Limits::Local,
         };
         let command = match command {
             None => Command::Serve,
@@ -248,6 +289,9 @@ impl Settings {
             drain: Duration::from_secs(drain_seconds),
             readiness_delay: Duration::from_secs(readiness_delay_seconds),
             workers: workers.map_or_else(processors, usize::from),
+            limits,
+            trusted_hops: usize::from(trusted_hops),
+            cors_origins: cors_origins.unwrap_or_default(),
             report_file,
             unknown_variables,
         })
@@ -332,6 +376,9 @@ mod tests {
             drain: Duration::from_secs(10),
             readiness_delay: Duration::ZERO,
             workers: std::thread::available_parallelism().unwrap().get(),
+            limits: Limits::Local,
+            trusted_hops: 0,
+            cors_origins: AllowedOrigins::default(),
             report_file: None,
             unknown_variables: vec![],
         };
@@ -353,6 +400,12 @@ mod tests {
             ("FACILIAUTO_DRAIN_SECONDS", "11"),
             ("FACILIAUTO_READINESS_DELAY_SECONDS", "12"),
             ("FACILIAUTO_WORKERS", "13"),
+            ("FACILIAUTO_LIMITS", "off"),
+            ("FACILIAUTO_TRUSTED_HOPS", "14"),
+            (
+                "FACILIAUTO_CORS_ORIGINS",
+                "https://loja.example,http://localhost:5173",
+            ),
             ("FACILIAUTO_REPORT_FILE", "/dev/termination-log"),
             ("PATH", "/bin"),
         ];
@@ -370,6 +423,9 @@ mod tests {
             drain: Duration::from_secs(11),
             readiness_delay: Duration::from_secs(12),
             workers: 13,
+            limits: Limits::Off,
+            trusted_hops: 14,
+            cors_origins: "https://loja.example,http://localhost:5173".parse().unwrap(),
             report_file: Some("/dev/termination-log".into()),
             unknown_variables: vec![],
         };
@@ -391,6 +447,18 @@ mod tests {
             assert_eq!(settings.listen.port(), 2, "{line:?}");
             assert_eq!(settings.command, Command::Healthcheck);
         }
+    }
+
+    /// Prevents replicas from counting each for itself when nothing is said.
+    #[test]
+    fn limits_are_shared_where_there_is_a_redis() {
+        let limits = |arguments: &[&str]| parse(arguments, &[]).unwrap().limits;
+        assert_eq!(limits(&[]), Limits::Local);
+        assert_eq!(limits(&["--redis-url", "redis://a"]), Limits::Redis);
+        assert_eq!(
+            limits(&["--redis-url", "redis://a", "--limits", "local"]),
+            Limits::Local
+        );
     }
 
     /// Prevents the links that Kubernetes adds beside a Service called `faciliauto` from stopping the program.
@@ -431,6 +499,10 @@ mod tests {
             ),
             (&["--key-prefix", "a*"], "--key-prefix"),
             (&["--workers", "0"], "--workers"),
+            (&["--limits", "redis"], "--limits"),
+            (&["--limits", "some"], "--limits"),
+            (&["--trusted-hops", "17"], "--trusted-hops"),
+            (&["--cors-origins", "https://a.example/,b"], "--cors-origins"),
             (&["--log-level", "loud"], "--log-level"),
         ] {
             let message = parse(line, &[]).expect_err("refused").to_string();

@@ -1,5 +1,5 @@
-//! What happens to every request, whatever its route: an id, a line in the log, counters, headers, one form
-//! of error, a bound in time, and a panic that stays within its request.
+//! What happens to every request, whatever its route: an id, a line in the log, counters, headers, limits, one
+//! form of error, a bound in time, and a panic that stays within its request.
 //!
 //! ```text
 //!   envelope ▶ Compress ▶ deadline ▶ containment ▶ router
@@ -19,7 +19,7 @@ use actix_web::{
         Method,
         header::{
             CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
-            X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+            X_CONTENT_TYPE_OPTIONS, X_FORWARDED_FOR, X_FRAME_OPTIONS,
         },
     },
     middleware::Next,
@@ -28,7 +28,14 @@ use actix_web::{
 use futures::FutureExt;
 use tracing::Instrument;
 
-use crate::{error::ApiError, metrics::Metrics, random, startup::Shared};
+use crate::{
+    cors,
+    error::ApiError,
+    limits::{self, Class, client_address::Client, gcra::Decision},
+    metrics::Metrics,
+    random,
+    startup::Shared,
+};
 
 /// Label of requests for no route of ours, so that a scan of made-up paths is one series.
 const NO_ROUTE: &str = "unmatched";
@@ -92,7 +99,21 @@ pub(crate) async fn envelope(
         .unwrap_or_else(|| NO_ROUTE.to_owned());
     let span = tracing::info_span!("request", request_id = id.0);
 
-    let (status, answer) = match next.call(request).instrument(span).await {
+    let origin = shared.cors_origins.of(request.headers());
+    let limited = limit(&shared, &route, &request, origin.is_some()).await;
+    let outcome = match limited {
+        Some((_, decision)) if !decision.allowed => Ok(request.error_response(ApiError::TooManyRequests {
+            retry_after_seconds: decision.retry_after_seconds(),
+        })),
+        _ if origin.is_some() && cors::is_preflight(request.method(), request.headers()) => {
+            Ok(request.into_response(preflight()))
+        }
+        _ => {
+            let answer = next.call(request).instrument(span).await;
+            answer.map(ServiceResponse::map_into_boxed_body)
+        }
+    };
+    let (status, answer) = match outcome {
         Ok(response) => {
             let response = as_problem(response, &id);
             (response.status(), Ok(response))
@@ -114,27 +135,66 @@ pub(crate) async fn envelope(
         "request answered"
     );
 
+    let add_headers = |headers: &mut HeaderMap| {
+        add_headers(headers, &id);
+        shared.cors_origins.add_headers(headers, origin.as_ref());
+        if let Some((class, decision)) = &limited {
+            limits::add_headers(headers, *class, decision);
+        }
+    };
     match answer {
         Ok(mut response) => {
-            add_headers(response.headers_mut(), &id);
+            add_headers(response.headers_mut());
             Ok(response)
         }
         // The request went down with the error: what is left is to hand the server a finished answer.
         Err(mut response) => {
-            add_headers(response.headers_mut(), &id);
+            add_headers(response.headers_mut());
             Err(InternalError::from_response("answered with a problem", response).into())
         }
     }
 }
 
+/// Counts the request against the limit of its class, where there is one.
+///
+/// A preflight of an allowed origin is not counted: the page did not ask for it, and it costs what a refusal does.
+async fn limit(
+    shared: &Shared,
+    route: &str,
+    request: &ServiceRequest,
+    of_allowed_origin: bool,
+) -> Option<(Class, Decision)> {
+    let decider = shared.limits.as_ref()?;
+    let class = Class::of(route)?;
+    if of_allowed_origin && cors::is_preflight(request.method(), request.headers()) {
+        return None;
+    }
+    let peer = request.peer_addr().map(|address| address.ip());
+    let forwarded_for = request
+        .headers()
+        .get_all(X_FORWARDED_FOR)
+        .map(HeaderValue::as_bytes);
+    let client = Client::of(peer, forwarded_for, shared.trusted_hops);
+    let decision = decider.decide(class, client).await;
+    if !decision.allowed {
+        shared.metrics.limited(class);
+    }
+    Some((class, decision))
+}
+
+fn preflight() -> HttpResponse {
+    let mut answer = HttpResponse::NoContent();
+    for header in cors::PREFLIGHT {
+        answer.append_header(header);
+    }
+    answer.finish()
+}
+
 /// Gives every refusal the one form, whoever made it, with the request's id.
-fn as_problem<Body: MessageBody + 'static>(
-    response: ServiceResponse<Body>,
-    id: &RequestId,
-) -> ServiceResponse<BoxBody> {
+fn as_problem(response: ServiceResponse<BoxBody>, id: &RequestId) -> ServiceResponse<BoxBody> {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
-        return response.map_into_boxed_body();
+        return response;
     }
     let error = match response.response().error() {
         Some(error) => ApiError::of_error(error),

@@ -85,6 +85,11 @@ pub enum ApiError {
     WritesHeldBack,
     /// The store has no room.
     StoreFull,
+    /// The address has asked more often than it may.
+    TooManyRequests {
+        /// When it may ask again.
+        retry_after_seconds: u64,
+    },
     /// Our own mistake.
     Internal,
 }
@@ -267,6 +272,12 @@ impl ApiError {
                 "Sem espaço",
                 "Não há espaço para gravar. O que havia antes continua valendo.",
             ),
+            Self::TooManyRequests { .. } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-requests",
+                "Pedidos demais",
+                "Este endereço de rede fez pedidos demais; veja em Retry-After quando tentar de novo.",
+            ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
@@ -359,6 +370,9 @@ impl ApiError {
             }
             Self::Unauthorized => {
                 response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"faciliauto\""));
+            }
+            Self::TooManyRequests { retry_after_seconds } => {
+                response.insert_header((RETRY_AFTER, *retry_after_seconds));
             }
             _ => {}
         }

@@ -82,6 +82,9 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(gate.run(|| ()).await, Err(ApiError::Busy));
+        let answer = ApiError::Busy.response(None);
+        let retry_after = answer.headers().get("retry-after").map(|value| value.as_bytes());
+        assert_eq!((answer.status().as_u16(), retry_after), (503, Some(&b"1"[..])));
         release.send(()).unwrap();
         assert_eq!(running.await.unwrap(), Ok(true));
         for request in waiting {

@@ -17,7 +17,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{catalogue::Showroom, clock::Clock, response_cache::Miss};
+use crate::{catalogue::Showroom, clock::Clock, limits::Class, response_cache::Miss};
 
 /// `Content-Type` of [`render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -70,6 +70,16 @@ struct ImportLabels {
     result: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ClassLabels {
+    class: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DeciderLabels {
+    decider: &'static str,
+}
+
 /// What became of a stock that the store announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportResult {
@@ -107,6 +117,8 @@ pub struct Metrics {
     cache_hits: Counter,
     cache_misses: Family<MissLabels, Counter>,
     stock_imports: Family<ImportLabels, Counter>,
+    rate_limited: Family<ClassLabels, Counter>,
+    rate_limit_decisions: Family<DeciderLabels, Counter>,
 }
 
 impl Metrics {
@@ -123,6 +135,8 @@ impl Metrics {
             cache_hits: Counter::default(),
             cache_misses: Family::default(),
             stock_imports: Family::default(),
+            rate_limited: Family::default(),
+            rate_limit_decisions: Family::default(),
         };
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
         registry.register_with_unit(
@@ -178,6 +192,16 @@ impl Metrics {
             metrics.stock_imports.clone(),
         );
         registry.register(
+            "rate_limited",
+            "Requests refused because their address asked too often",
+            metrics.rate_limited.clone(),
+        );
+        registry.register(
+            "rate_limit_decisions",
+            "Requests counted against a limit, by who decided: a replica alone, or all through Redis",
+            metrics.rate_limit_decisions.clone(),
+        );
+        registry.register(
             "build",
             "The program",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
@@ -188,6 +212,16 @@ impl Metrics {
             metrics.stock_imports.get_or_create_owned(&ImportLabels {
                 result: result.word(),
             });
+        }
+        for decider in ["local", "redis"] {
+            metrics
+                .rate_limit_decisions
+                .get_or_create_owned(&DeciderLabels { decider });
+        }
+        for class in Class::ALL {
+            metrics
+                .rate_limited
+                .get_or_create_owned(&ClassLabels { class: class.word() });
         }
         metrics
     }
@@ -216,6 +250,20 @@ impl Metrics {
                 route,
                 status,
             })
+            .inc();
+    }
+
+    /// Counts a request that was refused because its address asked too often.
+    pub(crate) fn limited(&self, class: Class) {
+        self.rate_limited
+            .get_or_create_owned(&ClassLabels { class: class.word() })
+            .inc();
+    }
+
+    /// Counts a decision about a limit, by a word for who made it.
+    pub(crate) fn limit_decided(&self, decider: &'static str) {
+        self.rate_limit_decisions
+            .get_or_create_owned(&DeciderLabels { decider })
             .inc();
     }
 

@@ -27,12 +27,14 @@ use crate::{
     access::AdminTokens,
     catalogue::Showroom,
     clock::Clock,
-    configuration::Settings,
+    configuration::{Limits, Settings},
+    cors::AllowedOrigins,
     desk::Desk,
     edge,
     error::ApiError,
     follow::Follower,
     gate::Gate,
+    limits::{Decider, local::LocalDecider, redis::RedisDecider},
     metrics::{self, Metrics},
     response_cache::ResponseCache,
     routes,
@@ -72,6 +74,11 @@ pub(crate) struct Shared {
     /// Whether other replicas read the same store.
     pub(crate) store_is_shared: bool,
     pub(crate) longest_request: Duration,
+    /// Decides how often an address may ask; `None` = as often as it likes.
+    pub(crate) limits: Option<Arc<dyn Decider>>,
+    /// Proxies of our own in front of this process.
+    pub(crate) trusted_hops: usize,
+    pub(crate) cors_origins: AllowedOrigins,
 }
 
 #[cfg(test)]
@@ -92,6 +99,9 @@ impl Shared {
             stopping: Arc::default(),
             store_is_shared: false,
             longest_request: LONGEST_REQUEST,
+            limits: None,
+            trusted_hops: 0,
+            cors_origins: AllowedOrigins::default(),
         }
     }
 }
@@ -223,6 +233,9 @@ impl Application {
             }
         }));
 
+        let limits = decider(&settings, &metrics)
+            .await
+            .context("failed to start the rate limits")?;
         let shared = web::Data::new(Shared {
             showroom,
             tables,
@@ -233,6 +246,9 @@ impl Application {
             stopping: Arc::new(AtomicBool::new(false)),
             store_is_shared: shared_store,
             longest_request: LONGEST_REQUEST,
+            limits,
+            trusted_hops: settings.trusted_hops,
+            cors_origins: settings.cors_origins.clone(),
         });
         Ok(Self {
             api,
@@ -296,6 +312,17 @@ impl Application {
         metrics_page.abort();
         Ok(())
     }
+}
+
+/// Who decides how often an address may ask, as set.
+async fn decider(settings: &Settings, metrics: &Metrics) -> io::Result<Option<Arc<dyn Decider>>> {
+    Ok(match (settings.limits, &settings.redis) {
+        (Limits::Off, _) => None,
+        (Limits::Redis, Some(connection)) => Some(Arc::new(
+            RedisDecider::start(connection.clone(), metrics.clone()).await?,
+        )),
+        (Limits::Local | Limits::Redis, _) => Some(Arc::new(LocalDecider::new(metrics.clone()))),
+    })
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -362,7 +389,9 @@ fn serve_api(listener: TcpListener, settings: &Settings, shared: web::Data<Share
         .tcp_nodelay(true)
         .disable_signals()
         .shutdown_timeout(settings.drain.as_secs());
-    Ok(server.listen_auto_h2c(listener)?.run())
+    // HTTP/1.1 only: to tell HTTP/2 without TLS apart, actix waits for the first bytes of a connection without any
+    // bound, so that a client that sends nothing would keep its place for ever.
+    Ok(server.listen(listener)?.run())
 }
 
 fn serve_metrics(listener: TcpListener, registry: Arc<Registry>) -> io::Result<Server> {

@@ -10,6 +10,7 @@
 mod harness;
 
 mod cars;
+mod cors;
 mod dealer_access;
 mod dealer_stock;
 mod dealerships;
@@ -18,6 +19,8 @@ mod follow;
 mod health;
 mod import;
 mod import_killed;
+mod limits;
+mod limits_script;
 mod metrics;
 mod outage;
 mod places;
@@ -26,5 +29,6 @@ mod recommend;
 mod redis_state;
 mod response_cache;
 mod shutdown;
+mod slow_clients;
 mod state;
 mod stats;

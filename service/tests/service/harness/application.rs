@@ -91,6 +91,8 @@ impl TestApplication {
             ("FACILIAUTO_LISTEN", "127.0.0.1:0"),
             ("FACILIAUTO_METRICS_LISTEN", "127.0.0.1:0"),
             ("FACILIAUTO_WORKERS", "2"),
+            // Tests ask faster than a person; those of the limits switch them on.
+            ("FACILIAUTO_LIMITS", "off"),
         ];
         let environment = free
             .iter()
