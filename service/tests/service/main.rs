@@ -18,6 +18,7 @@ mod import;
 mod import_killed;
 mod metrics;
 mod outage;
+mod page;
 mod places;
 mod problems;
 mod recommend;
