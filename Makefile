@@ -16,7 +16,7 @@ down: ## Take everything down again
 
 run: ## Serve the API alone on port 8000: sample stock, state in memory
 	@cargo build --quiet -p faciliauto-service
-	@echo 'http://localhost:8000 — try, in another terminal:'
+	@echo 'http://localhost:8000 — a browser shows the page for buyers; or try, in another terminal:'
 	@echo "  curl -s localhost:8000/recommend --json '{\"orcamento_min\": 50000, \"orcamento_max\": 90000, \"uso_principal\": \"familia\"}'"
 	@cargo run --quiet -p faciliauto-service
 

@@ -72,6 +72,16 @@ class Browser:
     def scripts(self, run: bool) -> None:
         self.command("Emulation.setScriptExecutionDisabled", value=not run)
 
+    def network(self, reachable: bool) -> None:
+        self.command("Network.enable")
+        self.command(
+            "Network.emulateNetworkConditions",
+            offline=not reachable,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
+
     def picture(self, name: str) -> None:
         """The whole page, also what is below the window."""
         size = self.command("Page.getLayoutMetrics")["cssContentSize"]

@@ -190,6 +190,20 @@ class Journey(unittest.TestCase):
         browser.until("the contradiction is shown", lambda: [e.text for e in browser.all(".error")] == [contradiction])
         self.assertEqual(browser.complaints(), [])
 
+    def test_a_service_that_cannot_be_reached_is_said_to_be(self) -> None:
+        """Prevents a buyer from waiting for an answer that does not come."""
+        browser = self.browser
+        browser.network(reachable=False)
+        self.addCleanup(browser.network, reachable=True)
+        self.ask("50000", "90000")
+        browser.refused()
+        self.assertIn("Não foi possível falar com o serviço", browser.text("#summary"))
+        self.assertEqual(browser.text("#status"), "")
+        browser.network(reachable=True)
+        browser.one("#orcamento_max").send_keys(Keys.ENTER)
+        browser.answered()
+        self.assertFalse(browser.one("#summary").is_displayed())
+
     def test_a_phone_shows_everything_without_scrolling_sideways(self) -> None:
         """Prevents a page that is cut off on a phone, or whose targets a thumb misses."""
         browser = self.browser

@@ -17,7 +17,7 @@ const CRITERIA = {
   preco: "preço",
 };
 
-// What is paid each month, and what owning costs whoever pays at once.
+// The parts of what is paid each month.
 const PAID = [
   ["financing_monthly", "Parcela do financiamento"],
   ["fuel_monthly", "Combustível ou energia"],
@@ -26,6 +26,8 @@ const PAID = [
   ["ipva_monthly", "IPVA"],
   ["licensing_monthly", "Licenciamento"],
 ];
+
+const UNREACHABLE = "Não foi possível falar com o serviço. Verifique a conexão e tente de novo.";
 
 const form = document.getElementById("form");
 const summary = document.getElementById("summary");
@@ -185,7 +187,7 @@ function showProblem(problem) {
     });
     list.append(make("li", {}, link));
   }
-  const head = errors.length > 0 ? `Corrija ${count(errors.length, "resposta", "respostas")}:` : problem.detail;
+  const head = errors.length > 0 ? `Corrija ${count(errors.length, "resposta", "respostas")}:` : (problem.detail ?? UNREACHABLE);
   const id = errors.length === 0 && problem.request_id ? make("p", { class: "small" }, `Número do pedido: ${problem.request_id}`) : null;
   summary.replaceChildren(make("p", {}, head), ...(errors.length > 0 ? [list] : []), ...(id ? [id] : []));
   summary.hidden = false;
@@ -209,10 +211,10 @@ function bars(contributions, longest) {
       bar.append(part);
     }
     const shown = make("span", { class: "points" }, oneDecimal(points));
-    shown.title = `de ${oneDecimal(points + missed)} possíveis`;
-    list.append(
-      make("li", {}, make("span", { class: "label" }, CRITERIA[criterion] ?? criterion), bar, shown, make("span", { class: "fact" }, fact)),
-    );
+    // The bar says it to those who see it.
+    const possible = make("span", { class: "unseen" }, ` de ${oneDecimal(points + missed)} pontos possíveis: `);
+    const label = make("span", { class: "label" }, CRITERIA[criterion] ?? criterion);
+    list.append(make("li", {}, label, bar, shown, possible, make("span", { class: "fact" }, fact)));
   }
   const sum = make("p", { class: "sum" }, "Soma dos pontos = compatibilidade", make("span", { class: "points" }, oneDecimal(tenths / 10)));
   return [list, sum];
@@ -276,7 +278,7 @@ function card(recommendation, index, asked, longest) {
     ...(car.cor ? [car.cor.toLowerCase()] : []),
   ];
   const distance = recommendation.distance_km;
-  const away = distance === undefined ? "" : `, a ${whole(distance)} km de você`;
+  const away = distance === undefined ? "" : `, a ${distance === 0 ? "menos de 1" : whole(distance)} km de você`;
   const article = make(
     "article",
     { class: "car", "aria-labelledby": id },
@@ -288,11 +290,11 @@ function card(recommendation, index, asked, longest) {
         {},
         heading,
         make("p", { class: "price" }, price(car.preco)),
-        make("p", { class: "facts" }, facts.join(" · ")),
-        make("p", { class: "seller" }, `${car.dealership_name}, ${car.dealership_city}/${car.dealership_state}${away}`),
       ),
       make("p", { class: "match" }, make("strong", {}, `${oneDecimal(recommendation.match_percentage)}%`), "compatível"),
     ),
+    make("p", { class: "facts" }, facts.join(" · ")),
+    make("p", { class: "seller" }, `${car.dealership_name}, ${car.dealership_city}/${car.dealership_state}${away}`),
   );
   const add = (element) => element && article.append(element);
   add(picture(car));
@@ -319,7 +321,7 @@ function card(recommendation, index, asked, longest) {
     const link = make("a", { class: "whatsapp", href: recommendation.whatsapp_url, target: "_blank", rel: "noopener noreferrer" });
     link.append("Falar com a loja no WhatsApp");
     link.setAttribute("aria-describedby", id);
-    add(make("p", {}, link));
+    add(make("p", { class: "contact" }, link));
   }
   return article;
 }
@@ -402,27 +404,22 @@ async function ask(event) {
   } catch (error) {
     if (asking !== mine) return;
     console.error(error);
-    showProblem({ detail: "Não foi possível falar com o serviço. Verifique a conexão e tente de novo." });
+    showProblem({});
   }
 }
 
-/** Brands of the stock of now, when the part of the form that has them is first opened. */
+/** Brands of the stock of now, when a part of the form that has them is first opened. */
 async function loadBrands() {
   const groups = [...form.querySelectorAll("[data-brands]")];
-  try {
-    const response = await fetch("brands", { headers: { Accept: "application/json" } });
-    if (!response.ok) return;
-    const brands = await response.json();
-    for (const group of groups) {
-      const choices = brands.map((brand) =>
-        make("label", { class: "choice" }, make("input", { type: "checkbox", name: group.dataset.group, value: brand }), make("span", {}, brand)),
-      );
-      group.querySelector(".choices").replaceChildren(...choices);
-      group.hidden = brands.length === 0;
-    }
-  } catch (error) {
-    // The rest of the form does without.
-    console.error(error);
+  const response = await fetch("brands", { headers: { Accept: "application/json" } });
+  if (!response.ok) throw new Error(`brands: ${response.status}`);
+  const brands = await response.json();
+  for (const group of groups) {
+    const choices = brands.map((brand) =>
+      make("label", { class: "choice" }, make("input", { type: "checkbox", name: group.dataset.group, value: brand }), make("span", {}, brand)),
+    );
+    group.querySelector(".choices").replaceChildren(...choices);
+    group.hidden = brands.length === 0;
   }
 }
 
@@ -440,11 +437,10 @@ form.addEventListener("input", ({ target }) => {
 });
 for (const slider of form.querySelectorAll("input[type=range]")) showLevel(slider);
 
-let brandsAsked = false;
+let brands = null;
 for (const group of form.querySelectorAll("[data-brands]")) {
   group.closest("details").addEventListener("toggle", () => {
-    if (brandsAsked) return;
-    brandsAsked = true;
-    loadBrands();
+    // The rest of the form does without; whoever opens it again asks again.
+    brands ??= loadBrands().catch(() => (brands = null));
   });
 }

@@ -12,8 +12,8 @@ use std::sync::LazyLock;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{
-        Accept, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EntityTag, Header, IfNoneMatch,
-        VARY,
+        Accept, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EntityTag, Header, HeaderValue,
+        IfNoneMatch, Quality as Wish, VARY,
     },
     web,
 };
@@ -45,37 +45,42 @@ const BANNER: &str = "<p class=\"banner\" role=\"note\" id=\"sample\"><strong>Am
 
 /// A file that the page loads.
 struct Asset {
-    stem: &'static str,
+    /// `page-0123456789abcdef.css`
+    name: String,
     extension: &'static str,
     kind: &'static str,
     content: &'static str,
 }
 
-const STYLE: Asset = Asset {
-    stem: "page",
-    extension: "css",
-    kind: "text/css; charset=utf-8",
-    content: include_str!("../../assets/page.css"),
-};
-
-const SCRIPT: Asset = Asset {
-    stem: "page",
-    extension: "js",
-    kind: "text/javascript; charset=utf-8",
-    content: include_str!("../../assets/page.js"),
-};
+static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(
+        "css",
+        "text/css; charset=utf-8",
+        include_str!("../../assets/page.css"),
+    )
+});
+static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(
+        "js",
+        "text/javascript; charset=utf-8",
+        include_str!("../../assets/page.js"),
+    )
+});
 
 impl Asset {
-    /// `page-0123456789abcdef.css`
-    fn name(&self) -> String {
-        format!("{}-{}.{}", self.stem, digest(self.content), self.extension)
+    fn new(extension: &'static str, kind: &'static str, content: &'static str) -> Self {
+        Self {
+            name: format!("page-{}.{extension}", digest(content)),
+            extension,
+            kind,
+            content,
+        }
     }
 
     /// Whether a name is one that this file has, or had in another version of the program.
     fn is_named(&self, name: &str) -> bool {
         let hash = name
-            .strip_prefix(self.stem)
-            .and_then(|rest| rest.strip_prefix('-'))
+            .strip_prefix("page-")
             .and_then(|rest| rest.strip_suffix(self.extension))
             .and_then(|rest| rest.strip_suffix('.'));
         hash.is_some_and(|hash| {
@@ -94,8 +99,8 @@ impl Page {
     fn new(banner: &str) -> Self {
         let html = include_str!("../../assets/page.html")
             .replace(BANNER_PLACE, banner)
-            .replace("{{style}}", &STYLE.name())
-            .replace("{{script}}", &SCRIPT.name())
+            .replace("{{style}}", &STYLE.name)
+            .replace("{{script}}", &SCRIPT.name)
             .replace("{{states}}", &states())
             .replace("{{priorities}}", &priorities())
             .replace(
@@ -197,7 +202,7 @@ fn prefers_html(accept: &Accept) -> bool {
             // The most exact range decides, also when it says no.
             .max_by_key(|(exactness, quality)| (*exactness, *quality))
             .map(|(exactness, quality)| (quality, exactness))
-            .filter(|(quality, _)| *quality > actix_web::http::header::Quality::ZERO)
+            .filter(|(quality, _)| *quality > Wish::ZERO)
     };
     wish("text", "html") > wish("application", "json")
 }
@@ -208,7 +213,7 @@ pub(super) async fn show(request: HttpRequest, shared: web::Data<Shared>) -> Htt
         let mut response = root::show().await;
         response
             .headers_mut()
-            .insert(VARY, actix_web::http::header::HeaderValue::from_static("accept"));
+            .insert(VARY, HeaderValue::from_static("accept"));
         return response;
     }
     let sample = shared.showroom.served().is_some_and(|served| served.sample);
@@ -240,11 +245,11 @@ pub(super) async fn show(request: HttpRequest, shared: web::Data<Shared>) -> Htt
 /// While a new version takes over, a page of one replica may ask another for its files: whoever has another
 /// version gives that, and nobody keeps it.
 pub(super) async fn asset(name: web::Path<String>) -> Result<HttpResponse, ApiError> {
-    let asset = [STYLE, SCRIPT]
+    let asset = [&STYLE, &SCRIPT]
         .into_iter()
         .find(|asset| asset.is_named(&name))
         .ok_or(ApiError::RouteNotFound)?;
-    let caching = if asset.name() == *name {
+    let caching = if asset.name == *name {
         NEVER_CHANGES
     } else {
         "no-store"
@@ -344,7 +349,7 @@ mod tests {
     /// Prevents a path from being read as a name.
     #[test]
     fn only_our_own_names_are_assets() {
-        assert!(STYLE.is_named(&STYLE.name()));
+        assert!(STYLE.is_named(&STYLE.name));
         assert!(STYLE.is_named("page-0123456789abcdef.css"));
         for name in [
             "page.css",
