@@ -429,6 +429,7 @@ function showLevel(slider) {
 }
 
 form.addEventListener("submit", ask);
+form.querySelector("[type=submit]").disabled = false;
 form.addEventListener("input", ({ target }) => {
   if (target.type === "range") showLevel(target);
   const group = target.closest("[data-group]");
