@@ -10,6 +10,7 @@ mod dealer;
 mod dealerships;
 mod fuel_price;
 mod health;
+mod page;
 mod query;
 mod recommend;
 mod root;
@@ -70,7 +71,8 @@ impl Endpoint {
 
 /// All that is served to everybody.
 pub const ENDPOINTS: &[Endpoint] = &[
-    Endpoint::get("/", || web::to(root::show)),
+    Endpoint::get("/", || web::to(page::show)),
+    Endpoint::get("/assets/{name}", || web::to(page::asset)),
     Endpoint::get("/health", || web::to(health::show)),
     Endpoint::get(LIVENESS, || web::to(health::live)),
     Endpoint::get(READINESS, || web::to(health::ready)),

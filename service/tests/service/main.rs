@@ -23,6 +23,7 @@ mod limits;
 mod limits_script;
 mod metrics;
 mod outage;
+mod page;
 mod places;
 mod problems;
 mod recommend;
