@@ -16,11 +16,11 @@ down: ## Take everything down again
 
 run: ## Serve the API alone on port 8000: sample stock, state in memory
 	@cargo build --quiet -p faciliauto-service
-	@echo 'http://localhost:8000 — try, in another terminal:'
+	@echo 'http://localhost:8000 — a browser shows the page for buyers; or try, in another terminal:'
 	@echo "  curl -s localhost:8000/recommend --json '{\"orcamento_min\": 50000, \"orcamento_max\": 90000, \"uso_principal\": \"familia\"}'"
 	@cargo run --quiet -p faciliauto-service
 
-.PHONY: test test-fast test-cluster test-tools lint format
+.PHONY: test test-fast test-cluster test-tools test-page lint format
 test: test-fast test-tools test-cluster ## Everything that must hold before a change lands
 
 test-fast: lint ## Formatting, lints, unit and integration tests; no cluster
@@ -36,6 +36,9 @@ format: ## Put the formatting right
 
 test-tools: ## The tools under hack/, with a cluster of their own where none is up
 	$(PYTHON) -W ignore::ResourceWarning -m unittest discover --start-directory hack/cluster/tests --top-level-directory hack/cluster
+
+test-page: ## The buyers' page in a headless Chromium, which is installed where it is missing
+	@$(PYTHON) hack/page_test
 
 test-cluster: ## Tests on a real cluster, brought up when none is given
 	$(PYTHON) hack/system test

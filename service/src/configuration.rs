@@ -48,6 +48,9 @@ struct Arguments {
     /// What every key and channel in Redis begins with.
     #[arg(long, global = true, value_name = "PREFIX", default_value = "faciliauto", value_parser = key_prefix)]
     key_prefix: String,
+    /// A file with tokens of administrators, one a line; without it nobody is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    admin_token_file: Option<PathBuf>,
     /// The least severe lines that are logged.
     #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
     log_level: LogLevel,
@@ -160,6 +163,8 @@ pub struct Settings {
     pub metrics_listen: SocketAddr,
     /// Where state is kept; `None` = in memory, for as long as the process lives.
     pub redis: Option<ConnectionSettings>,
+    /// Where the administrators' tokens are; `None` = nobody is one.
+    pub admin_token_file: Option<PathBuf>,
     /// The least severe lines that are logged.
     pub log_level: LogLevel,
     /// How long requests in flight may take once the process is told to stop.
@@ -223,6 +228,7 @@ impl Settings {
             redis_url_file,
             redis_password_file,
             key_prefix,
+            admin_token_file,
             log_level,
             drain_seconds,
             readiness_delay_seconds,
@@ -278,6 +284,7 @@ impl Settings {
             listen,
             metrics_listen,
             redis,
+            admin_token_file,
             log_level,
             drain: Duration::from_secs(drain_seconds),
             readiness_delay: Duration::from_secs(readiness_delay_seconds),
@@ -364,6 +371,7 @@ mod tests {
             listen: "0.0.0.0:8000".parse().unwrap(),
             metrics_listen: "0.0.0.0:9090".parse().unwrap(),
             redis: None,
+            admin_token_file: None,
             log_level: LogLevel::Info,
             drain: Duration::from_secs(10),
             readiness_delay: Duration::ZERO,
@@ -387,6 +395,7 @@ mod tests {
             ("FACILIAUTO_REDIS_URL", "redis://api@shop-redis:6379"),
             ("FACILIAUTO_REDIS_PASSWORD_FILE", "/etc/faciliauto/redis/password"),
             ("FACILIAUTO_KEY_PREFIX", "shops:shop"),
+            ("FACILIAUTO_ADMIN_TOKEN_FILE", "/etc/faciliauto/admin/tokens"),
             ("FACILIAUTO_LOG_LEVEL", "debug"),
             ("FACILIAUTO_DRAIN_SECONDS", "11"),
             ("FACILIAUTO_READINESS_DELAY_SECONDS", "12"),
@@ -409,6 +418,7 @@ mod tests {
                 password_file: Some("/etc/faciliauto/redis/password".into()),
                 key_prefix: "shops:shop".to_owned(),
             }),
+            admin_token_file: Some("/etc/faciliauto/admin/tokens".into()),
             log_level: LogLevel::Debug,
             drain: Duration::from_secs(11),
             readiness_delay: Duration::from_secs(12),

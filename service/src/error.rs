@@ -9,12 +9,12 @@ use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
     http::{
         StatusCode,
-        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
 use serde::Serialize;
 
-use crate::fields::FieldError;
+use crate::{fields::FieldError, state::StateError};
 
 /// Why a request was not answered as asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub enum ApiError {
     /// The path exists, but not for this method.
     MethodNotAllowed {
         /// What the path does answer, as the header says it.
-        allow: &'static str,
+        allow: String,
     },
     /// No encoding of the answer suits the client.
     NotAcceptable,
@@ -62,6 +62,29 @@ pub enum ApiError {
     },
     /// All processors are taken.
     Busy,
+    /// There is no token, or nobody's.
+    Unauthorized,
+    /// The token is known and not enough for this.
+    Forbidden,
+    /// Rows of a stock have mistakes: the first hundred are listed, all are counted.
+    InvalidRows {
+        /// Row, field and mistake.
+        errors: Vec<FieldError>,
+        /// How many there are.
+        total: usize,
+    },
+    /// The stock is not the one that the writer saw.
+    EtagMismatch,
+    /// Others changed the stock again and again meanwhile.
+    StockMoved,
+    /// The store does not answer, or cannot now.
+    StoreUnavailable,
+    /// The store has no generation to write into.
+    StoreNotOpen,
+    /// A restore holds all writes back.
+    WritesHeldBack,
+    /// The store has no room.
+    StoreFull,
     /// The address has asked more often than it may.
     TooManyRequests {
         /// When it may ask again.
@@ -190,6 +213,65 @@ impl ApiError {
                 "Serviço ocupado",
                 "Há pedidos demais neste momento. Tente de novo em instantes.",
             ),
+            Self::InvalidRows { total, .. } => {
+                let detail = format!(
+                    "O estoque não foi gravado: erros encontrados: {total}; errors traz os primeiros 100."
+                );
+                return Row {
+                    status: StatusCode::UNPROCESSABLE_ENTITY,
+                    kind: "invalid-rows",
+                    title: "Estoque com erros",
+                    detail,
+                };
+            }
+            Self::Unauthorized => (
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "Acesso não identificado",
+                "Envie um token válido no cabeçalho Authorization: Bearer.",
+            ),
+            Self::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "Acesso negado",
+                "Este token não dá acesso a este endereço.",
+            ),
+            Self::EtagMismatch => (
+                StatusCode::PRECONDITION_FAILED,
+                "etag-mismatch",
+                "O estoque mudou",
+                "O estoque não é mais o que o If-Match indica. Leia-o de novo antes de gravar.",
+            ),
+            Self::StockMoved => (
+                StatusCode::CONFLICT,
+                "stock-moved",
+                "Gravações demais ao mesmo tempo",
+                "Outras gravações chegaram antes repetidas vezes; nada foi gravado. Tente de novo.",
+            ),
+            Self::StoreUnavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store-unavailable",
+                "Gravação indisponível",
+                "O armazenamento não respondeu, e não se sabe se o pedido foi gravado. Tente de novo em instantes.",
+            ),
+            Self::StoreNotOpen => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store-not-open",
+                "Gravação indisponível",
+                "O armazenamento ainda não foi iniciado. Nada foi gravado.",
+            ),
+            Self::WritesHeldBack => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "writes-held-back",
+                "Gravação suspensa",
+                "Uma restauração está em curso. Nada foi gravado; tente de novo em instantes.",
+            ),
+            Self::StoreFull => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "store-full",
+                "Sem espaço",
+                "Não há espaço para gravar. O que havia antes continua valendo.",
+            ),
             Self::TooManyRequests { .. } => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "too-many-requests",
@@ -249,8 +331,14 @@ impl ApiError {
             detail,
         } = self.row();
         let errors = match self {
-            Self::Contradiction(errors) | Self::InvalidFields(errors) => errors.as_slice(),
+            Self::Contradiction(errors) | Self::InvalidFields(errors) | Self::InvalidRows { errors, .. } => {
+                errors.as_slice()
+            }
             _ => &[],
+        };
+        let error_count = match self {
+            Self::InvalidRows { total, .. } => Some(*total),
+            _ => None,
         };
         let body = Problem {
             kind: format!("{TYPE_PREFIX}{kind}"),
@@ -258,6 +346,7 @@ impl ApiError {
             status: status.as_u16(),
             detail: &detail,
             errors,
+            error_count,
             request_id,
         };
         let mut response = HttpResponseBuilder::new(status);
@@ -265,11 +354,22 @@ impl ApiError {
         response.insert_header((CACHE_CONTROL, "no-store"));
         match self {
             Self::MethodNotAllowed { allow } => {
-                response.insert_header((ALLOW, *allow));
+                response.insert_header((ALLOW, allow.as_str()));
             }
             // One second is longer than a recommendation or a reload takes, and short for a person.
-            Self::NoCatalogue | Self::NotReady { .. } | Self::Busy => {
+            Self::NoCatalogue
+            | Self::NotReady { .. }
+            | Self::Busy
+            | Self::StoreUnavailable
+            | Self::StoreNotOpen => {
                 response.insert_header((RETRY_AFTER, "1"));
+            }
+            // A restore takes seconds to minutes.
+            Self::WritesHeldBack => {
+                response.insert_header((RETRY_AFTER, "10"));
+            }
+            Self::Unauthorized => {
+                response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"faciliauto\""));
             }
             Self::TooManyRequests { retry_after_seconds } => {
                 response.insert_header((RETRY_AFTER, *retry_after_seconds));
@@ -281,7 +381,7 @@ impl ApiError {
     }
 }
 
-/// RFC 9457, with our two members beside its own.
+/// RFC 9457, with our members beside its own.
 #[derive(Serialize)]
 struct Problem<'a> {
     #[serde(rename = "type")]
@@ -291,8 +391,28 @@ struct Problem<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    /// Mistakes in all, where errors lists only the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_count: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
+}
+
+/// What a store did not do, as requests tell it. The reason is for the log.
+impl From<StateError> for ApiError {
+    fn from(error: StateError) -> Self {
+        tracing::warn!(%error, "the store did not do as asked");
+        match error {
+            StateError::Moved | StateError::AlreadyOpen => Self::StockMoved,
+            StateError::Fenced { .. } => Self::WritesHeldBack,
+            StateError::Full(_) => Self::StoreFull,
+            StateError::NotOpen => Self::StoreNotOpen,
+            StateError::Reach(_)
+            | StateError::Refused(_)
+            | StateError::Commit { .. }
+            | StateError::Damaged { .. } => Self::StoreUnavailable,
+        }
+    }
 }
 
 impl fmt::Display for ApiError {

@@ -10,11 +10,13 @@
 //! Routes know nothing of Redis; `state` knows nothing of HTTP; one table in [`error`] says how HTTP tells
 //! what went wrong.
 
+mod access;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod configuration;
 pub mod cors;
+mod desk;
 mod edge;
 pub mod error;
 pub mod fields;
@@ -29,4 +31,5 @@ pub mod signals;
 pub mod startup;
 pub mod state;
 pub mod stock;
+mod store;
 pub mod telemetry;

@@ -24,10 +24,12 @@ use prometheus_client::registry::Registry;
 use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{
+    access::AdminTokens,
     catalogue::Showroom,
     clock::Clock,
     configuration::{Limits, Settings},
     cors::AllowedOrigins,
+    desk::Desk,
     edge,
     error::ApiError,
     follow::Follower,
@@ -43,6 +45,7 @@ use crate::{
         redis::{Patience, RedisState},
     },
     stock::{self, StockFile},
+    store::Store,
 };
 
 /// Load balancers keep idle connections for 60 s: one that we close first is an error to their client.
@@ -64,6 +67,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) gate: Gate,
     pub(crate) responses: Arc<ResponseCache>,
+    /// Where dealers hand their stock in.
+    pub(crate) desk: Desk,
     /// Set once the process is told to stop; `/readyz` says so.
     pub(crate) stopping: Arc<AtomicBool>,
     /// Whether other replicas read the same store.
@@ -80,12 +85,17 @@ pub(crate) struct Shared {
 impl Shared {
     /// For tests of what does not depend on stock.
     pub(crate) fn without_catalogue(workers: usize) -> Self {
+        let showroom = Arc::<Showroom>::default();
+        let tables = Arc::new(Tables::bundled().unwrap());
+        let clock = Clock::system();
+        let store = Arc::new(Store::new(Arc::new(MemoryState::new(clock.clone()))));
         Self {
-            showroom: Arc::default(),
-            tables: Arc::new(Tables::bundled().unwrap()),
+            showroom: Arc::clone(&showroom),
+            tables: Arc::clone(&tables),
             metrics: Metrics::register(&mut Registry::default()),
             gate: Gate::new(workers),
             responses: Arc::default(),
+            desk: Desk::new(store, Arc::default(), clock, showroom, tables),
             stopping: Arc::default(),
             store_is_shared: false,
             longest_request: LONGEST_REQUEST,
@@ -130,6 +140,7 @@ fn enter(connection: &ConnectionSettings, secrets: &Secrets) -> anyhow::Result<(
 /// Follows the store, by a new connection whenever the files with its secrets change.
 async fn follow_with_current_secrets(
     mut follower: Follower,
+    store: Arc<Store>,
     connection: ConnectionSettings,
     mut secrets: Secrets,
     mut listening: Background,
@@ -146,6 +157,7 @@ async fn follow_with_current_secrets(
         match entered {
             Ok((now, (state, listens))) => {
                 tracing::info!("the store's secrets have changed: connecting anew");
+                store.switch(Arc::clone(&state));
                 follower.switch(state);
                 drop(std::mem::replace(&mut listening, listens));
                 secrets = now;
@@ -182,6 +194,25 @@ impl Application {
             }
             None => Arc::new(sample_in_memory(&tables, &clock).await?),
         };
+        let store = Arc::new(Store::new(Arc::clone(&state)));
+        let admins = match &settings.admin_token_file {
+            None => Arc::default(),
+            Some(path) => {
+                let admins = AdminTokens::read(path)
+                    .with_context(|| format!("failed to read the admin tokens from {}", path.display()))?;
+                let admins = Arc::new(admins);
+                let current = Arc::clone(&admins).keep_current(path.clone());
+                background.0.push(tokio::spawn(current));
+                admins
+            }
+        };
+        let desk = Desk::new(
+            Arc::clone(&store),
+            admins,
+            clock.clone(),
+            Arc::clone(&showroom),
+            Arc::clone(&tables),
+        );
         let mut follower = Follower::new(
             state,
             Arc::clone(&showroom),
@@ -196,7 +227,7 @@ impl Application {
         background.0.push(tokio::spawn(async move {
             match entered {
                 Some((connection, secrets, listening)) => {
-                    follow_with_current_secrets(follower, connection, secrets, listening).await;
+                    follow_with_current_secrets(follower, store, connection, secrets, listening).await;
                 }
                 None => follower.run().await,
             }
@@ -211,6 +242,7 @@ impl Application {
             metrics,
             gate: Gate::new(settings.workers),
             responses: Arc::default(),
+            desk,
             stopping: Arc::new(AtomicBool::new(false)),
             store_is_shared: shared_store,
             longest_request: LONGEST_REQUEST,
@@ -318,6 +350,7 @@ async fn sample_in_memory(tables: &Tables, clock: &Clock) -> anyhow::Result<Memo
         basis: Basis::Unopened,
         put: stock::by_dealership(file.stock),
         remove: Vec::new(),
+        marks: Vec::new(),
     };
     state.commit(change, &|_| {}).await?;
     Ok(state)

@@ -17,6 +17,7 @@ use crate::{
 };
 
 pub mod rows;
+pub mod upload;
 
 /// The stock that the product shows when it has none: invented, and marked so in every row.
 pub const SAMPLE: &str = include_str!("../data/sample-stock.json");

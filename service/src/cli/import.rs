@@ -211,6 +211,7 @@ fn change(
             basis: Basis::Unopened,
             put,
             remove: Vec::new(),
+            marks: Vec::new(),
         });
     };
     let basis = Basis::Version(stored.head.version.clone());
@@ -220,7 +221,7 @@ fn change(
         .dealers
         .into_iter()
         .filter(|dealer| !is_put(&dealer.dealership.id))
-        .partition(|dealer| real && is_sample(dealer));
+        .partition(|dealer| real && dealer.is_sample());
     // The file's rows first, so that a mistake is named by its row in the file.
     let mut whole = StockFile {
         stock: file.map(|file| file.stock.clone()).unwrap_or_default(),
@@ -237,11 +238,8 @@ fn change(
         basis,
         put,
         remove: gone.into_iter().map(|dealer| dealer.dealership.id).collect(),
+        marks: Vec::new(),
     })
-}
-
-fn is_sample(dealer: &DealerStock) -> bool {
-    !dealer.cars.is_empty() && dealer.cars.iter().all(|car| car.sample)
 }
 
 /// Written in place: what Kubernetes mounts for it can be neither replaced nor renamed.

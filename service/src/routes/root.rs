@@ -1,4 +1,4 @@
-//! `GET /`: what answers here.
+//! `GET /` to programs: what answers here. To browsers it is the buyers' page.
 
 use actix_web::HttpResponse;
 use serde_json::json;

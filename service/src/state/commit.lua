@@ -2,10 +2,13 @@
 --
 -- KEYS  1 generation  2 fence  3 catalog (hash: counter, changed_at)
 --       4 dealerships (hash: id -> record)  5 stock (hash: id -> "version chunks digest cars")
+--       6 tokens (hash: id -> SHA-256 of the dealership's token)
 -- ARGV  1 "open" or "change"  2 epoch  3 counter that the change was decided on (empty for "open")
 --       4 channel  5 prefix of chunk keys  6 milliseconds that superseded chunks are kept
---       7 number of dealerships to put, then for each: id, record, version, chunks, digest, cars
+--       7 prefix of the keys that hold when cars were marked sold (hash of a dealership: car -> ms)
+--       8 number of dealerships to put, then for each: id, record, version, chunks, digest, cars
 --       then the number of dealerships to remove, then their ids
+--       then the number of marks, then for each: dealership, car, "sold" or "on-sale"
 --
 -- Chunks are keys made from a prefix and the version, so they are not in KEYS: a superseded version is only
 -- known in here. All of them lie under the prefix of the access list; a cluster of several nodes is not
@@ -14,9 +17,11 @@
 -- Answers {"ok", counter, changed_at} or {refusal, detail}.
 
 local generation, fence, catalog, dealerships, stock = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local tokens = KEYS[6]
 local mode, epoch, basis, channel, chunk_prefix, kept = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local sold_prefix = ARGV[7]
 
-local position = 6
+local position = 7
 local function next_argument()
   position = position + 1
   return ARGV[position]
@@ -64,6 +69,10 @@ for _ = 1, tonumber(next_argument()) do
 end
 local removals = {}
 for _ = 1, tonumber(next_argument()) do removals[#removals + 1] = next_argument() end
+local marks = {}
+for _ = 1, tonumber(next_argument()) do
+  marks[#marks + 1] = {dealership = next_argument(), car = next_argument(), mark = next_argument()}
+end
 
 -- 4. Writes, and nothing but writes from here on. The first is one that a full server refuses, so that
 -- "no room" comes before anything is changed; a script that has begun to write is let through.
@@ -83,12 +92,22 @@ for _, id in ipairs(removals) do
   supersede(id)
   redis.call('HDEL', stock, id)
   redis.call('HDEL', dealerships, id)
+  -- Whoever gets the id later must not be met by the token or the marks of who had it before.
+  redis.call('HDEL', tokens, id)
+  redis.call('DEL', sold_prefix .. id)
 end
 for _, put in ipairs(puts) do
   supersede(put.id)
   for index = 0, put.chunks - 1 do redis.call('PERSIST', chunk_key(put.id, put.version, index)) end
   redis.call('HSET', dealerships, put.id, put.record)
   redis.call('HSET', stock, put.id, table.concat({put.version, put.chunks, put.digest, put.cars}, ' '))
+end
+for _, mark in ipairs(marks) do
+  if mark.mark == 'sold' then
+    redis.call('HSET', sold_prefix .. mark.dealership, mark.car, now)
+  else
+    redis.call('HDEL', sold_prefix .. mark.dealership, mark.car)
+  end
 end
 if mode == 'open' then redis.call('SET', generation, epoch) end
 redis.call('PUBLISH', channel, epoch .. '.' .. counter)

@@ -6,12 +6,16 @@ use std::{
 };
 
 use futures::future::{BoxFuture, FutureExt, ready};
+use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::{
     Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, apply,
+    dealers::{SoldMark, TokenDigest},
 };
 use crate::{clock::Clock, random};
+
+mod dealers;
 
 /// The adapter that keeps everything in memory.
 #[derive(Debug)]
@@ -25,6 +29,9 @@ pub struct MemoryState {
 struct Content {
     head: Head,
     dealers: BTreeMap<String, DealerStock>,
+    tokens: BTreeMap<String, TokenDigest>,
+    /// When cars were marked sold, by dealership and car.
+    sold: BTreeMap<String, BTreeMap<String, Timestamp>>,
 }
 
 impl MemoryState {
@@ -39,7 +46,12 @@ impl MemoryState {
     }
 
     fn commit_now(&self, change: Change) -> Result<Head, StateError> {
-        let Change { basis, put, remove } = change;
+        let Change {
+            basis,
+            put,
+            remove,
+            marks,
+        } = change;
         // A panic elsewhere leaves the content whole: it is replaced in one assignment.
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
         let (version, mut dealers) = match (basis, content.as_ref()) {
@@ -61,13 +73,37 @@ impl MemoryState {
             (Basis::Version(_), _) => return Err(StateError::Moved),
         };
         apply(&mut dealers, put, &remove);
+        let now = self.clock.now();
         let head = Head {
             version,
-            changed_at: self.clock.now(),
+            changed_at: now,
         };
+        let (mut tokens, mut sold) = content
+            .take()
+            .map(|content| (content.tokens, content.sold))
+            .unwrap_or_default();
+        for id in &remove {
+            tokens.remove(id);
+            sold.remove(id);
+        }
+        for SoldMark {
+            dealership,
+            car,
+            sold: is_sold,
+        } in marks
+        {
+            let of_dealership = sold.entry(dealership).or_default();
+            if is_sold {
+                of_dealership.insert(car, now);
+            } else {
+                of_dealership.remove(&car);
+            }
+        }
         *content = Some(Content {
             head: head.clone(),
             dealers,
+            tokens,
+            sold,
         });
         drop(content);
         self.announced.notify_one();

@@ -17,7 +17,10 @@ use faciliauto_engine::stock::{Car, Dealership, Stock};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
+use self::dealers::{Dealers, SoldMark};
+
 pub mod connection;
+pub mod dealers;
 pub mod memory;
 pub mod redis;
 
@@ -52,6 +55,14 @@ pub struct DealerStock {
     pub dealership: Dealership,
     /// Its cars.
     pub cars: Vec<Car>,
+}
+
+impl DealerStock {
+    /// Whether it has cars, and all of them are invented: such a dealership goes with the first real stock.
+    #[must_use]
+    pub fn is_sample(&self) -> bool {
+        !self.cars.is_empty() && self.cars.iter().all(|car| car.sample)
+    }
 }
 
 /// All stock of a store at one moment.
@@ -92,8 +103,10 @@ pub struct Change {
     pub basis: Basis,
     /// Dealerships whose record and whole stock are replaced or added.
     pub put: Vec<DealerStock>,
-    /// Ids of dealerships that go, with their stock.
+    /// Ids of dealerships that go, with their stock, their token and their marks.
     pub remove: Vec<String>,
+    /// Cars that are marked sold, or no longer.
+    pub marks: Vec<SoldMark>,
 }
 
 /// How far a commit has come.
@@ -113,9 +126,15 @@ pub enum StateError {
     /// It does not answer, or answers that it cannot yet.
     #[error("failed to reach the store: {0}")]
     Reach(String),
-    /// It answered that it will not: wrong password, no permission, no room.
+    /// It answered that it will not: wrong password, no permission.
     #[error("the store refused: {0}")]
     Refused(String),
+    /// It has no room; what it holds stays as it was.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// It has no generation, or the version of its stock is missing.
+    #[error("the store is not open")]
+    NotOpen,
     /// It is open already, and the change was to open it.
     #[error("the store is open already")]
     AlreadyOpen,
@@ -147,7 +166,7 @@ pub enum StateError {
 }
 
 /// The port. Futures are boxed so that servers hold either adapter behind one type.
-pub trait State: Send + Sync {
+pub trait State: Dealers + Send + Sync {
     /// Which stock there is; `None` when the store is not open or its version is missing.
     fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StateError>>;
 

@@ -7,11 +7,13 @@
 //! | `<epoch>:catalog` | hash | `counter` and `changed_at` in ms: the catalogue version |
 //! | `<epoch>:dealerships` | hash | id → record, JSON |
 //! | `<epoch>:stock` | hash | id → `version chunks digest cars` |
+//! | `<epoch>:tokens` | hash | id → SHA-256 of the dealership's token, in hexadecimal |
+//! | `<epoch>:sold:<id>` | hash | car → when it was marked sold, in ms |
 //! | `<epoch>:stock:<id>:<version>:<n>` | string | a piece of the dealer's rows, JSON lines in one zstd frame |
 //!
 //! Channel `changes` carries the new catalogue version. Durable keys have no time to live. A piece has one
 //! until its commit, and gets one again when it is superseded, so that a reader in mid-read finishes and
-//! an import that died leaves nothing. Every durable write is [`COMMIT`].
+//! an import that died leaves nothing. Every durable write is a script: [`COMMIT`], or [`TOKEN`] for a token.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -30,8 +32,18 @@ use tokio::{sync::Notify, time::timeout};
 use super::{Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock};
 use crate::{random, stock::rows};
 
-/// The one script that makes anything durable.
+mod dealers;
+
+/// The script that makes stock durable.
 const COMMIT: &str = include_str!("commit.lua");
+
+/// The script that makes or revokes the token of a dealership.
+const TOKEN: &str = include_str!("token.lua");
+
+/// What belongs together, read in one step. A transaction would do, but a full server refuses to queue even
+/// reads for one, and a full store must still be served from.
+const SNAPSHOT: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed_at'), \
+     redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[3])}";
 
 /// Small enough that no command holds the server up, large enough that a dealer is one or two pieces.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -76,6 +88,7 @@ pub struct RedisState {
     keys: Keys,
     patience: Patience,
     commit: Script,
+    token: Script,
     announced: Arc<Notify>,
 }
 
@@ -103,6 +116,7 @@ impl RedisState {
             },
             patience,
             commit: Script::new(COMMIT),
+            token: Script::new(TOKEN),
             announced: Arc::new(Notify::new()),
         })
     }
@@ -162,18 +176,17 @@ impl RedisState {
         let Some(epoch) = epoch.filter(|epoch| !epoch.is_empty()) else {
             return Ok(None);
         };
-        // One transaction: version, records and pointers belong to one moment. The pieces that the
-        // pointers name stay for an hour even when they are superseded while being read.
+        // One script: version, records and pointers belong to one moment. The pieces that the pointers name
+        // stay for an hour even when they are superseded while being read.
         type Texts = BTreeMap<String, String>;
         type Snapshot = ((Option<u64>, Option<i64>), Texts, Texts);
-        let mut snapshot = redis::pipe();
-        snapshot
-            .atomic()
-            .hmget(self.keys.catalog(&epoch), &["counter", "changed_at"])
-            .hgetall(self.keys.dealerships(&epoch))
-            .hgetall(self.keys.stock(&epoch));
+        let script = Script::new(SNAPSHOT);
+        let mut invocation = script.key(self.keys.catalog(&epoch));
+        invocation
+            .key(self.keys.dealerships(&epoch))
+            .key(self.keys.stock(&epoch));
         let (fields, records, pointers): Snapshot =
-            self.bounded(snapshot.query_async(&mut connection)).await?;
+            self.bounded(invocation.invoke_async(&mut connection)).await?;
         let Some(head) = head_of(epoch.clone(), fields) else {
             return Ok(None);
         };
@@ -273,7 +286,12 @@ impl RedisState {
         change: Change,
         progress: &(dyn Fn(Progress<'_>) + Send + Sync),
     ) -> Result<Head, StateError> {
-        let Change { basis, put, remove } = change;
+        let Change {
+            basis,
+            put,
+            remove,
+            marks,
+        } = change;
         let (mode, epoch, counter) = match basis {
             Basis::Unopened => ("open", random::hexadecimal(8), String::new()),
             Basis::Version(CatalogVersion { epoch, counter }) => ("change", epoch, counter.to_string()),
@@ -289,12 +307,14 @@ impl RedisState {
             .key(self.keys.catalog(&epoch))
             .key(self.keys.dealerships(&epoch))
             .key(self.keys.stock(&epoch))
+            .key(self.keys.tokens(&epoch))
             .arg(mode)
             .arg(&epoch)
             .arg(counter)
             .arg(self.keys.channel())
             .arg(self.keys.chunk_prefix(&epoch))
             .arg(SUPERSEDED.as_millis() as u64)
+            .arg(self.keys.sold_prefix(&epoch))
             .arg(put.len());
         for (dealer, pointer) in put.iter().zip(&pointers) {
             invocation
@@ -308,6 +328,13 @@ impl RedisState {
         invocation.arg(remove.len());
         for id in &remove {
             invocation.arg(id);
+        }
+        invocation.arg(marks.len());
+        for mark in &marks {
+            invocation
+                .arg(&mark.dealership)
+                .arg(&mark.car)
+                .arg(if mark.sold { "sold" } else { "on-sale" });
         }
         let mut connection = self.manager.clone();
         let answer: Vec<String> = self.bounded(invocation.invoke_async(&mut connection)).await?;
@@ -377,6 +404,14 @@ impl Keys {
 
     fn stock(&self, epoch: &str) -> String {
         format!("{}:{epoch}:stock", self.prefix)
+    }
+
+    fn tokens(&self, epoch: &str) -> String {
+        format!("{}:{epoch}:tokens", self.prefix)
+    }
+
+    fn sold_prefix(&self, epoch: &str) -> String {
+        format!("{}:{epoch}:sold:", self.prefix)
     }
 
     fn chunk_prefix(&self, epoch: &str) -> String {
@@ -450,6 +485,9 @@ fn failure(error: RedisError) -> StateError {
         Some(detail) => format!("{error} ({detail})"),
         None => error.to_string(),
     };
+    if error.code() == Some("OOM") {
+        return StateError::Full(text);
+    }
     match error.kind() {
         ErrorKind::Io
         | ErrorKind::Parse

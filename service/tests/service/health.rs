@@ -44,7 +44,10 @@ async fn every_endpoint_answers_at_both_of_its_paths() {
         } else {
             &cars[0]["dealership_id"]
         };
-        let path = endpoint.path.replace("{id}", id.as_str().expect("an id"));
+        let path = endpoint
+            .path
+            .replace("{id}", id.as_str().expect("an id"))
+            .replace("{name}", "page-0123456789abcdef.css");
         for path in [path.clone(), format!("/api{path}")] {
             let answer = match endpoint.method {
                 "GET" => application.get(&path).await,

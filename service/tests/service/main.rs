@@ -11,6 +11,8 @@ mod harness;
 
 mod cars;
 mod cors;
+mod dealer_access;
+mod dealer_stock;
 mod dealerships;
 mod edge;
 mod follow;
@@ -21,6 +23,7 @@ mod limits;
 mod limits_script;
 mod metrics;
 mod outage;
+mod page;
 mod places;
 mod problems;
 mod recommend;

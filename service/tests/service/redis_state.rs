@@ -83,6 +83,7 @@ async fn a_piece_that_is_missing_or_altered_refuses_the_commit() {
             basis: Basis::Version(version.clone()),
             put: vec![dealer("a", 9)],
             remove: vec![],
+            marks: Vec::new(),
         };
         let refused = state.commit(change, &harmed).await;
         assert!(
@@ -178,10 +179,11 @@ async fn a_full_server_keeps_the_old_stock() {
         basis: Basis::Version(version.clone()),
         put: vec![dealer("a", 9)],
         remove: vec![],
+        marks: Vec::new(),
     };
     let refused = state.commit(change, &full).await;
     assert!(
-        matches!(&refused, Err(StateError::Refused(reason)) if reason.contains("OOM")),
+        matches!(&refused, Err(StateError::Full(reason)) if reason.contains("OOM")),
         "{refused:?}"
     );
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "0"]);

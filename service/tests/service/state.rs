@@ -1,12 +1,13 @@
 //! How a store behaves, whichever adapter it is.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use faciliauto_service::{
     clock::Clock,
     state::{
         Basis, CatalogVersion, Change, DealerStock, Head, State, StateError,
         connection::{ConnectionSettings, Secret, UrlSource},
+        dealers::{DealerView, SoldMark, TokenDigest},
         memory::MemoryState,
         redis::{Patience, RedisState},
     },
@@ -33,7 +34,29 @@ pub(crate) async fn commit(
     remove: &[&str],
 ) -> Result<Head, StateError> {
     let remove = remove.iter().map(|id| (*id).to_owned()).collect();
-    state.commit(Change { basis, put, remove }, &|_| {}).await
+    let marks = Vec::new();
+    let change = Change {
+        basis,
+        put,
+        remove,
+        marks,
+    };
+    state.commit(change, &|_| {}).await
+}
+
+async fn mark(state: &dyn State, head: Head, put: DealerStock, marks: &[(&str, bool)]) -> Head {
+    let marks = marks.iter().map(|(car, sold)| SoldMark {
+        dealership: put.dealership.id.clone(),
+        car: (*car).to_owned(),
+        sold: *sold,
+    });
+    let change = Change {
+        basis: Basis::Version(head.version),
+        marks: marks.collect(),
+        put: vec![put],
+        remove: vec![],
+    };
+    state.commit(change, &|_| {}).await.unwrap()
 }
 
 async fn dealers(state: &dyn State) -> Vec<DealerStock> {
@@ -83,6 +106,13 @@ on_both! {
     changes_are_announced;
     /// Prevents two writers at once from both being told that they succeeded.
     of_two_changes_at_once_one_wins;
+    /// Prevents a dealer's view from differing from the whole stock, and a store that nobody opened from
+    /// looking like one without that dealer.
+    one_dealer_is_seen_as_in_the_whole_stock;
+    /// Prevents a revoked token, or one of a dealership that is gone, from opening anything.
+    tokens_are_kept_replaced_and_revoked;
+    /// Prevents a sale from being forgotten, or from outliving its dealership.
+    sold_marks_come_and_go;
 }
 
 async fn a_store_is_closed_until_it_is_opened(state: Arc<dyn State>) {
@@ -215,4 +245,71 @@ async fn of_two_changes_at_once_one_wins(state: Arc<dyn State>) {
         .collect();
     assert_eq!(won.len(), 1, "{won:?}");
     assert_eq!(dealers(&*state).await, [dealer("a", won[0])]);
+}
+
+async fn one_dealer_is_seen_as_in_the_whole_stock(state: Arc<dyn State>) {
+    let closed = state.dealer("a").await;
+    assert!(matches!(closed, Err(StateError::NotOpen)), "{closed:?}");
+    let head = commit(
+        &*state,
+        Basis::Unopened,
+        vec![dealer("a", 3), dealer("b", 0)],
+        &[],
+    )
+    .await
+    .unwrap();
+    for (id, stock) in [
+        ("a", Some(dealer("a", 3))),
+        ("b", Some(dealer("b", 0))),
+        ("c", None),
+    ] {
+        let view = state.dealer(id).await.unwrap();
+        assert_eq!((view.head, view.stock), (head.clone(), stock), "{id}");
+        assert_eq!(view.sold, BTreeMap::new());
+    }
+}
+
+async fn tokens_are_kept_replaced_and_revoked(state: Arc<dyn State>) {
+    let (one, two) = (TokenDigest::of("one"), TokenDigest::of("two"));
+    let closed = state.set_dealer_token("a", Some(one)).await;
+    assert!(matches!(closed, Err(StateError::NotOpen)), "{closed:?}");
+    let head = commit(
+        &*state,
+        Basis::Unopened,
+        vec![dealer("a", 1), dealer("b", 1)],
+        &[],
+    )
+    .await
+    .unwrap();
+    assert!(!state.set_dealer_token("nobody", Some(one)).await.unwrap());
+    assert_eq!(state.dealer_token("nobody").await.unwrap(), None);
+    assert!(state.set_dealer_token("a", Some(one)).await.unwrap());
+    assert!(state.set_dealer_token("a", Some(two)).await.unwrap());
+    assert!(state.set_dealer_token("b", Some(one)).await.unwrap());
+    assert_eq!(state.dealer_token("a").await.unwrap(), Some(two));
+    let both = BTreeMap::from([("a".to_owned(), two), ("b".to_owned(), one)]);
+    assert_eq!(state.dealer_tokens().await.unwrap(), both);
+    assert!(state.set_dealer_token("b", None).await.unwrap());
+    assert_eq!(state.dealer_token("b").await.unwrap(), None);
+    commit(&*state, Basis::Version(head.version), vec![], &["a"])
+        .await
+        .unwrap();
+    assert_eq!(state.dealer_tokens().await.unwrap(), BTreeMap::new());
+}
+
+async fn sold_marks_come_and_go(state: Arc<dyn State>) {
+    let head = commit(&*state, Basis::Unopened, vec![dealer("a", 3)], &[])
+        .await
+        .unwrap();
+    let head = mark(&*state, head, dealer("a", 3), &[("a-0", true), ("a-1", true)]).await;
+    let marked = |view: DealerView| view.sold.into_keys().collect::<Vec<_>>();
+    assert_eq!(marked(state.dealer("a").await.unwrap()), ["a-0", "a-1"]);
+    let head = mark(&*state, head, dealer("a", 1), &[("a-0", false)]).await;
+    let view = state.dealer("a").await.unwrap();
+    assert!(view.sold.values().all(|at| *at <= head.changed_at));
+    assert_eq!(marked(view), ["a-1"], "also of a car that has left");
+    commit(&*state, Basis::Version(head.version), vec![], &["a"])
+        .await
+        .unwrap();
+    assert_eq!(state.dealer("a").await.unwrap().sold, BTreeMap::new());
 }

@@ -67,6 +67,10 @@ async fn lists_for_forms_are_sorted_and_complete() {
     }
     let models = application.get("/brands-models").await.ok();
     assert_eq!(keys(&models), keys(&stats["cars_by_brand"]));
+    for path in ["/categories", "/brands", "/brands-models"] {
+        let under = application.get(&format!("/api{path}")).await;
+        assert_eq!(under.ok(), application.get(path).await.ok(), "{path}");
+    }
     for models in models.as_object().expect("a map").values() {
         let models: Vec<&str> = models
             .as_array()

@@ -95,7 +95,7 @@ fn answered(body: Bytes) -> HttpResponse {
 }
 
 /// The body as JSON, when it says that it is.
-fn parse(request: &HttpRequest, body: &[u8]) -> Result<Value, ApiError> {
+pub(super) fn parse(request: &HttpRequest, body: &[u8]) -> Result<Value, ApiError> {
     let declared = request
         .headers()
         .get(CONTENT_TYPE)

@@ -1,0 +1,27 @@
+"""The buyers' page in a real browser: `python3 hack/page_test`.
+
+Builds the service, starts it on a free port with its sample stock, and goes through the page in a headless Chromium:
+by keyboard, on a phone's window, in both colour schemes, with and without scripts. Pictures of what was seen go into a
+new temporary folder, whose name is printed.
+"""
+
+from __future__ import annotations
+
+import sys
+import unittest
+
+import environment
+
+
+def main() -> int:
+    environment.enter()
+    # Only inside the environment is the driver's package there.
+    import journey
+
+    suite = unittest.defaultTestLoader.loadTestsFromModule(journey)
+    result = unittest.TextTestRunner(verbosity=2).run(suite)
+    return 0 if result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+//! What holders of tokens do with one dealership: its record, its token and, in [`stock`], its cars.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{AUTHORIZATION, CACHE_CONTROL},
+    web,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::recommend::parse;
+use crate::{
+    error::ApiError,
+    fields::{Findings, Warning},
+    random,
+    startup::Shared,
+    state::dealers::TokenDigest,
+    stock::{rows, upload::in_portuguese},
+};
+
+pub(super) mod stock;
+
+/// Bytes of randomness in a token.
+const TOKEN_BYTES: usize = 32;
+
+/// What tokens of dealers begin with, so that tools that look for lost secrets know one.
+const TOKEN_PREFIX: &str = "fad_";
+
+/// The digest of the token that came with a request; the token itself goes no further.
+fn bearer(request: &HttpRequest) -> Option<TokenDigest> {
+    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = header.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| TokenDigest::of(token))
+}
+
+/// Refuses whoever is no administrator.
+async fn let_admin(request: &HttpRequest, shared: &Shared) -> Result<(), ApiError> {
+    let state = shared.desk.store.current();
+    shared.desk.admins.let_admin(&*state, bearer(request)).await
+}
+
+/// Refuses whoever is neither this dealer nor an administrator.
+async fn let_dealer(request: &HttpRequest, shared: &Shared, id: &str) -> Result<(), ApiError> {
+    let state = shared.desk.store.current();
+    shared.desk.admins.let_dealer(&*state, bearer(request), id).await
+}
+
+#[derive(Serialize)]
+struct DealershipReceipt {
+    id: String,
+    created: bool,
+    catalog_version: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
+}
+
+/// `PUT /dealerships/{id}`
+pub(super) async fn put_dealership(
+    request: HttpRequest,
+    path: web::Path<String>,
+    body: web::Bytes,
+    shared: web::Data<Shared>,
+) -> Result<HttpResponse, ApiError> {
+    let_admin(&request, &shared).await?;
+    let id = path.into_inner();
+    let mut value = parse(&request, &body)?;
+    let mut findings = Findings::default();
+    if let Some(fields) = value.as_object_mut() {
+        let named = fields.insert("id".to_owned(), Value::String(id.clone()));
+        if named.is_some_and(|named| named != id.as_str()) {
+            findings.error("/id", "other_dealership", "deve ser o id deste endereço");
+        }
+    }
+    let dealership = rows::dealership(value, String::new(), &mut findings);
+    if let Some(dealership) = &dealership
+        && dealership.latitude.is_some() != dealership.longitude.is_some()
+    {
+        let (code, message) = in_portuguese("latitude", shared.desk.clock.today());
+        findings.error("/latitude", code, message);
+    }
+    let Some(dealership) = dealership.filter(|_| findings.error_count == 0) else {
+        return Err(ApiError::InvalidFields(findings.errors));
+    };
+    let (created, head) = shared.desk.put_dealership(dealership).await?;
+    let mut answer = if created {
+        HttpResponse::Created()
+    } else {
+        HttpResponse::Ok()
+    };
+    Ok(answer
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(DealershipReceipt {
+            id,
+            created,
+            catalog_version: head.version.to_string(),
+            warnings: findings.warnings,
+        }))
+}
+
+/// `POST /dealerships/{id}/token`: a new token in place of the one before.
+pub(super) async fn make_token(
+    request: HttpRequest,
+    path: web::Path<String>,
+    shared: web::Data<Shared>,
+) -> Result<HttpResponse, ApiError> {
+    let_admin(&request, &shared).await?;
+    let token = format!("{TOKEN_PREFIX}{}", random::hexadecimal(TOKEN_BYTES));
+    let id = path.into_inner();
+    shared.desk.set_token(&id, Some(TokenDigest::of(&token))).await?;
+    Ok(HttpResponse::Created()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(json!({"dealership_id": id, "token": token})))
+}
+
+/// `DELETE /dealerships/{id}/token`
+pub(super) async fn revoke_token(
+    request: HttpRequest,
+    path: web::Path<String>,
+    shared: web::Data<Shared>,
+) -> Result<HttpResponse, ApiError> {
+    let_admin(&request, &shared).await?;
+    shared.desk.set_token(&path, None).await?;
+    Ok(HttpResponse::NoContent()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .finish())
+}

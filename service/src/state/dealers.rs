@@ -1,0 +1,131 @@
+//! One dealership as the store knows it, and who may speak for it.
+//!
+//! A token is never kept: only its SHA-256, which is enough to recognise it and of no use to a reader.
+
+use std::{collections::BTreeMap, fmt};
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::{DealerStock, Head, StateError};
+
+/// The SHA-256 of a token.
+#[derive(Clone, Copy, Eq)]
+pub struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    /// Of a token as its holder sends it.
+    #[must_use]
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+
+    /// As stores keep it; `None` when the text is no digest.
+    #[must_use]
+    pub fn from_hexadecimal(text: &str) -> Option<Self> {
+        if text.len() != 64 || !text.is_ascii() {
+            return None;
+        }
+        let mut digest = [0; 32];
+        for (index, byte) in digest.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
+        }
+        Some(Self(digest))
+    }
+
+    /// 64 lower-case digits.
+    #[must_use]
+    pub fn to_hexadecimal(self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// In constant time: how long it takes says nothing about where two digests differ.
+impl PartialEq for TokenDigest {
+    fn eq(&self, other: &Self) -> bool {
+        let difference = self
+            .0
+            .iter()
+            .zip(&other.0)
+            .fold(0, |difference, (left, right)| difference | (left ^ right));
+        std::hint::black_box(difference) == 0
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TokenDigest(…)")
+    }
+}
+
+/// One dealership at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DealerView {
+    /// The version of the whole stock at that moment: what a change of this dealership is decided on.
+    pub head: Head,
+    /// Its record and cars; `None` when there is no such dealership.
+    pub stock: Option<DealerStock>,
+    /// When cars were marked sold, by their ids; also of cars that have left the stock since.
+    pub sold: BTreeMap<String, Timestamp>,
+}
+
+/// Says that a car was sold just now, by the clock of the store, or that it is on sale after all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SoldMark {
+    /// Whose car.
+    pub dealership: String,
+    /// Which.
+    pub car: String,
+    /// Sold, or no longer marked so.
+    pub sold: bool,
+}
+
+/// The part of the port that concerns single dealerships. All answer [`StateError::NotOpen`] for a store
+/// without a generation.
+pub trait Dealers {
+    /// A dealership with its stock, as at one moment.
+    fn dealer<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<DealerView, StateError>>;
+
+    /// The digest of a dealership's token; `None` when it has none, or there is no such dealership.
+    fn dealer_token<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<TokenDigest>, StateError>>;
+
+    /// The digests of all tokens, by dealership.
+    fn dealer_tokens(&self) -> BoxFuture<'_, Result<BTreeMap<String, TokenDigest>, StateError>>;
+
+    /// Gives a dealership a token in place of the one it had, or revokes it with `None`. False when there
+    /// is no such dealership.
+    fn set_dealer_token<'a>(
+        &'a self,
+        id: &'a str,
+        token: Option<TokenDigest>,
+    ) -> BoxFuture<'a, Result<bool, StateError>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prevents a digest from being kept in a form that is not recognised again, or a damaged one from being
+    /// taken for a token's.
+    #[test]
+    fn digests_come_back_as_they_were() {
+        let digest = TokenDigest::of("abc");
+        let text = digest.to_hexadecimal();
+        assert_eq!(
+            text,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(TokenDigest::from_hexadecimal(&text), Some(digest));
+        assert_ne!(digest, TokenDigest::of("abd"));
+        for damaged in [
+            "",
+            "ba78",
+            &text[1..],
+            &text.replace('b', "x"),
+            &format!("{text}0"),
+        ] {
+            assert_eq!(TokenDigest::from_hexadecimal(damaged), None, "{damaged}");
+        }
+    }
+}

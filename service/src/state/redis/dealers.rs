@@ -1,0 +1,125 @@
+//! Single dealerships in Redis.
+
+use std::collections::BTreeMap;
+
+use futures::future::{BoxFuture, FutureExt};
+use jiff::Timestamp;
+use redis::{AsyncCommands, Script};
+
+use super::{RedisState, damaged, head_of};
+use crate::{
+    state::{
+        DealerStock, StateError,
+        dealers::{DealerView, Dealers, TokenDigest},
+    },
+    stock::rows,
+};
+
+/// What belongs together of one dealership, read in one step, as for the whole stock.
+const SNAPSHOT: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed_at'), \
+     redis.call('HGET', KEYS[2], ARGV[1]), redis.call('HGET', KEYS[3], ARGV[1]), redis.call('HGETALL', KEYS[4])}";
+
+impl RedisState {
+    async fn epoch(&self) -> Result<String, StateError> {
+        let mut connection = self.manager.clone();
+        let epoch: Option<String> = self.bounded(connection.get(self.keys.generation())).await?;
+        epoch.filter(|epoch| !epoch.is_empty()).ok_or(StateError::NotOpen)
+    }
+
+    async fn read_dealer(&self, id: &str) -> Result<DealerView, StateError> {
+        let epoch = self.epoch().await?;
+        type Marks = BTreeMap<String, i64>;
+        type Snapshot = ((Option<u64>, Option<i64>), Option<String>, Option<String>, Marks);
+        let script = Script::new(SNAPSHOT);
+        let mut invocation = script.key(self.keys.catalog(&epoch));
+        invocation
+            .key(self.keys.dealerships(&epoch))
+            .key(self.keys.stock(&epoch))
+            .key(format!("{}{id}", self.keys.sold_prefix(&epoch)))
+            .arg(id);
+        let mut connection = self.manager.clone();
+        let (fields, record, pointer, marks): Snapshot =
+            self.bounded(invocation.invoke_async(&mut connection)).await?;
+        let head = head_of(epoch.clone(), fields).ok_or(StateError::NotOpen)?;
+        let stock = match (record, pointer) {
+            (None, _) => None,
+            (Some(_), None) => return Err(damaged(id, "there is no stock for it")),
+            (Some(record), Some(pointer)) => Some(DealerStock {
+                dealership: rows::dealership_from_json(&record).map_err(|reason| damaged(id, reason))?,
+                cars: self.read_cars(&epoch, id, &pointer).await?,
+            }),
+        };
+        let sold = marks
+            .into_iter()
+            .filter_map(|(car, at)| Some((car, Timestamp::from_millisecond(at).ok()?)))
+            .collect();
+        Ok(DealerView { head, stock, sold })
+    }
+
+    async fn read_token(&self, id: &str) -> Result<Option<TokenDigest>, StateError> {
+        let epoch = self.epoch().await?;
+        let mut connection = self.manager.clone();
+        let kept: Option<String> = self
+            .bounded(connection.hget(self.keys.tokens(&epoch), id))
+            .await?;
+        Ok(kept.as_deref().and_then(TokenDigest::from_hexadecimal))
+    }
+
+    async fn read_tokens(&self) -> Result<BTreeMap<String, TokenDigest>, StateError> {
+        let epoch = self.epoch().await?;
+        let mut connection = self.manager.clone();
+        let kept: BTreeMap<String, String> =
+            self.bounded(connection.hgetall(self.keys.tokens(&epoch))).await?;
+        Ok(kept
+            .into_iter()
+            .filter_map(|(id, digest)| Some((id, TokenDigest::from_hexadecimal(&digest)?)))
+            .collect())
+    }
+
+    async fn write_token(&self, id: &str, token: Option<TokenDigest>) -> Result<bool, StateError> {
+        let epoch = self.epoch().await?;
+        let mut invocation = self.token.prepare_invoke();
+        invocation
+            .key(self.keys.generation())
+            .key(self.keys.fence())
+            .key(self.keys.dealerships(&epoch))
+            .key(self.keys.tokens(&epoch))
+            .arg(&epoch)
+            .arg(id)
+            .arg(token.map(TokenDigest::to_hexadecimal).unwrap_or_default());
+        let mut connection = self.manager.clone();
+        let answer: Vec<String> = self.bounded(invocation.invoke_async(&mut connection)).await?;
+        let part = |index: usize| answer.get(index).cloned().unwrap_or_default();
+        match part(0).as_str() {
+            "ok" => Ok(true),
+            "unknown" => Ok(false),
+            "moved" => Err(StateError::Moved),
+            "fenced" => Err(StateError::Fenced { holder: part(1) }),
+            other => Err(StateError::Refused(format!(
+                "the script for tokens answered {other:?}"
+            ))),
+        }
+    }
+}
+
+impl Dealers for RedisState {
+    fn dealer<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<DealerView, StateError>> {
+        self.read_dealer(id).boxed()
+    }
+
+    fn dealer_token<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<TokenDigest>, StateError>> {
+        self.read_token(id).boxed()
+    }
+
+    fn dealer_tokens(&self) -> BoxFuture<'_, Result<BTreeMap<String, TokenDigest>, StateError>> {
+        self.read_tokens().boxed()
+    }
+
+    fn set_dealer_token<'a>(
+        &'a self,
+        id: &'a str,
+        token: Option<TokenDigest>,
+    ) -> BoxFuture<'a, Result<bool, StateError>> {
+        self.write_token(id, token).boxed()
+    }
+}

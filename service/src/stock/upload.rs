@@ -1,0 +1,424 @@
+//! A dealer's whole stock as it is sent: a JSON array, or one JSON row a line. Rows are read one by one, so
+//! that memory holds the cars and never the document beside them.
+//!
+//! Every mistake says where it is: `/16/preco`, "linha 17: …" (blank lines count), or "carro 17: …" in an array.
+
+use std::{collections::HashSet, fmt};
+
+use faciliauto_engine::{
+    catalogue::{Catalogue, StockProblemKind},
+    stock::{Car, Dealership, Stock},
+    tables::Tables,
+};
+use jiff::civil::Date;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde_json::Value;
+
+use super::rows;
+use crate::fields::{Fields, Findings};
+
+/// The largest stock of one dealer, and so the bound of what an upload takes in memory.
+pub const MOST_CARS: usize = 100_000;
+
+/// A row with every field and dozens of pictures is under 8 KiB.
+const LONGEST_LINE: usize = 64 << 10;
+
+/// Why an upload cannot be read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// More cars than [`MOST_CARS`], or a line longer than any row.
+    TooLarge,
+    /// It is no JSON.
+    Broken {
+        /// Where, from 1.
+        line: usize,
+        /// Where in the line, from 1.
+        column: usize,
+    },
+}
+
+/// The cars of an upload, with all that was found wrong so far.
+#[derive(Debug)]
+pub struct Upload {
+    /// Whose stock it is to be.
+    dealership: String,
+    /// Handing a car in confirms it on this day.
+    today: Date,
+    /// What a row is called: `linha` or `carro`.
+    noun: &'static str,
+    /// Rows without mistakes.
+    pub cars: Vec<Car>,
+    /// The number of each of them, from 1.
+    numbers: Vec<usize>,
+    /// Mistakes, and what was not used.
+    pub findings: Findings,
+}
+
+impl Upload {
+    fn new(dealership: &str, today: Date, noun: &'static str) -> Self {
+        Self {
+            dealership: dealership.to_owned(),
+            today,
+            noun,
+            cars: Vec::new(),
+            numbers: Vec::new(),
+            findings: Findings::default(),
+        }
+    }
+
+    /// Reads a JSON array.
+    ///
+    /// # Errors
+    /// Text that is no JSON, or too many cars. A document that is no array is a finding.
+    pub fn from_array(bytes: &[u8], dealership: &str, today: Date) -> Result<Self, Unreadable> {
+        let mut upload = Self::new(dealership, today, "carro");
+        let mut too_many = false;
+        let mut document = serde_json::Deserializer::from_slice(bytes);
+        let rows = Rows {
+            upload: &mut upload,
+            too_many: &mut too_many,
+        };
+        let read = document.deserialize_seq(rows).and_then(|()| document.end());
+        match read {
+            Ok(()) => Ok(upload),
+            Err(_) if too_many => Err(Unreadable::TooLarge),
+            Err(error) if error.is_data() => {
+                upload.findings.error("", "type", "deve ser uma lista de carros");
+                Ok(upload)
+            }
+            Err(error) => Err(Unreadable::Broken {
+                line: error.line(),
+                column: error.column(),
+            }),
+        }
+    }
+
+    /// Reads a row into the stock or into the findings.
+    fn row(&mut self, mut value: Value, number: usize) -> Result<(), Unreadable> {
+        if self.numbers.len() == MOST_CARS {
+            return Err(Unreadable::TooLarge);
+        }
+        let (errors, warnings) = (self.findings.errors.len(), self.findings.warnings.len());
+        let pointer = format!("/{}", number - 1);
+        // A row may say whose it is, as rows that we answer with do; it may not be another's.
+        if let Some(owner) = value
+            .as_object_mut()
+            .and_then(|fields| fields.remove("dealership_id"))
+            && owner != self.dealership.as_str()
+        {
+            let message = "deve ser a concessionária deste endereço";
+            self.findings
+                .error(format!("{pointer}/dealership_id"), "other_dealership", message);
+        } else if let Some(mut car) = rows::car(value, pointer, Some(&self.dealership), &mut self.findings) {
+            car.confirmed_on = (!car.sample).then_some(self.today);
+            self.cars.push(car);
+            self.numbers.push(number);
+        }
+        let place = format!("{} {number}: ", self.noun);
+        for error in &mut self.findings.errors[errors..] {
+            error.message.insert_str(0, &place);
+        }
+        for warning in &mut self.findings.warnings[warnings..] {
+            warning.message.insert_str(0, &place);
+        }
+        Ok(())
+    }
+
+    fn mistake(&mut self, row: usize, field: &str, code: &'static str, message: &str) {
+        let number = self.numbers.get(row).copied().unwrap_or(1);
+        let pointer = format!("/{}/{field}", number - 1);
+        let message = format!("{} {number}: {message}", self.noun);
+        self.findings.error(pointer, code, message);
+    }
+
+    /// Checks what rows say of each other, as the catalogue will.
+    pub fn check(&mut self, dealership: &Dealership, tables: &Tables) {
+        let stock = Stock {
+            dealerships: vec![dealership.clone()],
+            cars: self.cars.clone(),
+        };
+        let Err(refused) = Catalogue::build(stock, tables, self.today, String::new()) else {
+            return;
+        };
+        let unlisted = refused.total - refused.problems.len();
+        for problem in refused.problems {
+            let row = match problem.kind {
+                StockProblemKind::Car => problem.row,
+                StockProblemKind::Dealership => 0,
+            };
+            let (code, message) = in_portuguese(problem.field, self.today);
+            self.mistake(row, problem.field, code, &message);
+        }
+        self.findings.error_count += unlisted;
+    }
+
+    /// Notes every car whose id is another dealership's.
+    pub fn refuse(&mut self, taken: &HashSet<String>) {
+        for row in 0..self.cars.len() {
+            if taken.contains(&self.cars[row].id) {
+                self.mistake(
+                    row,
+                    "id",
+                    "id_taken",
+                    "já é o id de um carro de outra concessionária",
+                );
+            }
+        }
+    }
+}
+
+/// What a problem of the catalogue is called on the wire: its code and a sentence.
+#[must_use]
+pub fn in_portuguese(field: &str, today: Date) -> (&'static str, String) {
+    match field {
+        "id" => ("id_repeated", "repete o id de outra linha".to_owned()),
+        "ano" => ("range", format!("deve ficar entre 1900 e {}", today.year() + 1)),
+        "preco" | "preco_fipe" => (
+            "range",
+            "deve ser maior que 0 e no máximo R$ 100.000.000".to_owned(),
+        ),
+        "latitude" | "longitude" => ("missing", "latitude e longitude vêm juntas".to_owned()),
+        _ => ("invalid", "não é um valor que o catálogo aceite".to_owned()),
+    }
+}
+
+/// Reads NDJSON as it arrives.
+#[derive(Debug)]
+pub struct LineReader {
+    upload: Upload,
+    /// The beginning of a line whose end has not arrived.
+    begun: Vec<u8>,
+    /// Lines read.
+    lines: usize,
+    /// Those that are not blank.
+    rows: usize,
+}
+
+impl LineReader {
+    /// Has read nothing yet.
+    #[must_use]
+    pub fn new(dealership: &str, today: Date) -> Self {
+        Self {
+            upload: Upload::new(dealership, today, "linha"),
+            begun: Vec::new(),
+            lines: 0,
+            rows: 0,
+        }
+    }
+
+    /// Reads on.
+    ///
+    /// # Errors
+    /// Too many cars, or a line longer than any row.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Unreadable> {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if self.begun.len() + part.len() > LONGEST_LINE {
+                return Err(Unreadable::TooLarge);
+            }
+            self.begun.extend_from_slice(part);
+            if part.ends_with(b"\n") {
+                self.line()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the last line, which need not be ended.
+    ///
+    /// # Errors
+    /// As for [`Self::push`].
+    pub fn finish(mut self) -> Result<Upload, Unreadable> {
+        if !self.begun.is_empty() {
+            self.line()?;
+        }
+        // A file that could not be read is sent as nothing: that must not sell every car.
+        if self.rows == 0 {
+            let message = "não há linhas; para esvaziar o estoque, envie a lista JSON []";
+            self.upload.findings.error("", "empty", message);
+        }
+        Ok(self.upload)
+    }
+
+    fn line(&mut self) -> Result<(), Unreadable> {
+        self.lines += 1;
+        let number = self.lines;
+        let blank = self.begun.iter().all(u8::is_ascii_whitespace);
+        self.rows += usize::from(!blank);
+        let read = (!blank).then(|| serde_json::from_slice(&self.begun));
+        self.begun.clear();
+        match read {
+            None => Ok(()),
+            Some(Ok(value)) => self.upload.row(value, number),
+            Some(Err(error)) => {
+                let message = format!("linha {number}: não é JSON válido, coluna {}", error.column());
+                self.upload
+                    .findings
+                    .error(format!("/{}", number - 1), "json", message);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Takes the items of an array one by one.
+struct Rows<'upload> {
+    upload: &'upload mut Upload,
+    too_many: &'upload mut bool,
+}
+
+impl<'de> Visitor<'de> for Rows<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an array of cars")
+    }
+
+    fn visit_seq<Items: SeqAccess<'de>>(self, mut items: Items) -> Result<(), Items::Error> {
+        let mut number = 0;
+        while let Some(value) = items.next_element::<Value>()? {
+            number += 1;
+            if self.upload.row(value, number).is_err() {
+                *self.too_many = true;
+                return Err(Items::Error::custom("too many cars"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What `PATCH` may change of a car.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CarPatch {
+    /// Whether it is on sale.
+    pub available: Option<bool>,
+    /// What it costs.
+    pub price: Option<faciliauto_engine::stock::Centavos>,
+}
+
+impl CarPatch {
+    /// Reads `{disponivel?, preco?}`; an object with neither is a mistake.
+    #[must_use]
+    pub fn read(value: Value, today: Date) -> (Self, Findings) {
+        let mut findings = Findings::default();
+        let mut patch = Self::default();
+        if let Some(mut fields) = Fields::new(value, "", &mut findings) {
+            let sent = fields.has("disponivel") || fields.has("preco");
+            patch.available = fields.flag("disponivel");
+            patch.price = fields.money("preco");
+            let within = |price: &faciliauto_engine::stock::Centavos| (1..=10_000_000_000).contains(&price.0);
+            if patch.price.is_some_and(|price| !within(&price)) {
+                let (code, message) = in_portuguese("preco", today);
+                fields.error("preco", code, message);
+            }
+            fields.finish();
+            if !sent {
+                findings.error("", "missing", "deve trazer disponivel, preco ou ambos");
+            }
+        }
+        (patch, findings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use serde_json::json;
+
+    use super::*;
+
+    const TODAY: Date = date(2026, 11, 25);
+
+    fn row(id: &str) -> Value {
+        json!({"id": id, "marca": "Fiat", "modelo": "Argo", "ano": 2020, "preco": 62_990.5, "quilometragem": 41_000,
+            "combustivel": "flex", "cambio": "manual", "categoria": "Hatch"})
+    }
+
+    fn places(upload: &Upload) -> Vec<(&str, &str)> {
+        upload
+            .findings
+            .errors
+            .iter()
+            .map(|error| (error.pointer.as_str(), error.code))
+            .collect()
+    }
+
+    /// Prevents a row from being lost or cut where two pieces of a body meet.
+    #[test]
+    fn lines_are_read_however_they_are_cut() {
+        let text = format!("{}\n\n{}\r\n{}", row("é-1"), row("c-2"), row("c-3"));
+        for size in [1, 7, 100, 10_000] {
+            let mut reader = LineReader::new("d", TODAY);
+            for piece in text.as_bytes().chunks(size) {
+                reader.push(piece).unwrap();
+            }
+            let upload = reader.finish().unwrap();
+            // The first id is no id; the place of the others counts the blank line.
+            assert_eq!(places(&upload), [("/0/id", "format")], "{size}");
+            let ids: Vec<&str> = upload.cars.iter().map(|car| car.id.as_str()).collect();
+            assert_eq!(
+                (ids, &upload.numbers),
+                (vec!["c-2", "c-3"], &vec![3, 4]),
+                "{size}"
+            );
+        }
+    }
+
+    /// Prevents a dealer from having to upload once for each mistake, in either form.
+    #[test]
+    fn every_mistake_of_every_row_is_named() {
+        let mut ill = row("c-2");
+        ill["ano"] = json!("dois mil");
+        let mut other = row("c-3");
+        other["dealership_id"] = json!("e");
+        let mut future = row("c-1");
+        future["ano"] = json!(2028);
+        let rows = [row("c-1"), ill, other, future, row("c-5")];
+        let expected = [
+            ("/1/ano", "type"),
+            ("/2/dealership_id", "other_dealership"),
+            ("/3/id", "id_repeated"),
+            ("/3/ano", "range"),
+            ("/4/id", "id_taken"),
+        ];
+        let lines = rows.iter().map(|row| format!("{row}\n")).collect::<String>();
+        let mut reader = LineReader::new("d", TODAY);
+        reader.push(lines.as_bytes()).unwrap();
+        let array = serde_json::to_vec(&rows).unwrap();
+        for (mut upload, noun) in [
+            (reader.finish().unwrap(), "linha"),
+            (Upload::from_array(&array, "d", TODAY).unwrap(), "carro"),
+        ] {
+            let record = json!({"id": "d", "name": "n", "city": "Recife", "state": "PE"});
+            let dealership = rows::dealership(record, String::new(), &mut Findings::default()).unwrap();
+            upload.check(&dealership, &Tables::bundled().unwrap());
+            upload.refuse(&HashSet::from(["c-5".to_owned()]));
+            assert_eq!(places(&upload), expected);
+            for (error, number) in upload.findings.errors.iter().zip([2, 3, 4, 4, 5]) {
+                assert!(
+                    error.message.starts_with(&format!("{noun} {number}: ")),
+                    "{error:?}"
+                );
+            }
+        }
+    }
+
+    /// Prevents a broken document from being taken for a stock, or a broken line from hiding the rest.
+    #[test]
+    fn what_is_no_json_is_placed() {
+        let broken = Upload::from_array(b"[1,\n 2", "d", TODAY).expect_err("broken");
+        assert_eq!(broken, Unreadable::Broken { line: 2, column: 2 });
+        let object = Upload::from_array(b"{\"cars\": []}", "d", TODAY).unwrap();
+        assert_eq!(places(&object), [("", "type")]);
+        let mut reader = LineReader::new("d", TODAY);
+        reader.push(b"{\n7\n").unwrap();
+        assert_eq!(
+            places(&reader.finish().unwrap()),
+            [("/0", "json"), ("/1", "type")]
+        );
+        let mut reader = LineReader::new("d", TODAY);
+        assert_eq!(
+            reader.push(&vec![b' '; LONGEST_LINE + 1]),
+            Err(Unreadable::TooLarge)
+        );
+    }
+}
