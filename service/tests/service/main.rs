@@ -11,6 +11,7 @@ mod harness;
 
 mod cars;
 mod dealer_access;
+mod dealer_replicas;
 mod dealer_stock;
 mod dealerships;
 mod edge;
