@@ -101,6 +101,38 @@ async fn a_replica_that_follows_shows_what_a_new_one_does() {
     assert!(!last.is_empty());
 }
 
+/// Prevents a sale at one dealership from making every replica read the cars of all the others again: here
+/// another's cannot be read at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_makes_nobody_read_what_has_not_changed() {
+    let server = RedisServer::start();
+    let market = on(&server).await;
+    let (a, b) = (market.dealership("a").await, market.dealership("b").await);
+    market.put_stock("b", &b, &json!([row("b-1", 50_000)])).await.ok();
+    let put = market.put_stock("a", &a, &json!([row("a-1", 60_000)])).await.ok();
+    eventually("it is served", async || {
+        let health = market.application.get("/health").await.ok();
+        (health["catalog_version"] == put["catalog_version"]).then_some(())
+    })
+    .await;
+    let epoch: String = server.ask(&["GET", "test:generation"]);
+    for piece in server.keys(&format!("test:{epoch}:stock:b:*")) {
+        server.ask::<()>(&["DEL", &piece]);
+    }
+    assert!(redis_state(&server).stock().await.is_err());
+    market
+        .patch("a", "a-1", &a, json!({"disponivel": false}))
+        .await
+        .ok();
+    eventually("the sale is served", async || {
+        let car = market.application.get("/cars/a-1").await.ok();
+        (car["disponivel"] == false).then_some(())
+    })
+    .await;
+    assert_eq!(market.application.get("/cars/b-1").await.status, 200);
+    assert_eq!(market.application.get("/health").await.ok()["status"], "healthy");
+}
+
 /// Prevents uploads that are sent slowly from filling the memory of a process.
 #[tokio::test(flavor = "multi_thread")]
 async fn more_uploads_than_fit_are_asked_to_come_back() {
