@@ -101,6 +101,30 @@ async fn a_replica_that_follows_shows_what_a_new_one_does() {
     assert!(!last.is_empty());
 }
 
+/// Prevents two dealers that hand in one id at the same moment, on two replicas, from both having it.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_dealers_with_one_id_the_first_has_it() {
+    let server = RedisServer::start();
+    let replicas = [on(&server).await, Market::on(&server).await];
+    let tokens = [
+        replicas[0].dealership("a").await,
+        replicas[0].dealership("b").await,
+    ];
+    let rows = json!([row("same", 60_000)]);
+    let (first, second) = futures::future::join(
+        replicas[0].put_stock("a", &tokens[0], &rows),
+        replicas[1].put_stock("b", &tokens[1], &rows),
+    )
+    .await;
+    let (lost, won): (Vec<_>, Vec<_>) = [first, second]
+        .into_iter()
+        .partition(|answer| answer.status != 200);
+    assert_eq!((lost.len(), won.len()), (1, 1));
+    for lost in lost {
+        assert_eq!(lost.problem(422)["errors"][0]["code"], "id_taken");
+    }
+}
+
 /// Prevents a sale at one dealership from making every replica read the cars of all the others again: here
 /// another's cannot be read at all.
 #[tokio::test(flavor = "multi_thread")]
