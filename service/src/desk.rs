@@ -41,7 +41,7 @@ const ATTEMPTS: u32 = 12;
 const STAYS_SOLD: SignedDuration = SignedDuration::from_hours(24);
 
 /// Uploads that are read at the same time: each may hold 64 MiB and a hundred thousand cars.
-const UPLOADS_AT_ONCE: usize = 2;
+const UPLOADS_AT_ONCE: usize = 4;
 
 /// What dealers and administrators do passes through here.
 #[derive(Debug)]

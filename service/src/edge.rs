@@ -243,7 +243,8 @@ pub(crate) async fn deadline(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let bound = if request.method() == Method::PUT {
+    let uploads = request.method() == Method::PUT && request.path().ends_with("/stock");
+    let bound = if uploads {
         LONGEST_UPLOAD.max(shared.longest_request)
     } else {
         shared.longest_request

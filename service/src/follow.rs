@@ -1,7 +1,7 @@
 //! Keeps the catalogue in memory abreast of the store: a change is announced, and asked for every second in
 //! case the announcement was lost. A store that is away, empty or broken never takes a catalogue away.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use faciliauto_engine::{
     catalogue::{Catalogue, StockProblems},
@@ -14,7 +14,7 @@ use crate::{
     catalogue::{ServedCatalogue, Showroom, StoreCondition},
     clock::Clock,
     metrics::{ImportResult, Metrics},
-    state::{CatalogVersion, Head, State, StateError},
+    state::{CatalogVersion, DealerStock, Head, State, StateError, StoredStock, dealers::Versions},
 };
 
 /// How long a lost announcement stays unnoticed. Asking costs the store two small reads.
@@ -29,6 +29,8 @@ pub struct Follower {
     metrics: Metrics,
     /// A version that was read and makes no catalogue: it will not make one a second later either.
     refused: Option<CatalogVersion>,
+    /// Which stock of each dealership is in memory, when that is known.
+    known: Option<Versions>,
 }
 
 impl Follower {
@@ -48,6 +50,7 @@ impl Follower {
             clock,
             metrics,
             refused: None,
+            known: None,
         }
     }
 
@@ -102,7 +105,13 @@ impl Follower {
         if self.refused.as_ref() == Some(&head.version) {
             return Ok(StoreCondition::Unusable);
         }
-        let stored = match self.state.stock().await {
+        // Before the stock: a version that moves on in between is found out by comparing the two.
+        let versions = self.state.versions().await.ok();
+        let read = match self.read_changed(versions.as_ref()).await {
+            Some(stored) => Ok(Some(stored)),
+            None => self.state.stock().await,
+        };
+        let stored = match read {
             Ok(Some(stored)) => stored,
             Ok(None) => return Ok(StoreCondition::NotOpen),
             Err(error) => {
@@ -128,6 +137,7 @@ impl Follower {
                 if self.showroom.served().is_some() {
                     self.metrics.import(ImportResult::Applied);
                 }
+                self.known = versions.filter(|versions| versions.head == served.head);
                 self.showroom.show(served);
                 self.refused = None;
                 Ok(StoreCondition::Followed)
@@ -139,6 +149,45 @@ impl Follower {
                 Ok(StoreCondition::Unusable)
             }
         }
+    }
+
+    /// The stock with only those dealerships read from the store that have changed, the others from memory: a
+    /// sale at one of hundreds must show within a second. `None` when all must be read.
+    async fn read_changed(&self, versions: Option<&Versions>) -> Option<StoredStock> {
+        let (versions, known) = (versions?, self.known.as_ref()?);
+        let served = self.showroom.served()?;
+        if served.head != known.head || known.head.version.epoch != versions.head.version.epoch {
+            return None;
+        }
+        let is_known = |id: &str| known.dealers.get(id) == versions.dealers.get(id);
+        let mut dealers: BTreeMap<&str, DealerStock> = BTreeMap::new();
+        for (id, _) in versions.dealers.iter().filter(|(id, _)| !is_known(id)) {
+            let view = self.state.dealer(id).await.ok()?;
+            if view.head != versions.head {
+                return None;
+            }
+            dealers.insert(id, view.stock?);
+        }
+        for dealership in served.catalogue.dealerships() {
+            if versions.dealers.contains_key(&dealership.id) && is_known(&dealership.id) {
+                let cars = Vec::new();
+                let dealership = dealership.clone();
+                let (id, _) = versions.dealers.get_key_value(&dealership.id)?;
+                dealers.insert(id, DealerStock { dealership, cars });
+            }
+        }
+        for item in served.catalogue.cars() {
+            if is_known(&item.car.dealership_id)
+                && let Some(dealer) = dealers.get_mut(item.car.dealership_id.as_str())
+            {
+                dealer.cars.push(item.car.clone());
+            }
+        }
+        // Every dealership of the version must be here by now, from the store or from memory.
+        (dealers.len() == versions.dealers.len()).then(|| StoredStock {
+            head: versions.head.clone(),
+            dealers: dealers.into_values().collect(),
+        })
     }
 
     /// Ages and freshness count from a day: a new day is a new catalogue of the same stock, store or no store.

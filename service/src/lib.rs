@@ -5,6 +5,7 @@
 //!                      │                 ▲ catalogue in memory
 //!                      └─▶ follow ───────┘
 //!                            ▲ state: memory │ redis ◀── cli/import ◀── stock
+//!                                                     ◀── desk ◀── routes/dealer
 //! ```
 //!
 //! Routes know nothing of Redis; `state` knows nothing of HTTP; one table in [`error`] says how HTTP tells

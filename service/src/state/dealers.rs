@@ -70,6 +70,15 @@ pub struct DealerView {
     pub sold: BTreeMap<String, Timestamp>,
 }
 
+/// Which stock every dealership has, without the stock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// The version of the whole.
+    pub head: Head,
+    /// By the ids of dealerships, a text that is another after every change of the record or the stock.
+    pub dealers: BTreeMap<String, String>,
+}
+
 /// Says that a car was sold just now, by the clock of the store, or that it is on sale after all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SoldMark {
@@ -86,6 +95,9 @@ pub struct SoldMark {
 pub trait Dealers {
     /// A dealership with its stock, as at one moment.
     fn dealer<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<DealerView, StateError>>;
+
+    /// Which stock every dealership has, as at one moment.
+    fn versions(&self) -> BoxFuture<'_, Result<Versions, StateError>>;
 
     /// The digest of a dealership's token; `None` when it has none, or there is no such dealership.
     fn dealer_token<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<TokenDigest>, StateError>>;

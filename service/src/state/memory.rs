@@ -29,6 +29,8 @@ pub struct MemoryState {
 struct Content {
     head: Head,
     dealers: BTreeMap<String, DealerStock>,
+    /// The counter of the change that put each dealership.
+    put_at: BTreeMap<String, u64>,
     tokens: BTreeMap<String, TokenDigest>,
     /// When cars were marked sold, by dealership and car.
     sold: BTreeMap<String, BTreeMap<String, Timestamp>>,
@@ -72,7 +74,15 @@ impl MemoryState {
             }
             (Basis::Version(_), _) => return Err(StateError::Moved),
         };
+        let mut put_at = content
+            .as_ref()
+            .map(|content| content.put_at.clone())
+            .unwrap_or_default();
+        for dealer in &put {
+            put_at.insert(dealer.dealership.id.clone(), version.counter);
+        }
         apply(&mut dealers, put, &remove);
+        put_at.retain(|id, _| dealers.contains_key(id));
         let now = self.clock.now();
         let head = Head {
             version,
@@ -102,6 +112,7 @@ impl MemoryState {
         *content = Some(Content {
             head: head.clone(),
             dealers,
+            put_at,
             tokens,
             sold,
         });

@@ -12,6 +12,7 @@ mod harness;
 mod cars;
 mod cors;
 mod dealer_access;
+mod dealer_replicas;
 mod dealer_stock;
 mod dealerships;
 mod edge;

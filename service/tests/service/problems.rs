@@ -94,6 +94,10 @@ async fn a_wrong_method_names_the_right_one() {
         (Method::DELETE, "/cars", "GET, HEAD"),
         (Method::POST, "/api/health", "GET, HEAD"),
         (Method::GET, "/recommend", "POST"),
+        (Method::DELETE, "/dealerships/x", "GET, HEAD, PUT"),
+        (Method::POST, "/api/dealerships/x/stock", "GET, HEAD, PUT"),
+        (Method::PUT, "/dealerships/x/token", "POST, DELETE"),
+        (Method::GET, "/dealerships/x/cars/y", "PATCH"),
     ] {
         let request = application
             .client

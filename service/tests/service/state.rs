@@ -109,6 +109,8 @@ on_both! {
     /// Prevents a dealer's view from differing from the whole stock, and a store that nobody opened from
     /// looking like one without that dealer.
     one_dealer_is_seen_as_in_the_whole_stock;
+    /// Prevents a server from going on showing what it has of a dealership that was put anew.
+    every_put_gives_a_dealership_another_version;
     /// Prevents a revoked token, or one of a dealership that is gone, from opening anything.
     tokens_are_kept_replaced_and_revoked;
     /// Prevents a sale from being forgotten, or from outliving its dealership.
@@ -312,4 +314,28 @@ async fn sold_marks_come_and_go(state: Arc<dyn State>) {
         .await
         .unwrap();
     assert_eq!(state.dealer("a").await.unwrap().sold, BTreeMap::new());
+}
+
+async fn every_put_gives_a_dealership_another_version(state: Arc<dyn State>) {
+    let closed = state.versions().await;
+    assert!(matches!(closed, Err(StateError::NotOpen)), "{closed:?}");
+    let both = vec![dealer("a", 1), dealer("b", 1)];
+    let head = commit(&*state, Basis::Unopened, both, &[]).await.unwrap();
+    let first = state.versions().await.unwrap();
+    assert_eq!(first.head, head);
+    let next = commit(&*state, Basis::Version(head.version), vec![dealer("b", 1)], &[])
+        .await
+        .unwrap();
+    let second = state.versions().await.unwrap();
+    assert_eq!(second.head, next);
+    assert_eq!(first.dealers["a"], second.dealers["a"]);
+    assert_ne!(
+        first.dealers["b"], second.dealers["b"],
+        "the same cars, put again"
+    );
+    commit(&*state, Basis::Version(next.version), vec![], &["b"])
+        .await
+        .unwrap();
+    let third = state.versions().await.unwrap();
+    assert_eq!(third.dealers.into_keys().collect::<Vec<_>>(), ["a"]);
 }

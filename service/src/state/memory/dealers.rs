@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, FutureExt, ready};
 use super::{Content, MemoryState};
 use crate::state::{
     StateError,
-    dealers::{DealerView, Dealers, TokenDigest},
+    dealers::{DealerView, Dealers, TokenDigest, Versions},
 };
 
 impl MemoryState {
@@ -25,6 +25,18 @@ impl Dealers for MemoryState {
             sold: content.sold.get(id).cloned().unwrap_or_default(),
         });
         ready(view).boxed()
+    }
+
+    fn versions(&self) -> BoxFuture<'_, Result<Versions, StateError>> {
+        let versions = self.with_content(|content| Versions {
+            head: content.head.clone(),
+            dealers: content
+                .put_at
+                .iter()
+                .map(|(id, counter)| (id.clone(), counter.to_string()))
+                .collect(),
+        });
+        ready(versions).boxed()
     }
 
     fn dealer_token<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<TokenDigest>, StateError>> {

@@ -10,7 +10,7 @@ use super::{RedisState, damaged, head_of};
 use crate::{
     state::{
         DealerStock, StateError,
-        dealers::{DealerView, Dealers, TokenDigest},
+        dealers::{DealerView, Dealers, TokenDigest, Versions},
     },
     stock::rows,
 };
@@ -18,6 +18,10 @@ use crate::{
 /// What belongs together of one dealership, read in one step, as for the whole stock.
 const SNAPSHOT: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed_at'), \
      redis.call('HGET', KEYS[2], ARGV[1]), redis.call('HGET', KEYS[3], ARGV[1]), redis.call('HGETALL', KEYS[4])}";
+
+/// The version of the whole and the pointers, read in one step.
+const VERSIONS: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed_at'), \
+     redis.call('HGETALL', KEYS[2])}";
 
 impl RedisState {
     async fn epoch(&self) -> Result<String, StateError> {
@@ -54,6 +58,18 @@ impl RedisState {
             .filter_map(|(car, at)| Some((car, Timestamp::from_millisecond(at).ok()?)))
             .collect();
         Ok(DealerView { head, stock, sold })
+    }
+
+    async fn read_versions(&self) -> Result<Versions, StateError> {
+        let epoch = self.epoch().await?;
+        let script = Script::new(VERSIONS);
+        let mut invocation = script.key(self.keys.catalog(&epoch));
+        invocation.key(self.keys.stock(&epoch));
+        let mut connection = self.manager.clone();
+        let (fields, dealers) = self.bounded(invocation.invoke_async(&mut connection)).await?;
+        let head = head_of(epoch, fields).ok_or(StateError::NotOpen)?;
+        // A pointer begins with a random version, made for each put.
+        Ok(Versions { head, dealers })
     }
 
     async fn read_token(&self, id: &str) -> Result<Option<TokenDigest>, StateError> {
@@ -105,6 +121,10 @@ impl RedisState {
 impl Dealers for RedisState {
     fn dealer<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<DealerView, StateError>> {
         self.read_dealer(id).boxed()
+    }
+
+    fn versions(&self) -> BoxFuture<'_, Result<Versions, StateError>> {
+        self.read_versions().boxed()
     }
 
     fn dealer_token<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<TokenDigest>, StateError>> {
