@@ -96,6 +96,29 @@ pub fn rank(
     listed(scan::rank(catalogue, &filters, &scoring, limit, instruction_set))
 }
 
+/// Checks that the scan finds what the definitions say, to the place and the tie, on every instruction set of this
+/// processor: with counts and without.
+///
+/// # Panics
+/// When it does not.
+pub fn assert_scan_agrees(catalogue: &Catalogue, questionnaire: &Questionnaire, limit: usize) {
+    let expected = search(catalogue, questionnaire, limit);
+    for set in InstructionSet::available() {
+        assert_eq!(
+            scan(catalogue, questionnaire, limit, set),
+            expected,
+            "{}",
+            set.word()
+        );
+        assert_eq!(
+            rank(catalogue, questionnaire, limit, set),
+            expected.best,
+            "{}",
+            set.word()
+        );
+    }
+}
+
 /// Reads the bytes that the scan of a questionnaire reads of every car, and does nothing but sum them: the physical
 /// limit that [`rank`] is measured against.
 #[must_use]

@@ -4,7 +4,7 @@
 #![no_main]
 
 use arbitrary::{Result, Unstructured};
-use faciliauto_engine::{Catalogue, InstructionSet, catalogue::CarChange, reference};
+use faciliauto_engine::{Catalogue, catalogue::CarChange, reference};
 use faciliauto_engine_fuzz::{TODAY, good_stock, questionnaire, tables};
 use libfuzzer_sys::fuzz_target;
 
@@ -21,7 +21,7 @@ fn search(bytes: &mut Unstructured<'_>) -> Result<()> {
     let stock = good_stock(bytes)?;
     let catalogue =
         Catalogue::build(stock, tables(), TODAY, "fuzz.1".to_owned()).expect("a stock without problems");
-    agree(&catalogue, &buyer, limit);
+    reference::assert_scan_agrees(&catalogue, &buyer, limit);
     let answer = catalogue.recommend(&buyer);
     assert!(answer.cars.len() <= buyer.limit.min(answer.matching));
 
@@ -35,24 +35,6 @@ fn search(bytes: &mut Unstructured<'_>) -> Result<()> {
     let changed = catalogue
         .with_change(&item.car.id, change, "fuzz.2".to_owned())
         .expect("a change that can be made");
-    agree(&changed, &buyer, limit);
+    reference::assert_scan_agrees(&changed, &buyer, limit);
     Ok(())
-}
-
-fn agree(catalogue: &Catalogue, buyer: &faciliauto_engine::Questionnaire, limit: usize) {
-    let expected = reference::search(catalogue, buyer, limit);
-    for set in InstructionSet::available() {
-        assert_eq!(
-            reference::scan(catalogue, buyer, limit, set),
-            expected,
-            "{}",
-            set.word()
-        );
-        assert_eq!(
-            reference::rank(catalogue, buyer, limit, set),
-            expected.best,
-            "{}",
-            set.word()
-        );
-    }
 }

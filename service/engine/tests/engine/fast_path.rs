@@ -97,24 +97,6 @@ fn any_buyer(seed: u64) -> Questionnaire {
     }
 }
 
-fn agree(catalogue: &Catalogue, buyer: &Questionnaire, limit: usize) {
-    let expected = reference::search(catalogue, buyer, limit);
-    for set in InstructionSet::available() {
-        assert_eq!(
-            reference::scan(catalogue, buyer, limit, set),
-            expected,
-            "{}",
-            set.word()
-        );
-        assert_eq!(
-            reference::rank(catalogue, buyer, limit, set),
-            expected.best,
-            "{}",
-            set.word()
-        );
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(1000), ..ProptestConfig::default() })]
 
@@ -125,7 +107,7 @@ proptest! {
         seed in any::<u64>(),
         limit in prop_oneof![Just(1_usize), Just(20), Just(200), 0_usize..6000],
     ) {
-        agree(stock.get(&STOCKS), &any_buyer(seed), limit);
+        reference::assert_scan_agrees(stock.get(&STOCKS), &any_buyer(seed), limit);
     }
 }
 
@@ -137,7 +119,7 @@ fn equal_cars_come_in_the_order_of_their_ids() {
         .collect();
     let catalogue = crate::fixtures::catalogue(cars);
     for limit in [1, 64, 1500] {
-        agree(&catalogue, &questionnaire(), limit);
+        reference::assert_scan_agrees(&catalogue, &questionnaire(), limit);
     }
     let best = reference::rank(&catalogue, &questionnaire(), 1500, InstructionSet::widest());
     assert!(best.iter().map(|(ordinal, _)| *ordinal).eq(0..1500));
@@ -157,7 +139,7 @@ fn the_budget_holds_to_the_centavo() {
         budget_maximum: reais(90_000),
         ..questionnaire()
     };
-    agree(&catalogue, &buyer, 4);
+    reference::assert_scan_agrees(&catalogue, &buyer, 4);
     assert_eq!(
         reference::rank(&catalogue, &buyer, 4, InstructionSet::widest()).len(),
         2
@@ -174,6 +156,6 @@ proptest! {
         buyer in crate::relations::any_buyer(),
         limit in 0_usize..30,
     ) {
-        agree(&crate::fixtures::catalogue(cars), &buyer, limit);
+        reference::assert_scan_agrees(&crate::fixtures::catalogue(cars), &buyer, limit);
     }
 }
