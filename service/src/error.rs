@@ -30,6 +30,8 @@ pub enum ApiError {
     BrokenBody,
     /// Answers that exclude each other.
     Contradiction(Vec<FieldError>),
+    /// A refinement with nothing to learn from.
+    NoFeedback,
     /// Fields that are missing or ill-typed, or name something that does not exist.
     InvalidFields(Vec<FieldError>),
     /// There is no such car.
@@ -140,6 +142,12 @@ impl ApiError {
                 "contradiction",
                 "Respostas contraditórias",
                 "As respostas se contradizem ou citam o que não existe; veja quais em errors.",
+            ),
+            Self::NoFeedback => (
+                StatusCode::BAD_REQUEST,
+                "no-feedback",
+                "Nenhuma avaliação",
+                "A lista feedbacks está vazia: envie ao menos uma avaliação de carro.",
             ),
             Self::InvalidFields(_) => (
                 StatusCode::UNPROCESSABLE_ENTITY,

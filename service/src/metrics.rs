@@ -113,6 +113,7 @@ pub struct Metrics {
     recommendations: Family<UsageLabels, Counter>,
     recommendation_duration: Histogram,
     recommendation_match_score: Histogram,
+    recommendation_diversity_score: Histogram,
     recommendations_empty: Family<CauseLabels, Counter>,
     cache_hits: Counter,
     cache_misses: Family<MissLabels, Counter>,
@@ -131,6 +132,7 @@ impl Metrics {
             recommendations: Family::default(),
             recommendation_duration: Histogram::new(RECOMMENDATION_BUCKETS),
             recommendation_match_score: Histogram::new(SCORE_BUCKETS),
+            recommendation_diversity_score: Histogram::new(SCORE_BUCKETS),
             recommendations_empty: Family::default(),
             cache_hits: Counter::default(),
             cache_misses: Family::default(),
@@ -165,6 +167,11 @@ impl Metrics {
             "recommendation_match_score",
             "Match of each recommended car, 0 to 1",
             metrics.recommendation_match_score.clone(),
+        );
+        registry.register(
+            "recommendation_diversity_score",
+            "How much the cars of a list differ, 0 to 1: the mean over each two of them",
+            metrics.recommendation_diversity_score.clone(),
         );
         registry.register(
             "recommendations_empty",
@@ -283,14 +290,18 @@ impl Metrics {
         };
     }
 
-    /// Counts an answered questionnaire, with the match of each car in thousandths.
-    pub fn recommendation(&self, usage: Usage, matches: impl Iterator<Item = u16>) {
+    /// Counts an answered questionnaire, with the match of each car and how much they differ, in thousandths.
+    pub fn recommendation(&self, usage: Usage, matches: impl Iterator<Item = u16>, diversity: Option<u16>) {
         self.recommendations
             .get_or_create_owned(&UsageLabels { usage: usage.word() })
             .inc();
         for tenths in matches {
             self.recommendation_match_score
                 .observe(f64::from(tenths) / 1000.0);
+        }
+        if let Some(thousandths) = diversity {
+            self.recommendation_diversity_score
+                .observe(f64::from(thousandths) / 1000.0);
         }
     }
 

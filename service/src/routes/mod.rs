@@ -13,6 +13,7 @@ mod health;
 mod page;
 mod query;
 mod recommend;
+mod refine;
 mod root;
 mod stats;
 mod wire;
@@ -89,6 +90,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
         method: "POST",
         path: "/recommend",
         route: || web::to(recommend::recommend),
+    },
+    Endpoint {
+        method: "POST",
+        path: "/refine-recommendations",
+        route: || web::to(refine::refine_recommendations),
     },
 ];
 

@@ -29,6 +29,7 @@ mod places;
 mod problems;
 mod recommend;
 mod redis_state;
+mod refine;
 mod response_cache;
 mod shutdown;
 mod slow_clients;
