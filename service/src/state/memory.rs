@@ -9,6 +9,7 @@ use futures::future::{BoxFuture, FutureExt, ready};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use self::events::EventLog;
 use super::{
     Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, apply,
     dealers::{SoldMark, TokenDigest},
@@ -16,6 +17,7 @@ use super::{
 use crate::{clock::Clock, random};
 
 mod dealers;
+mod events;
 
 /// The adapter that keeps everything in memory.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct MemoryState {
     content: Mutex<Option<Content>>,
     announced: Notify,
     clock: Clock,
+    /// When the last turn of keeping house was taken.
+    turn: Mutex<Option<Timestamp>>,
 }
 
 #[derive(Debug)]
@@ -34,6 +38,7 @@ struct Content {
     tokens: BTreeMap<String, TokenDigest>,
     /// When cars were marked sold, by dealership and car.
     sold: BTreeMap<String, BTreeMap<String, Timestamp>>,
+    events: EventLog,
 }
 
 impl MemoryState {
@@ -44,6 +49,7 @@ impl MemoryState {
             content: Mutex::new(None),
             announced: Notify::new(),
             clock,
+            turn: Mutex::new(None),
         }
     }
 
@@ -88,12 +94,14 @@ impl MemoryState {
             version,
             changed_at: now,
         };
-        let (mut tokens, mut sold) = content
+        let (mut tokens, mut sold, mut events) = content
             .take()
-            .map(|content| (content.tokens, content.sold))
+            .map(|content| (content.tokens, content.sold, content.events))
             .unwrap_or_default();
         for id in &remove {
-            tokens.remove(id);
+            if let Some(token) = tokens.remove(id) {
+                events.token_gone(&token.to_hexadecimal(), now);
+            }
             sold.remove(id);
         }
         for SoldMark {
@@ -115,6 +123,7 @@ impl MemoryState {
             put_at,
             tokens,
             sold,
+            events,
         });
         drop(content);
         self.announced.notify_one();

@@ -17,10 +17,14 @@ use faciliauto_engine::stock::{Car, Dealership, Stock};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-use self::dealers::{Dealers, SoldMark};
+use self::{
+    dealers::{Dealers, SoldMark},
+    events::Events,
+};
 
 pub mod connection;
 pub mod dealers;
+pub mod events;
 pub mod memory;
 pub mod redis;
 
@@ -166,7 +170,7 @@ pub enum StateError {
 }
 
 /// The port. Futures are boxed so that servers hold either adapter behind one type.
-pub trait State: Dealers + Send + Sync {
+pub trait State: Dealers + Events + Send + Sync {
     /// Which stock there is; `None` when the store is not open or its version is missing.
     fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StateError>>;
 

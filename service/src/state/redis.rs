@@ -33,6 +33,7 @@ use super::{Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, S
 use crate::{random, stock::rows};
 
 mod dealers;
+mod events;
 
 /// The script that makes stock durable.
 const COMMIT: &str = include_str!("commit.lua");

@@ -11,7 +11,7 @@ use crate::state::{
 };
 
 impl MemoryState {
-    fn with_content<T>(&self, work: impl FnOnce(&mut Content) -> T) -> Result<T, StateError> {
+    pub(super) fn with_content<T>(&self, work: impl FnOnce(&mut Content) -> T) -> Result<T, StateError> {
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
         content.as_mut().map(work).ok_or(StateError::NotOpen)
     }
@@ -52,14 +52,21 @@ impl Dealers for MemoryState {
         id: &'a str,
         token: Option<TokenDigest>,
     ) -> BoxFuture<'a, Result<bool, StateError>> {
+        let now = self.clock.now();
         let known = self.with_content(|content| {
             if !content.dealers.contains_key(id) {
                 return false;
             }
-            match token {
+            let before = match token {
                 Some(token) => content.tokens.insert(id.to_owned(), token),
                 None => content.tokens.remove(id),
             };
+            if let Some(before) = before {
+                content.events.token_gone(&before.to_hexadecimal(), now);
+            }
+            if let Some(token) = token {
+                content.events.token_used(&token.to_hexadecimal());
+            }
             true
         });
         ready(known).boxed()
