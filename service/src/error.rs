@@ -38,6 +38,14 @@ pub enum ApiError {
     CarNotFound,
     /// There is no such dealership.
     DealershipNotFound,
+    /// There is no history of this id for whoever asks.
+    HistoryNotFound,
+    /// The key of an id is needed, or an administrator's token.
+    KeyNeeded,
+    /// Another request had the same name.
+    IdempotencyMismatch,
+    /// Too many interactions wait for the store.
+    BufferFull,
     /// There is nothing at this path.
     RouteNotFound,
     /// The path exists, but not for this method.
@@ -166,6 +174,30 @@ impl ApiError {
                 "dealership-not-found",
                 "Concessionária não encontrada",
                 "Não há concessionária com este id.",
+            ),
+            Self::HistoryNotFound => (
+                StatusCode::NOT_FOUND,
+                "history-not-found",
+                "Histórico não encontrado",
+                "Não há histórico com este id, ou falta a chave dele no cabeçalho X-User-Key.",
+            ),
+            Self::KeyNeeded => (
+                StatusCode::UNAUTHORIZED,
+                "key-needed",
+                "Acesso não identificado",
+                "Envie a chave deste id no cabeçalho X-User-Key, ou o token de um administrador.",
+            ),
+            Self::IdempotencyMismatch => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-mismatch",
+                "Chave já usada",
+                "Outro pedido já usou este Idempotency-Key com outro conteúdo. Use uma chave nova para cada pedido.",
+            ),
+            Self::BufferFull => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "buffer-full",
+                "Gravação indisponível",
+                "Há interações demais à espera do armazenamento. Esta não foi guardada; tente de novo em instantes.",
             ),
             Self::RouteNotFound => (
                 StatusCode::NOT_FOUND,
@@ -369,14 +401,15 @@ impl ApiError {
             | Self::NotReady { .. }
             | Self::Busy
             | Self::StoreUnavailable
-            | Self::StoreNotOpen => {
+            | Self::StoreNotOpen
+            | Self::BufferFull => {
                 response.insert_header((RETRY_AFTER, "1"));
             }
             // A restore takes seconds to minutes.
             Self::WritesHeldBack => {
                 response.insert_header((RETRY_AFTER, "10"));
             }
-            Self::Unauthorized => {
+            Self::Unauthorized | Self::KeyNeeded => {
                 response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"faciliauto\""));
             }
             Self::TooManyRequests { retry_after_seconds } => {

@@ -17,7 +17,9 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{catalogue::Showroom, clock::Clock, limits::Class, response_cache::Miss};
+use crate::{
+    catalogue::Showroom, clock::Clock, limits::Class, response_cache::Miss, state::events::Deed,
+};
 
 /// `Content-Type` of [`render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -71,6 +73,16 @@ struct ImportLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TypeLabels {
+    r#type: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DealershipLabels {
+    dealership: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ClassLabels {
     class: &'static str,
 }
@@ -120,6 +132,10 @@ pub struct Metrics {
     stock_imports: Family<ImportLabels, Counter>,
     rate_limited: Family<ClassLabels, Counter>,
     rate_limit_decisions: Family<DeciderLabels, Counter>,
+    interactions: Family<TypeLabels, Counter>,
+    whatsapp_clicks: Family<DealershipLabels, Counter>,
+    interactions_buffered: Gauge,
+    interactions_dropped: Counter,
 }
 
 impl Metrics {
@@ -139,6 +155,10 @@ impl Metrics {
             stock_imports: Family::default(),
             rate_limited: Family::default(),
             rate_limit_decisions: Family::default(),
+            interactions: Family::default(),
+            whatsapp_clicks: Family::default(),
+            interactions_buffered: Gauge::default(),
+            interactions_dropped: Counter::default(),
         };
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
         registry.register_with_unit(
@@ -209,6 +229,31 @@ impl Metrics {
             metrics.rate_limit_decisions.clone(),
         );
         registry.register(
+            "interactions",
+            "What buyers did with cars, feedback included, counted when it is first stored",
+            metrics.interactions.clone(),
+        );
+        for word in Deed::words() {
+            metrics
+                .interactions
+                .get_or_create_owned(&TypeLabels { r#type: word });
+        }
+        registry.register(
+            "whatsapp_clicks",
+            "Conversations with sellers that buyers opened, by dealership of the catalogue",
+            metrics.whatsapp_clicks.clone(),
+        );
+        registry.register(
+            "interactions_buffered",
+            "Interactions that wait in this process for the store",
+            metrics.interactions_buffered.clone(),
+        );
+        registry.register(
+            "interactions_dropped",
+            "Interactions that are lost: no room to wait, or no store before the process ended",
+            metrics.interactions_dropped.clone(),
+        );
+        registry.register(
             "build",
             "The program",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
@@ -272,6 +317,33 @@ impl Metrics {
         self.rate_limit_decisions
             .get_or_create_owned(&DeciderLabels { decider })
             .inc();
+    }
+
+    /// Counts something that a buyer did, by its word.
+    pub(crate) fn interaction(&self, word: &'static str) {
+        self.interactions
+            .get_or_create_owned(&TypeLabels { r#type: word })
+            .inc();
+    }
+
+    /// Counts a conversation that a buyer opened with a dealership of the catalogue.
+    pub(crate) fn whatsapp_click(&self, dealership: &str) {
+        self.whatsapp_clicks
+            .get_or_create_owned(&DealershipLabels {
+                dealership: dealership.to_owned(),
+            })
+            .inc();
+    }
+
+    /// Says how many interactions wait for the store.
+    pub(crate) fn interactions_buffered(&self, count: usize) {
+        self.interactions_buffered
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts interactions that are lost.
+    pub(crate) fn interactions_dropped(&self, count: usize) {
+        self.interactions_dropped.inc_by(count as u64);
     }
 
     /// Counts how long the engine took for a questionnaire.

@@ -32,16 +32,8 @@ use crate::{
     metrics::Metrics,
     response_cache::Remembered,
     startup::Shared,
+    state::events::FeedbackAction,
 };
-
-/// What a buyer may have done with a car. The last two say nothing of what they thought of it.
-const ACTIONS: [&str; 5] = [
-    "liked",
-    "clicked_whatsapp",
-    "disliked",
-    "viewed_details",
-    "compared",
-];
 
 /// Far more than a person judges, and few enough to compare each with each.
 const MOST_FEEDBACKS: usize = 500;
@@ -278,10 +270,9 @@ impl Step {
 /// One feedback. Fields that older apps copy from the car are accepted; the car is looked up in the catalogue.
 fn judged(fields: &mut Fields<'_>) -> Option<Judged> {
     let car_id = fields.required("car_id", Fields::id);
+    let words = FeedbackAction::ALL.map(FeedbackAction::word);
     let action = fields.required("action", |fields, name| {
-        fields.word(name, &ACTIONS, |word| {
-            ACTIONS.into_iter().find(|known| *known == word)
-        })
+        fields.word(name, &words, FeedbackAction::from_word)
     });
     fields.pass_over(&[
         "user_id",
@@ -299,9 +290,10 @@ fn judged(fields: &mut Fields<'_>) -> Option<Judged> {
     Some(Judged {
         car_id: car_id?,
         liked: match action? {
-            "liked" | "clicked_whatsapp" => Some(true),
-            "disliked" => Some(false),
-            _ => None,
+            FeedbackAction::Liked | FeedbackAction::ClickedWhatsapp => Some(true),
+            FeedbackAction::Disliked => Some(false),
+            // To look closer says nothing of what one saw.
+            FeedbackAction::ViewedDetails | FeedbackAction::Compared => None,
         },
     })
 }
