@@ -13,6 +13,7 @@ use self::events::EventLog;
 use super::{
     Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, apply,
     dealers::{SoldMark, TokenDigest},
+    figures::ServerFigures,
 };
 use crate::{clock::Clock, random};
 
@@ -152,6 +153,10 @@ impl State for MemoryState {
         _progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
     ) -> BoxFuture<'a, Result<Head, StateError>> {
         ready(self.commit_now(change)).boxed()
+    }
+
+    fn server_figures(&self) -> BoxFuture<'_, Result<Option<ServerFigures>, StateError>> {
+        ready(Ok(None)).boxed()
     }
 
     fn changed(&self) -> BoxFuture<'_, ()> {

@@ -20,11 +20,13 @@ use jiff::Timestamp;
 use self::{
     dealers::{Dealers, SoldMark},
     events::Events,
+    figures::ServerFigures,
 };
 
 pub mod connection;
 pub mod dealers;
 pub mod events;
+pub mod figures;
 pub mod memory;
 pub mod redis;
 
@@ -183,6 +185,9 @@ pub trait State: Dealers + Events + Send + Sync {
         change: Change,
         progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
     ) -> BoxFuture<'a, Result<Head, StateError>>;
+
+    /// What its server says of itself; `None` when it has no server.
+    fn server_figures(&self) -> BoxFuture<'_, Result<Option<ServerFigures>, StateError>>;
 
     /// Waits until a change is announced. Announcements can be lost: ask for [`State::head`] now and then.
     fn changed(&self) -> BoxFuture<'_, ()>;

@@ -2,11 +2,13 @@
 --
 -- KEYS  1 generation  2 fence  3 dealerships (hash: id -> record)
 --       4 tokens (hash: id -> SHA-256 of the dealership's token)
+--       5 ledger (hash: token:<digest> -> ms; a token in it was revoked or replaced, and no restore brings it back)
 -- ARGV  1 epoch  2 id of the dealership  3 SHA-256 in hexadecimal, or empty to revoke
 --
 -- Answers {"ok"}, {"unknown"} when there is no such dealership, or {refusal, detail}.
 
 local generation, fence, dealerships, tokens = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local ledger = KEYS[5]
 local epoch, id, digest = ARGV[1], ARGV[2], ARGV[3]
 
 local current = redis.call('GET', generation)
@@ -20,9 +22,14 @@ if deadline and deadline > now then
 end
 
 if redis.call('HEXISTS', dealerships, id) == 0 then return {'unknown'} end
+local before = redis.call('HGET', tokens, id)
+-- The first write is the one that decides: a full server refuses a new token before anything is changed, and lets a
+-- revocation through with its entry in the ledger.
 if digest == '' then
   redis.call('HDEL', tokens, id)
 else
   redis.call('HSET', tokens, id, digest)
 end
+if before and before ~= digest then redis.call('HSET', ledger, 'token:' .. before, now) end
+if digest ~= '' then redis.call('HDEL', ledger, 'token:' .. digest) end
 return {'ok'}

@@ -89,6 +89,8 @@ macro_rules! on_both {
     };
 }
 
+pub(crate) use on_both;
+
 on_both! {
     /// Prevents a store that nobody opened from looking like one that is empty.
     a_store_is_closed_until_it_is_opened;

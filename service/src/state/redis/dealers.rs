@@ -24,7 +24,7 @@ const VERSIONS: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed
      redis.call('HGETALL', KEYS[2])}";
 
 impl RedisState {
-    async fn epoch(&self) -> Result<String, StateError> {
+    pub(super) async fn epoch(&self) -> Result<String, StateError> {
         let mut connection = self.manager.clone();
         let epoch: Option<String> = self.bounded(connection.get(self.keys.generation())).await?;
         epoch.filter(|epoch| !epoch.is_empty()).ok_or(StateError::NotOpen)
@@ -100,6 +100,7 @@ impl RedisState {
             .key(self.keys.fence())
             .key(self.keys.dealerships(&epoch))
             .key(self.keys.tokens(&epoch))
+            .key(self.keys.ledger(&epoch))
             .arg(&epoch)
             .arg(id)
             .arg(token.map(TokenDigest::to_hexadecimal).unwrap_or_default());
