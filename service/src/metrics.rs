@@ -18,9 +18,7 @@ use prometheus_client::{
 };
 
 use self::store_server::StoreServer;
-use crate::{
-    catalogue::Showroom, clock::Clock, limits::Class, response_cache::Miss, state::events::Deed,
-};
+use crate::{catalogue::Showroom, clock::Clock, limits::Class, response_cache::Miss, state::events::Deed};
 
 pub(crate) mod store_server;
 

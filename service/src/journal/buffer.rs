@@ -100,11 +100,7 @@ impl Buffer {
 }
 
 fn is_of(event: &NewEvent, ids: &[String]) -> bool {
-    event
-        .user
-        .iter()
-        .chain(&event.session)
-        .any(|id| ids.contains(id))
+    event.user.iter().chain(&event.session).any(|id| ids.contains(id))
 }
 
 /// The event and its texts.

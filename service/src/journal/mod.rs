@@ -11,6 +11,7 @@
 //! the answer says so. An erasure and a flush never overlap, so that nothing that was erased comes back out of the buffer.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -62,6 +63,32 @@ pub(crate) struct Terms {
     pub(crate) open_history: bool,
     /// For how many days backups are kept.
     pub(crate) backup_retention_days: u16,
+}
+
+/// Who was erased, here or by another replica, and when.
+struct Erasures {
+    keys: PersonKeys,
+    ledger: BTreeMap<String, Timestamp>,
+}
+
+impl Erasures {
+    async fn of(state: &dyn State) -> Result<Self, StateError> {
+        Ok(Self {
+            keys: state.person_keys().await?,
+            ledger: state.ledger().await?,
+        })
+    }
+
+    /// Whether somebody of an event that waited until now was erased after it.
+    fn cover(&self, event: &NewEvent, now: Timestamp) -> bool {
+        let waited = SignedDuration::try_from(event.age).unwrap_or(SignedDuration::MAX);
+        let happened = now.saturating_sub(waited).unwrap_or(Timestamp::MIN);
+        let mut ids = event.user.iter().chain(&event.session);
+        ids.any(|id| {
+            let erased = self.ledger.get(&erased_entry(&self.keys, id));
+            erased.is_some_and(|erased| *erased >= happened)
+        })
+    }
 }
 
 /// What became of an interaction.
@@ -127,7 +154,11 @@ impl Journal {
     /// # Errors
     /// The store's: then it is not known to be written.
     pub(crate) async fn record(&self, event: NewEvent) -> Result<Recorded, ApiError> {
-        Ok(self.write(&event).await?)
+        match self.write(&event).await {
+            // The generation was switched twice meanwhile: no stock is meant, and nothing is written.
+            Err(StateError::Moved) => Err(ApiError::StoreUnavailable),
+            written => Ok(written?),
+        }
     }
 
     /// Writes an event, or holds it until the store takes it.
@@ -139,7 +170,7 @@ impl Journal {
             match timeout(PATIENCE, self.write(&event)).await {
                 Ok(Ok(recorded)) => return Ok(Outcome::Recorded(recorded)),
                 // A late answer may still mean that it was written: its key tells the store when it comes again.
-                Err(_) | Ok(Err(StateError::Reach(_) | StateError::Fenced { .. })) => {
+                Err(_) | Ok(Err(StateError::Reach(_) | StateError::Fenced { .. } | StateError::Moved)) => {
                     self.away.store(true, Ordering::Relaxed);
                 }
                 Ok(Err(error)) => return Err(error.into()),
@@ -213,16 +244,32 @@ impl Journal {
     /// The store's: what is not written waits on.
     pub(crate) async fn flush(&self) -> Result<(), StateError> {
         let _alone = self.moving.lock().await;
+        let state = self.state();
+        let mut erasures = None;
         loop {
             let batch = self.buffer().first(BATCH, Instant::now());
             if batch.is_empty() {
                 self.away.store(false, Ordering::Relaxed);
                 return Ok(());
             }
-            let state = self.state();
             let taken = batch.len();
-            let events = self.without_erased(&*state, batch).await?;
-            let recorded = state.record(&events).await?;
+            if erasures.is_none() {
+                erasures = Some(Erasures::of(&*state).await?);
+            }
+            let now = self.clock.now();
+            let events: Vec<NewEvent> = batch
+                .into_iter()
+                .filter(|event| {
+                    !erasures
+                        .as_ref()
+                        .is_some_and(|erasures| erasures.cover(event, now))
+                })
+                .collect();
+            let recorded = if events.is_empty() {
+                Vec::new()
+            } else {
+                state.record(&events).await?
+            };
             for (event, recorded) in events.iter().zip(recorded) {
                 self.count(event, recorded);
                 if recorded == Recorded::Differs {
@@ -232,30 +279,6 @@ impl Journal {
             self.buffer().let_go(taken);
             self.show_buffer();
         }
-    }
-
-    /// Leaves out events of people who were erased, here or by another replica, after the event.
-    async fn without_erased(
-        &self,
-        state: &dyn State,
-        mut events: Vec<NewEvent>,
-    ) -> Result<Vec<NewEvent>, StateError> {
-        let ledger = state.ledger().await?;
-        if ledger.is_empty() {
-            return Ok(events);
-        }
-        let keys = state.person_keys().await?;
-        let now = self.clock.now();
-        events.retain(|event| {
-            let waited = SignedDuration::try_from(event.age).unwrap_or(SignedDuration::MAX);
-            let happened = now.saturating_sub(waited).unwrap_or(Timestamp::MIN);
-            !event.user.iter().chain(&event.session).any(|id| {
-                ledger
-                    .get(&erased_entry(&keys, id))
-                    .is_some_and(|erased| *erased >= happened)
-            })
-        });
-        Ok(events)
     }
 
     /// The last attempt to write what waits, as the process ends. What is left then is lost, and counted.
@@ -368,10 +391,7 @@ mod tests {
         let ids = |events: Vec<crate::state::events::Event>| -> Vec<OnceKey> {
             events.into_iter().map(|event| event.id).collect()
         };
-        assert_eq!(
-            ids(state.events_of("erased").await.unwrap()),
-            [OnceKey([3; 16])]
-        );
+        assert_eq!(ids(state.events_of("erased").await.unwrap()), [OnceKey([3; 16])]);
         assert_eq!(ids(state.events_of("stays").await.unwrap()), [OnceKey([2; 16])]);
         assert_eq!(journal.buffer().len(), 0);
         assert!(!journal.away.load(Ordering::Relaxed), "it writes at once again");

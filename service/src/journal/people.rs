@@ -96,9 +96,7 @@ fn is_of_another(event: &Event, id: &str) -> bool {
 
 /// In which sessions a user was seen.
 fn sessions_of(events: &[Event], user: &str) -> BTreeSet<String> {
-    let of_user = events
-        .iter()
-        .filter(|event| event.user.as_deref() == Some(user));
+    let of_user = events.iter().filter(|event| event.user.as_deref() == Some(user));
     of_user
         .filter_map(|event| event.session.clone())
         .filter(|session| session != user)

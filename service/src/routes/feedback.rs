@@ -106,9 +106,7 @@ pub(super) async fn give(
     } else {
         HttpResponse::Created()
     };
-    Ok(response
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(answer))
+    Ok(response.insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
 
 /// `GET /feedback/history/{user_id}`

@@ -56,10 +56,7 @@ pub(super) async fn track(
     let (tracked, warnings) = Tracked::read(parse(&request, &body)?)?;
     let once = tracked.once(&request, &shared)?;
     let car = SeenCar::find(&shared, &tracked.car_id, SeenCar::default())?;
-    let outcome = shared
-        .journal
-        .record_or_hold(tracked.event(once, &car))
-        .await?;
+    let outcome = shared.journal.record_or_hold(tracked.event(once, &car)).await?;
     let (repeated, receipt) = match outcome {
         Outcome::Held => (false, None),
         Outcome::Recorded(Recorded::Stored(receipt)) => (false, Some(receipt)),
@@ -152,13 +149,7 @@ impl Tracked {
 
     fn once(&self, request: &HttpRequest, shared: &Shared) -> Result<Once, ApiError> {
         let deed = [&self.session_id, &self.car_id, self.kind.word()];
-        Once::of(
-            request,
-            "interaction",
-            self.person(),
-            &deed,
-            shared.journal.now(),
-        )
+        Once::of(request, "interaction", self.person(), &deed, shared.journal.now())
     }
 
     fn event(&self, once: Once, car: &SeenCar) -> NewEvent {

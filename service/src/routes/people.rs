@@ -115,10 +115,7 @@ pub(super) async fn show(
     let traces = shared.journal.traces_of(&id, asker).await?;
     let in_ledger = was_erased(&*shared.journal.state(), &id).await?;
     let is_waiting = shared.journal.waiting_of(&traces.ids) > 0;
-    tracing::info!(
-        events = traces.events.len(),
-        "what is held of a person was shown"
-    );
+    tracing::info!(events = traces.events.len(), "what is held of a person was shown");
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(DataAnswer {

@@ -2,12 +2,7 @@
 
 use faciliauto_engine::stock::Centavos;
 
-use crate::{
-    error::ApiError,
-    fields::Fields,
-    startup::Shared,
-    state::events::Facts,
-};
+use crate::{error::ApiError, fields::Fields, startup::Shared, state::events::Facts};
 
 /// Places of the longest list that is counted.
 const MOST_POSITIONS: i64 = 10_000;

@@ -51,7 +51,10 @@ async fn feedback_is_kept_and_counted() {
             .post("/api/feedback", &feedback("maria", car, action))
             .await;
         assert_eq!(answer.status, 201, "{}", answer.text);
-        assert!(answer.json().get("user_key").is_none(), "only the first answer has it");
+        assert!(
+            answer.json().get("user_key").is_none(),
+            "only the first answer has it"
+        );
     }
     let history = with_key(&application, Method::GET, "/feedback/history/maria", &key).await;
     assert_eq!(history.header("cache-control"), "no-store");
@@ -69,7 +72,12 @@ async fn feedback_is_kept_and_counted() {
     let recent = recent.as_array().expect("a list");
     let said: Vec<_> = recent
         .iter()
-        .map(|item| (item["car_id"].as_str().expect("an id"), item["action"].as_str().expect("a word")))
+        .map(|item| {
+            (
+                item["car_id"].as_str().expect("an id"),
+                item["action"].as_str().expect("a word"),
+            )
+        })
         .collect();
     assert_eq!(
         said,
@@ -112,9 +120,18 @@ async fn the_same_request_counts_once() {
         let problem = post_once(&application, "/feedback", &other, "a")
             .await
             .problem(422);
-        assert_eq!(problem["type"], "urn:problem-type:faciliauto:idempotency-mismatch");
+        assert_eq!(
+            problem["type"],
+            "urn:problem-type:faciliauto:idempotency-mismatch"
+        );
     }
-    let other_person = post_once(&application, "/feedback", &feedback("joao", &cars[0], "liked"), "a").await;
+    let other_person = post_once(
+        &application,
+        "/feedback",
+        &feedback("joao", &cars[0], "liked"),
+        "a",
+    )
+    .await;
     assert_eq!(other_person.status, 201, "names are each person's own");
 
     // Without a name: the deed within seconds. Windows end, so one of two attempts lies within one.
@@ -155,13 +172,27 @@ async fn mistakes_are_named() {
     for (body, expected) in [
         (json!({}), vec!["/user_id", "/car_id", "/action"]),
         (json!([1]), vec![""]),
-        (json!({"user_id": "", "car_id": 7, "action": "amei"}), vec!["/user_id", "/car_id", "/action"]),
         (
-            with(good.clone(), json!({"user_id": "a\nb", "session_id": "x".repeat(129), "rating": 6,
+            json!({"user_id": "", "car_id": 7, "action": "amei"}),
+            vec!["/user_id", "/car_id", "/action"],
+        ),
+        (
+            with(
+                good.clone(),
+                json!({"user_id": "a\nb", "session_id": "x".repeat(129), "rating": 6,
                 "comment": "x".repeat(1001), "recommendation_position": -1, "car_score": 1.01, "car_preco": "x",
-                "car_ano": 1})),
-            vec!["/user_id", "/session_id", "/rating", "/comment", "/recommendation_position", "/car_score",
-                "/car_preco", "/car_ano"],
+                "car_ano": 1}),
+            ),
+            vec![
+                "/user_id",
+                "/session_id",
+                "/rating",
+                "/comment",
+                "/recommendation_position",
+                "/car_score",
+                "/car_preco",
+                "/car_ano",
+            ],
         ),
         (with(good.clone(), json!({"rating": 4.5})), vec!["/rating"]),
     ] {
@@ -174,7 +205,9 @@ async fn mistakes_are_named() {
         .problem(404);
     assert_eq!(unknown["type"], "urn:problem-type:faciliauto:car-not-found");
     for name in ["", "a b", &"x".repeat(256)] {
-        let problem = post_once(&application, "/feedback", &good, name).await.problem(422);
+        let problem = post_once(&application, "/feedback", &good, name)
+            .await
+            .problem(422);
         assert!(
             problem["errors"][0]["message"]
                 .as_str()
@@ -187,7 +220,10 @@ async fn mistakes_are_named() {
         .await
         .problem(404);
 
-    let odd = with(good, json!({"humor": 1, "rating": null, "comment": "é".repeat(1000)}));
+    let odd = with(
+        good,
+        json!({"humor": 1, "rating": null, "comment": "é".repeat(1000)}),
+    );
     let answer = application.post("/feedback", &odd).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     assert_eq!(answer.json()["warnings"][0]["pointer"], "/humor");

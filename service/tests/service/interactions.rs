@@ -29,7 +29,10 @@ async fn interactions_are_stored() {
             "interaction_type": "whatsapp_contact", "car_id": car, "user_key": answer["user_key"]})
     );
     let other = application
-        .post("/interactions/track", &with(whole.clone(), json!({"interaction_type": "click", "x": 1})))
+        .post(
+            "/interactions/track",
+            &with(whole.clone(), json!({"interaction_type": "click", "x": 1})),
+        )
         .await
         .json();
     assert!(other.get("user_key").is_none(), "maria is known: {other}");
@@ -54,15 +57,24 @@ async fn the_same_interaction_counts_once() {
     let application = TestApplication::embedded().await;
     let car = &cars(&application, 1).await[0];
     let track = "/api/interactions/track";
-    let looked = with(interaction("s", car, "view_details"), json!({"duration_seconds": 3}));
+    let looked = with(
+        interaction("s", car, "view_details"),
+        json!({"duration_seconds": 3}),
+    );
     assert_eq!(post_once(&application, track, &looked, "1").await.status, 201);
     let again = post_once(&application, track, &looked, "1").await;
     assert_eq!(again.status, 200, "{}", again.text);
     let again = again.json();
-    assert_eq!((&again["repeated"], &again["stored"]), (&json!(true), &json!(true)));
+    assert_eq!(
+        (&again["repeated"], &again["stored"]),
+        (&json!(true), &json!(true))
+    );
     let longer = with(looked.clone(), json!({"duration_seconds": 4}));
     let problem = post_once(&application, track, &longer, "1").await.problem(422);
-    assert_eq!(problem["type"], "urn:problem-type:faciliauto:idempotency-mismatch");
+    assert_eq!(
+        problem["type"],
+        "urn:problem-type:faciliauto:idempotency-mismatch"
+    );
     let count = application
         .metric("interactions_total{type=\"view_details\"}")
         .await;
@@ -92,10 +104,19 @@ async fn mistakes_are_named() {
         (json!({}), json!(["/session_id", "/car_id", "/interaction_type"])),
         (json!(null), json!([""])),
         (
-            with(good.clone(), json!({"session_id": " ", "user_id": "\t", "interaction_type": "liked",
-                "duration_seconds": -1, "score": 92, "recommendation_position": 1.5})),
-            json!(["/session_id", "/user_id", "/interaction_type", "/duration_seconds",
-                "/recommendation_position", "/score"]),
+            with(
+                good.clone(),
+                json!({"session_id": " ", "user_id": "\t", "interaction_type": "liked",
+                "duration_seconds": -1, "score": 92, "recommendation_position": 1.5}),
+            ),
+            json!([
+                "/session_id",
+                "/user_id",
+                "/interaction_type",
+                "/duration_seconds",
+                "/recommendation_position",
+                "/score"
+            ]),
         ),
     ] {
         let problem = application

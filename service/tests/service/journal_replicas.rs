@@ -77,7 +77,8 @@ async fn replicas_share_what_buyers_did() {
     // Sent to both at the same time it counts once.
     let compared = feedback("maria", &cars[1], "compared");
     let answers = futures::future::join_all(
-        [&one, &other, &one, &other].map(|replica| post_once(&replica.application, "/feedback", &compared, "2")),
+        [&one, &other, &one, &other]
+            .map(|replica| post_once(&replica.application, "/feedback", &compared, "2")),
     )
     .await;
     let created = answers.iter().filter(|answer| answer.status == 201).count();
@@ -89,10 +90,7 @@ async fn replicas_share_what_buyers_did() {
     let history = with_key(&other.application, Method::GET, path, &key).await.ok();
     assert_eq!(history["total_interactions"], 2);
     let export = "/api/ml/export-data";
-    let exported = other
-        .send(other.request(Method::GET, export, ADMIN))
-        .await
-        .ok();
+    let exported = other.send(other.request(Method::GET, export, ADMIN)).await.ok();
     assert_eq!(exported["events"].as_array().map(Vec::len), Some(3));
     let data = "/api/users/maria/data";
     let shown = with_key(&other.application, Method::GET, data, &key).await.ok();
@@ -115,7 +113,9 @@ async fn interactions_wait_for_a_store_that_is_away() {
     let (market, _) = two_replicas(&server).await;
     let application = &market.application;
     let cars = cars(application, 5).await;
-    let first = application.post(TRACK, &interaction("s", &cars[0], "click")).await;
+    let first = application
+        .post(TRACK, &interaction("s", &cars[0], "click"))
+        .await;
     let key = first.json()["user_key"].as_str().expect("a key").to_owned();
     server.kill();
 
@@ -170,7 +170,9 @@ async fn a_fence_makes_interactions_wait() {
     let application = &market.application;
     let cars = cars(application, 2).await;
     server.ask::<()>(&["HSET", "test:fence", "id", "r-1", "deadline", "99999999999999"]);
-    let answer = application.post(TRACK, &interaction("s", &cars[0], "click")).await;
+    let answer = application
+        .post(TRACK, &interaction("s", &cars[0], "click"))
+        .await;
     assert_eq!(answer.status, 202, "{}", answer.text);
     let refused = application
         .post("/feedback", &feedback("maria", &cars[0], "liked"))
@@ -202,9 +204,14 @@ async fn a_store_without_room_or_generation_says_so() {
         application
             .post("/feedback", &feedback("maria", &cars[0], "liked"))
             .await,
-        application.post(TRACK, &interaction("s", &cars[0], "click")).await,
+        application
+            .post(TRACK, &interaction("s", &cars[0], "click"))
+            .await,
     ] {
-        assert_eq!(answer.problem(507)["type"], "urn:problem-type:faciliauto:store-full");
+        assert_eq!(
+            answer.problem(507)["type"],
+            "urn:problem-type:faciliauto:store-full"
+        );
     }
     let erased = with_key(application, Method::DELETE, "/api/users/joao/data", &key)
         .await
@@ -249,9 +256,7 @@ async fn what_waits_is_written_before_the_process_ends() {
     let address = format!("http://{}", serving.address);
     eventually("it has stock", async || {
         let answer = client.get(format!("{address}/cars/a-1")).send().await;
-        answer
-            .is_ok_and(|answer| answer.status() == 200)
-            .then_some(())
+        answer.is_ok_and(|answer| answer.status() == 200).then_some(())
     })
     .await;
     server.kill();

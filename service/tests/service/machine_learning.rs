@@ -9,10 +9,7 @@ use crate::harness::{
 };
 
 async fn asked(market: &Market, path: &str) -> Value {
-    market
-        .send(market.request(Method::GET, path, ADMIN))
-        .await
-        .ok()
+    market.send(market.request(Method::GET, path, ADMIN)).await.ok()
 }
 
 /// Prevents figures that nobody can train by, and feedback from being counted as interactions.
@@ -30,7 +27,10 @@ async fn what_was_collected_is_counted() {
         ("b", &cars[1], "view_details", Some(21)),
         ("b", &cars[1], "whatsapp_contact", None),
     ] {
-        let body = with(interaction(session, car, kind), json!({"duration_seconds": seconds}));
+        let body = with(
+            interaction(session, car, kind),
+            json!({"duration_seconds": seconds}),
+        );
         let answer = application.post("/api/interactions/track", &body).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
     }

@@ -47,7 +47,10 @@ async fn a_person_sees_and_erases_everything_of_theirs() {
     let cars = cars(application, 4).await;
     let track = "/api/interactions/track";
     key_of(application, track, &interaction("sessao-1", &cars[0], "click")).await;
-    let liked = with(feedback("maria", &cars[1], "liked"), json!({"session_id": "sessao-1"}));
+    let liked = with(
+        feedback("maria", &cars[1], "liked"),
+        json!({"session_id": "sessao-1"}),
+    );
     let key = key_of(application, "/feedback", &liked).await.expect("the first");
     key_of(application, "/feedback", &feedback("maria", &cars[2], "compared")).await;
     key_of(application, "/feedback", &feedback("joao", &cars[3], "liked")).await;
@@ -77,15 +80,25 @@ async fn a_person_sees_and_erases_everything_of_theirs() {
     assert_eq!(
         texts(&erased["searched"]),
         [
-            "events", "index", "totals", "erasure_ledger", "interaction_buffer", "response_cache", "rate_limits",
-            "logs", "metrics"
+            "events",
+            "index",
+            "totals",
+            "erasure_ledger",
+            "interaction_buffer",
+            "response_cache",
+            "rate_limits",
+            "logs",
+            "metrics"
         ]
     );
-    let days = |field: &str| -> jiff::Timestamp {
-        erased[field].as_str().expect("a time").parse().expect("a time")
-    };
+    let days =
+        |field: &str| -> jiff::Timestamp { erased[field].as_str().expect("a time").parse().expect("a time") };
     let kept = days("backups_gone_by").duration_since(days("erased_at"));
-    assert_eq!(kept.as_hours(), 30 * 24, "a safety backup may be kept for 30 days");
+    assert_eq!(
+        kept.as_hours(),
+        30 * 24,
+        "a safety backup may be kept for 30 days"
+    );
 
     let after = with_key(application, Method::GET, path, &key).await.ok();
     assert_eq!(after["events"], json!([]));
@@ -117,9 +130,7 @@ async fn a_shared_session_links_nobody() {
     }
     // The session's key shows what nobody said was theirs.
     let path = "/api/users/balcao/data";
-    let shown = with_key(application, Method::GET, path, &session_key)
-        .await
-        .ok();
+    let shown = with_key(application, Method::GET, path, &session_key).await.ok();
     assert_eq!(cars_of(&shown), [cars[0].as_str()]);
     assert_eq!(shown["linked_ids"], json!([]));
     // One of the users does not get the other's, nor the session.
@@ -154,7 +165,11 @@ async fn strangers_learn_nothing() {
         for id in ["maria", "unknown"] {
             let path = format!("/api/users/{id}/data");
             let without = application
-                .send(application.client.request(method.clone(), format!("{}{path}", application.api)))
+                .send(
+                    application
+                        .client
+                        .request(method.clone(), format!("{}{path}", application.api)),
+                )
                 .await;
             let wrong = with_key(application, method.clone(), &path, &"a".repeat(64)).await;
             for refusal in [without, wrong] {
@@ -181,7 +196,9 @@ async fn strangers_learn_nothing() {
         .send(market.request(Method::DELETE, "/api/users/maria/data", "nobody"))
         .await
         .problem(401);
-    as_admin(&market, Method::GET, &"x".repeat(129)).await.problem(422);
+    as_admin(&market, Method::GET, &"x".repeat(129))
+        .await
+        .problem(422);
     as_admin(&market, Method::PUT, "maria").await.problem(405);
     let nobody = as_admin(&market, Method::GET, "unknown").await.ok();
     assert_eq!(nobody["events"], json!([]));

@@ -55,7 +55,9 @@ impl LoggingProcess {
         let process = Process(child);
         let serving = eventually("it says where it serves", async || {
             let text = fs::read_to_string(&log).expect("a log");
-            let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let lines = text
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok());
             lines.into_iter().find(|line| line["message"] == "serving")
         })
         .await;
@@ -142,9 +144,7 @@ async fn an_erased_person_is_found_nowhere_and_an_income_never() {
     for replica in &replicas {
         eventually("it has stock", async || {
             let answer = client.get(format!("{}/readyz", replica.api)).send().await;
-            answer
-                .is_ok_and(|answer| answer.status() == 200)
-                .then_some(())
+            answer.is_ok_and(|answer| answer.status() == 200).then_some(())
         })
         .await;
     }
@@ -156,7 +156,9 @@ async fn an_erased_person_is_found_nowhere_and_an_income_never() {
         .json()
         .await
         .expect("JSON");
-    let cars: Vec<&str> = (0..3).map(|index| list[index]["id"].as_str().expect("an id")).collect();
+    let cars: Vec<&str> = (0..3)
+        .map(|index| list[index]["id"].as_str().expect("an id"))
+        .collect();
 
     // The id, everywhere that takes one, on both.
     let profile = json!({"orcamento_min": 50_000, "orcamento_max": 90_000, "uso_principal": "familia",
@@ -178,16 +180,41 @@ async fn an_erased_person_is_found_nowhere_and_an_income_never() {
         for (user, kind) in [(Some(USER), "click"), (None, "whatsapp_contact")] {
             let body = json!({"session_id": SESSION, "user_id": user, "car_id": cars[2], "interaction_type": kind,
                 "user_preferences": {"budget": 66_661_234, "monthly_income": INCOMES[0]}});
-            sent(&client, format!("{api}/api/interactions/track"), body, &name(kind)).await;
+            sent(
+                &client,
+                format!("{api}/api/interactions/track"),
+                body,
+                &name(kind),
+            )
+            .await;
         }
-        sent(&client, format!("{api}/recommend"), profile.clone(), &name("recommend")).await;
+        sent(
+            &client,
+            format!("{api}/recommend"),
+            profile.clone(),
+            &name("recommend"),
+        )
+        .await;
         let feedbacks = json!([{"user_id": USER, "car_id": cars[0], "action": "liked", "comment": COMMENT}]);
         let body = json!({"user_id": USER, "session_id": SESSION, "current_profile": profile,
             "feedbacks": feedbacks});
-        sent(&client, format!("{api}/refine-recommendations"), body, &name("refine")).await;
+        sent(
+            &client,
+            format!("{api}/refine-recommendations"),
+            body,
+            &name("refine"),
+        )
+        .await;
         // Refusals name ids as well.
-        for path in [format!("/feedback/history/{USER}"), format!("/api/users/{USER}/data")] {
-            let refused = client.get(format!("{api}{path}")).send().await.expect("an answer");
+        for path in [
+            format!("/feedback/history/{USER}"),
+            format!("/api/users/{USER}/data"),
+        ] {
+            let refused = client
+                .get(format!("{api}{path}"))
+                .send()
+                .await
+                .expect("an answer");
             assert!(refused.status().is_client_error());
         }
         let broken = json!({"user_id": USER, "car_id": cars[0], "action": COMMENT});
@@ -202,7 +229,10 @@ async fn an_erased_person_is_found_nowhere_and_an_income_never() {
         assert!(!before.contains(income), "an income is never kept: {income}");
     }
     assert!(
-        server.keys("*").iter().all(|name| !name.contains(USER) && !name.contains(SESSION)),
+        server
+            .keys("*")
+            .iter()
+            .all(|name| !name.contains(USER) && !name.contains(SESSION)),
         "names of keys hold no id"
     );
 
@@ -239,7 +269,10 @@ async fn an_erased_person_is_found_nowhere_and_an_income_never() {
         let status = replica.process.wait(Duration::from_secs(15));
         assert!(status.expect("it ends").success());
         let log = fs::read_to_string(&replica.log).expect("a log");
-        assert!(log.contains("request answered"), "the log is there to be searched");
+        assert!(
+            log.contains("request answered"),
+            "the log is there to be searched"
+        );
         for mark in marks() {
             assert!(!metrics.contains(mark), "{mark} is in the metrics");
             assert!(!log.contains(mark), "{mark} is in the log");
