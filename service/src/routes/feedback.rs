@@ -184,7 +184,7 @@ impl Given {
     fn once(&self, request: &HttpRequest, shared: &Shared) -> Result<Once, ApiError> {
         let rating = self.rating.map(|rating| rating.to_string()).unwrap_or_default();
         let comment = self.comment.as_deref().unwrap_or_default();
-        let deed = [&self.car_id, self.action.word(), &rating, comment];
+        let deed = [self.car_id.as_str(), self.action.word(), rating.as_str(), comment];
         Once::of(request, "feedback", &self.user_id, &deed, shared.journal.now())
     }
 

@@ -148,7 +148,7 @@ impl Tracked {
     }
 
     fn once(&self, request: &HttpRequest, shared: &Shared) -> Result<Once, ApiError> {
-        let deed = [&self.session_id, &self.car_id, self.kind.word()];
+        let deed = [self.session_id.as_str(), self.car_id.as_str(), self.kind.word()];
         Once::of(request, "interaction", self.person(), &deed, shared.journal.now())
     }
 

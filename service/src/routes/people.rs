@@ -37,8 +37,8 @@ struct ErasureAnswer<'a> {
     erased_events: usize,
     ids_erased: &'a [String],
     searched: Vec<&'static str>,
-    erased_at: Timestamp,
-    backups_gone_by: Timestamp,
+    erased_at: String,
+    backups_gone_by: String,
 }
 
 /// Where something about a person could be.
@@ -159,8 +159,12 @@ pub(super) async fn erase(
                 .filter(|place| *place != Place::Backups)
                 .map(Place::word)
                 .collect(),
-            erased_at: erased.at,
-            backups_gone_by: erased.at.saturating_add(kept).unwrap_or(Timestamp::MAX),
+            erased_at: erased.at.to_string(),
+            backups_gone_by: erased
+                .at
+                .saturating_add(kept)
+                .unwrap_or(Timestamp::MAX)
+                .to_string(),
         }))
 }
 
