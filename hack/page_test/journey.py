@@ -130,13 +130,14 @@ class Journey(unittest.TestCase):
             const real = window.fetch;
             window.fetch = async (address, options) => {
               const answer = await real(address, options);
-              if (address.endsWith("track")) window.sent.push([answer.status, options.keepalive, JSON.parse(options.body)]);
+              const { keepalive, body } = options;
+              if (address.endsWith("track")) window.sent.push([answer.status, keepalive, JSON.parse(body)]);
               return answer;
             };
             document.addEventListener("click", (event) => event.target.closest(".whatsapp") && event.preventDefault());
             """
         )
-        self.ask("50000", "90000", entrada="12345")
+        self.ask("50000", "90000", city="Olinda", state="PE")
         browser.answered()
         self.assertEqual(browser.run("return window.sent"), [], "what is open from the start was opened by nobody")
         second = browser.all(".car")[1]
