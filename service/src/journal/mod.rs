@@ -53,6 +53,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How soon a store that was away is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// How soon it is tried again when the process is about to end.
+const LAST_RETRY: Duration = Duration::from_millis(50);
+
 /// Events of the buffer that are written in one call.
 const BATCH: usize = 100;
 
@@ -286,7 +289,12 @@ impl Journal {
         if self.buffer().len() == 0 {
             return;
         }
-        let flushed = timeout(bound, self.flush()).await;
+        let flushed = timeout(bound, async {
+            while self.flush().await.is_err() {
+                sleep(LAST_RETRY).await;
+            }
+        })
+        .await;
         let lost = self.buffer().len();
         if lost > 0 {
             self.metrics.interactions_dropped(lost);
