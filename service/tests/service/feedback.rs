@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     application::TestApplication,
-    buyers::{cars, feedback, post_once, with, with_key},
+    buyers::{a_moment_passes, cars, feedback, post_once, with, with_key},
 };
 
 const RANDOM_ID: &str = "9f0c2a4e-5b7d-4e1f-8a3b-0c1d2e3f4a5b";
@@ -47,6 +47,7 @@ async fn feedback_is_kept_and_counted() {
     );
 
     for (car, action) in [(&cars[1], "disliked"), (&cars[2], "clicked_whatsapp")] {
+        a_moment_passes().await;
         let answer = application
             .post("/api/feedback", &feedback("maria", car, action))
             .await;
@@ -290,6 +291,7 @@ async fn a_setting_opens_histories() {
     let application = TestApplication::start(&[("FACILIAUTO_OPEN_HISTORY", "true")]).await;
     let cars = cars(&application, 12).await;
     for car in &cars {
+        a_moment_passes().await;
         application
             .post("/feedback", &feedback("josé/maria & filhos", car, "liked"))
             .await;

@@ -55,10 +55,10 @@ impl LoggingProcess {
         let process = Process(child);
         let serving = eventually("it says where it serves", async || {
             let text = fs::read_to_string(&log).expect("a log");
-            let lines = text
+            let mut lines = text
                 .lines()
                 .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            lines.into_iter().find(|line| line["message"] == "serving")
+            lines.find(|line| line["message"] == "serving")
         })
         .await;
         let address = |field: &str| format!("http://{}", serving[field].as_str().expect("an address"));

@@ -34,6 +34,11 @@ pub(crate) fn with(mut document: Value, fields: Value) -> Value {
     document
 }
 
+/// Lets the clock of the store go on, so that what comes next is newer: it counts milliseconds.
+pub(crate) async fn a_moment_passes() {
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+}
+
 /// Sends a document under a name of its own.
 pub(crate) async fn post_once(application: &TestApplication, path: &str, body: &Value, name: &str) -> Answer {
     let request = application
