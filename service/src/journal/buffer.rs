@@ -1,8 +1,11 @@
 //! Interactions that wait in memory until the store takes them: bounded in number and bytes, in the order of arrival.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    time::Instant,
+};
 
-use crate::state::events::NewEvent;
+use crate::state::events::{NewEvent, OnceKey};
 
 /// An hour of three clicks a second.
 const MOST_EVENTS: usize = 10_000;
@@ -14,6 +17,8 @@ const MOST_BYTES: usize = 8 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
     waiting: VecDeque<Waiting>,
+    /// What waits under each key, as [`NewEvent::fingerprint`] has it.
+    known: HashMap<OnceKey, [u8; 16]>,
     bytes: usize,
 }
 
@@ -37,12 +42,9 @@ pub(super) enum Held {
 
 impl Buffer {
     pub(super) fn hold(&mut self, event: NewEvent, now: Instant) -> Held {
-        let same_key = self
-            .waiting
-            .iter()
-            .find(|waiting| waiting.event.once == event.once);
-        if let Some(known) = same_key {
-            return if known.event.fingerprint() == event.fingerprint() {
+        let fingerprint = event.fingerprint();
+        if let Some(known) = self.known.get(&event.once) {
+            return if *known == fingerprint {
                 Held::Taken
             } else {
                 Held::Differs
@@ -53,6 +55,7 @@ impl Buffer {
             return Held::Full;
         }
         self.bytes += bytes;
+        self.known.insert(event.once, fingerprint);
         self.waiting.push_back(Waiting {
             event,
             since: now,
@@ -76,6 +79,7 @@ impl Buffer {
     pub(super) fn let_go(&mut self, count: usize) {
         for gone in self.waiting.drain(..count.min(self.waiting.len())) {
             self.bytes -= gone.bytes;
+            self.known.remove(&gone.event.once);
         }
     }
 
@@ -84,6 +88,9 @@ impl Buffer {
         let before = self.waiting.len();
         self.waiting.retain(|waiting| !is_of(&waiting.event, ids));
         self.bytes = self.waiting.iter().map(|waiting| waiting.bytes).sum();
+        let left = self.waiting.iter().map(|waiting| waiting.event.once);
+        let left: HashSet<OnceKey> = left.collect();
+        self.known.retain(|once, _| left.contains(once));
         before - self.waiting.len()
     }
 
@@ -121,7 +128,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::state::events::{Deed, Facts, InteractionKind, OnceKey};
+    use crate::state::events::{Deed, Facts, InteractionKind};
 
     fn event(number: u64, session: &str) -> NewEvent {
         NewEvent {
@@ -161,7 +168,7 @@ mod tests {
             "there is room again"
         );
         assert_eq!(large.forget(std::slice::from_ref(&long)), 7);
-        assert_eq!((large.len(), large.bytes), (0, 0));
+        assert_eq!((large.len(), large.bytes, large.known.len()), (0, 0, 0));
     }
 
     /// Prevents events from being written in another order, or as if they had just happened.

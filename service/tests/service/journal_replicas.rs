@@ -162,6 +162,32 @@ async fn interactions_wait_for_a_store_that_is_away() {
     assert_eq!(now_stored.status, 201, "it writes at once again");
 }
 
+/// Prevents a store that hangs from holding pages up, and what it had taken after all from being counted twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_hangs_holds_no_page_up() {
+    let server = RedisServer::start();
+    let (market, _) = two_replicas(&server).await;
+    let application = &market.application;
+    let cars = cars(application, 2).await;
+    server.signal("STOP");
+    let begun = Instant::now();
+    for car in &cars {
+        let answer = application.post(TRACK, &interaction("s", car, "click")).await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+    }
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "only the first waits: {:?}",
+        begun.elapsed()
+    );
+    server.signal("CONT");
+    eventually("what waited is written", async || {
+        (application.metric("interactions_buffered").await == Some(0.0)).then_some(())
+    })
+    .await;
+    assert_eq!(interactions_stored(&market).await, 2);
+}
+
 /// Prevents a restore from losing what visitors did while it held writes back, and feedback from being acknowledged.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fence_makes_interactions_wait() {
