@@ -13,6 +13,9 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Letters of the longest key that a client may send.
 const LONGEST_KEY: usize = 255;
 
+/// Letters from which a key is no counter or date that somebody could guess; a UUID has 36.
+const LEAST_SECRET: usize = 16;
+
 /// An impatient finger taps again within this; a person who means it twice takes longer.
 const WINDOW_SECONDS: i64 = 10;
 
@@ -22,6 +25,8 @@ pub(super) struct Once {
     pub(super) key: OnceKey,
     /// Whether the client named it: then something else under the same name is its mistake.
     pub(super) named: bool,
+    /// Whether the name is one that only who made it knows: nobody else can send the request again.
+    pub(super) is_secret: bool,
 }
 
 impl Once {
@@ -56,6 +61,7 @@ impl Once {
         Ok(Self {
             key,
             named: named.is_some(),
+            is_secret: named.is_some_and(|name| name.len() >= LEAST_SECRET),
         })
     }
 }
@@ -110,7 +116,8 @@ mod tests {
     fn a_name_counts_for_one_person() {
         let (at, later) = ("2026-11-26T10:00:00Z", "2026-11-26T23:00:00Z");
         let one = once(Some("1"), "maria", &["argo"], at).unwrap();
-        assert!(one.named);
+        assert!(one.named && !one.is_secret);
+        assert!(once(Some(&"7f".repeat(8)), "maria", &[], at).unwrap().is_secret);
         assert_eq!(once(Some("1"), "maria", &["onix"], later).unwrap().key, one.key);
         assert_ne!(once(Some("1"), "mario", &["argo"], at).unwrap().key, one.key);
         assert_ne!(once(Some("2"), "maria", &["argo"], at).unwrap().key, one.key);
