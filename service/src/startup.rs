@@ -352,7 +352,7 @@ async fn sample_in_memory(tables: &Tables, clock: &Clock) -> anyhow::Result<Memo
         remove: Vec::new(),
         marks: Vec::new(),
     };
-    state.commit(change, &|_| {}).await?;
+    state.commit(change, &|_| {}).await?.confirmed().await?;
     Ok(state)
 }
 

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{DealerStock, Head, StateError};
+use super::{DealerStock, Head, StateError, Written};
 
 /// The SHA-256 of a token.
 #[derive(Clone, Copy, Eq)]
@@ -111,7 +111,7 @@ pub trait Dealers {
         &'a self,
         id: &'a str,
         token: Option<TokenDigest>,
-    ) -> BoxFuture<'a, Result<bool, StateError>>;
+    ) -> BoxFuture<'a, Result<Written<bool>, StateError>>;
 }
 
 #[cfg(test)]

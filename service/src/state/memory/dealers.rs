@@ -6,7 +6,7 @@ use futures::future::{BoxFuture, FutureExt, ready};
 
 use super::{Content, MemoryState};
 use crate::state::{
-    StateError,
+    StateError, Written,
     dealers::{DealerView, Dealers, TokenDigest, Versions},
 };
 
@@ -51,7 +51,7 @@ impl Dealers for MemoryState {
         &'a self,
         id: &'a str,
         token: Option<TokenDigest>,
-    ) -> BoxFuture<'a, Result<bool, StateError>> {
+    ) -> BoxFuture<'a, Result<Written<bool>, StateError>> {
         let known = self.with_content(|content| {
             if !content.dealers.contains_key(id) {
                 return false;
@@ -62,6 +62,6 @@ impl Dealers for MemoryState {
             };
             true
         });
-        ready(known).boxed()
+        ready(known.map(Written::as_it_is)).boxed()
     }
 }

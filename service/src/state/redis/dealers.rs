@@ -9,7 +9,7 @@ use redis::{AsyncCommands, Script};
 use super::{RedisState, damaged, head_of};
 use crate::{
     state::{
-        DealerStock, StateError,
+        DealerStock, StateError, Written,
         dealers::{DealerView, Dealers, TokenDigest, Versions},
     },
     stock::rows,
@@ -92,7 +92,7 @@ impl RedisState {
             .collect())
     }
 
-    async fn write_token(&self, id: &str, token: Option<TokenDigest>) -> Result<bool, StateError> {
+    async fn write_token(&self, id: &str, token: Option<TokenDigest>) -> Result<Written<bool>, StateError> {
         let epoch = self.epoch().await?;
         let mut invocation = self.token.prepare_invoke();
         invocation
@@ -103,12 +103,13 @@ impl RedisState {
             .arg(&epoch)
             .arg(id)
             .arg(token.map(TokenDigest::to_hexadecimal).unwrap_or_default());
+        let ticket = self.confirmer.ticket().await?;
         let mut connection = self.manager.clone();
         let answer: Vec<String> = self.bounded(invocation.invoke_async(&mut connection)).await?;
         let part = |index: usize| answer.get(index).cloned().unwrap_or_default();
         match part(0).as_str() {
-            "ok" => Ok(true),
-            "unknown" => Ok(false),
+            "ok" => Ok(Written::new(true, self.confirmer.confirmation(ticket))),
+            "unknown" => Ok(Written::as_it_is(false)),
             "moved" => Err(StateError::Moved),
             "fenced" => Err(StateError::Fenced { holder: part(1) }),
             other => Err(StateError::Refused(format!(
@@ -139,7 +140,7 @@ impl Dealers for RedisState {
         &'a self,
         id: &'a str,
         token: Option<TokenDigest>,
-    ) -> BoxFuture<'a, Result<bool, StateError>> {
+    ) -> BoxFuture<'a, Result<Written<bool>, StateError>> {
         self.write_token(id, token).boxed()
     }
 }
