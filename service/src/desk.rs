@@ -13,7 +13,7 @@ use faciliauto_engine::{
     tables::Tables,
 };
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
@@ -22,10 +22,12 @@ use crate::{
     catalogue::Showroom,
     clock::Clock,
     error::ApiError,
+    idempotency::Identity,
     random,
     state::{
         Basis, Change, DealerStock, Head, State, StateError, Written,
-        dealers::{DealerView, SoldMark, TokenDigest},
+        dealers::{DealerView, SoldMark, TokenChange, TokenDigest},
+        once::{Once, OnceKey, Remembered},
     },
     stock::{
         rows,
@@ -77,8 +79,33 @@ impl IfMatch {
     }
 }
 
+/// What a writer is answered.
+#[derive(Debug)]
+pub(crate) struct Answered<Receipt> {
+    pub(crate) receipt: Receipt,
+    /// Whether it was answered before, under the same key: nothing was done now.
+    pub(crate) replayed: bool,
+}
+
+impl<Receipt> Answered<Receipt> {
+    fn now(receipt: Receipt) -> Self {
+        Self {
+            receipt,
+            replayed: false,
+        }
+    }
+}
+
+/// What became of a dealership's record.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RecordReceipt {
+    /// Whether the dealership is new.
+    pub(crate) created: bool,
+    pub(crate) catalog_version: String,
+}
+
 /// What became of a stock that was handed in.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StockReceipt {
     pub(crate) dealership_id: String,
     pub(crate) dry_run: bool,
@@ -96,7 +123,7 @@ pub(crate) struct StockReceipt {
 }
 
 /// What became of one car.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CarReceipt {
     id: String,
     dealership_id: String,
@@ -156,16 +183,23 @@ impl Desk {
         .await?
     }
 
-    /// Creates a dealership, or changes its record; tells whether it is new, and the version after.
+    /// Creates a dealership, or changes its record.
     pub(crate) async fn put_dealership(
         &self,
         dealership: Dealership,
-    ) -> Result<Written<(bool, Head)>, ApiError> {
+        identity: Option<&Identity>,
+    ) -> Result<Written<Answered<RecordReceipt>>, ApiError> {
         let _turn = self.writing.lock().await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
             let DealerView { head, stock, .. } = state.dealer(&dealership.id).await?;
-            let created = stock.is_none();
+            if let Some(before) = answered_before(&*state, &head, identity).await? {
+                return Ok(before);
+            }
+            let receipt = RecordReceipt {
+                created: stock.is_none(),
+                catalog_version: head.version.next().to_string(),
+            };
             let change = Change {
                 basis: Basis::Version(head.version),
                 put: vec![DealerStock {
@@ -174,21 +208,27 @@ impl Desk {
                 }],
                 remove: Vec::new(),
                 marks: Vec::new(),
+                once: to_remember(identity, &receipt)?,
             };
             if let Some(written) = self.commit(&*state, change, attempt).await? {
-                return Ok(written.map(|head| (created, head)));
+                return Ok(written.map(|_| Answered::now(receipt)));
             }
         }
         Err(ApiError::StockMoved)
     }
 
     /// Gives a dealership a token, or revokes the one it has.
-    pub(crate) async fn set_token(&self, id: &str, token: Option<TokenDigest>) -> Result<(), ApiError> {
-        let written = self.store.current().set_dealer_token(id, token).await?;
-        if written.confirmed().await? {
-            Ok(())
-        } else {
-            Err(ApiError::DealershipNotFound)
+    pub(crate) async fn set_token(
+        &self,
+        id: &str,
+        token: Option<TokenDigest>,
+        once: Option<&OnceKey>,
+    ) -> Result<(), ApiError> {
+        let written = self.store.current().set_dealer_token(id, token, once).await?;
+        match written.confirmed().await? {
+            TokenChange::Done => Ok(()),
+            TokenChange::NoDealership => Err(ApiError::DealershipNotFound),
+            TokenChange::UsedBefore => Err(ApiError::IdempotencyKeyUsed),
         }
     }
 
@@ -199,7 +239,8 @@ impl Desk {
         mut upload: Upload,
         condition: Option<IfMatch>,
         dry_run: bool,
-    ) -> Result<Written<StockReceipt>, ApiError> {
+        identity: Option<&Identity>,
+    ) -> Result<Written<Answered<StockReceipt>>, ApiError> {
         let tables = Arc::clone(&self.tables);
         let record = dealership.clone();
         upload = aside(move || {
@@ -213,6 +254,9 @@ impl Desk {
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
             let DealerView { head, stock, sold } = state.dealer(&id).await?;
+            if let Some(before) = answered_before(&*state, &head, identity).await? {
+                return Ok(before);
+            }
             let DealerStock {
                 dealership,
                 cars: old,
@@ -248,9 +292,11 @@ impl Desk {
             if dry_run {
                 receipt.catalog_version = head.version.to_string();
                 receipt.etag = etag;
-                return Ok(Written::as_it_is(receipt));
+                return Ok(Written::as_it_is(Answered::now(receipt)));
             }
             let (cars, etag) = with_etag(cars).await?;
+            receipt.catalog_version = head.version.next().to_string();
+            receipt.etag = etag;
             let unmarked = sold
                 .into_iter()
                 .filter(|(_, at)| wins || !stays_sold(Some(at), now));
@@ -264,13 +310,10 @@ impl Desk {
                 marks: marks.collect(),
                 put: vec![DealerStock { dealership, cars }],
                 remove: others.samples,
+                once: to_remember(identity, &receipt)?,
             };
             if let Some(written) = self.commit(&*state, change, attempt).await? {
-                return Ok(written.map(|head| {
-                    receipt.catalog_version = head.version.to_string();
-                    receipt.etag = etag;
-                    receipt
-                }));
+                return Ok(written.map(|_| Answered::now(receipt)));
             }
         }
         Err(ApiError::StockMoved)
@@ -283,11 +326,15 @@ impl Desk {
         car_id: &str,
         patch: CarPatch,
         condition: Option<IfMatch>,
-    ) -> Result<Written<CarReceipt>, ApiError> {
+        identity: Option<&Identity>,
+    ) -> Result<Written<Answered<CarReceipt>>, ApiError> {
         let _turn = self.writing.lock().await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
             let DealerView { head, stock, .. } = state.dealer(id).await?;
+            if let Some(before) = answered_before(&*state, &head, identity).await? {
+                return Ok(before);
+            }
             let DealerStock { dealership, mut cars } = stock.ok_or(ApiError::DealershipNotFound)?;
             if let Some(condition) = &condition {
                 let (same, etag) = with_etag(cars).await?;
@@ -311,21 +358,23 @@ impl Desk {
                 car: car_id.to_owned(),
                 sold: !available,
             });
+            let receipt = CarReceipt {
+                id: car_id.to_owned(),
+                dealership_id: id.to_owned(),
+                disponivel,
+                preco,
+                catalog_version: head.version.next().to_string(),
+                etag,
+            };
             let change = Change {
                 basis: Basis::Version(head.version),
                 put: vec![DealerStock { dealership, cars }],
                 remove: Vec::new(),
                 marks: mark.into_iter().collect(),
+                once: to_remember(identity, &receipt)?,
             };
             if let Some(written) = self.commit(&*state, change, attempt).await? {
-                return Ok(written.map(|head| CarReceipt {
-                    id: car_id.to_owned(),
-                    dealership_id: id.to_owned(),
-                    disponivel,
-                    preco,
-                    catalog_version: head.version.to_string(),
-                    etag,
-                }));
+                return Ok(written.map(|_| Answered::now(receipt)));
             }
         }
         Err(ApiError::StockMoved)
@@ -377,6 +426,44 @@ impl Desk {
         let all = || stored.dealers.iter().flat_map(|dealer| &dealer.cars);
         Ok(Some(Others::of(all, id, &wanted, real)))
     }
+}
+
+/// What was answered to the same request before. The version must have been read before: a change that is
+/// decided on it is refused when another request used the key meanwhile, and then this is asked again.
+async fn answered_before<Receipt: DeserializeOwned>(
+    state: &dyn State,
+    head: &Head,
+    identity: Option<&Identity>,
+) -> Result<Option<Written<Answered<Receipt>>>, ApiError> {
+    let Some(identity) = identity else {
+        return Ok(None);
+    };
+    let Some(before) = state.remembered(&head.version, &identity.key).await? else {
+        return Ok(None);
+    };
+    let answered = before.try_map(|Remembered { fingerprint, answer }| {
+        if fingerprint != identity.fingerprint {
+            return Err(ApiError::IdempotencyMismatch);
+        }
+        let receipt = serde_json::from_str(&answer).map_err(|_| ApiError::Internal)?;
+        Ok(Answered {
+            receipt,
+            replayed: true,
+        })
+    })?;
+    Ok(Some(answered))
+}
+
+/// What a commit leaves behind for the same request.
+fn to_remember<Receipt: Serialize>(
+    identity: Option<&Identity>,
+    receipt: &Receipt,
+) -> Result<Option<Once>, ApiError> {
+    let Some(identity) = identity else {
+        return Ok(None);
+    };
+    let answer = serde_json::to_string(receipt).map_err(|_| ApiError::Internal)?;
+    Ok(Some(identity.answered(answer)))
 }
 
 /// What other dealerships have to do with a stock.

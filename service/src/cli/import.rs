@@ -214,6 +214,7 @@ fn change(
             put,
             remove: Vec::new(),
             marks: Vec::new(),
+            once: None,
         });
     };
     let basis = Basis::Version(stored.head.version.clone());
@@ -241,6 +242,7 @@ fn change(
         put,
         remove: gone.into_iter().map(|dealer| dealer.dealership.id).collect(),
         marks: Vec::new(),
+        once: None,
     })
 }
 

@@ -17,12 +17,16 @@ use faciliauto_engine::stock::{Car, Dealership, Stock};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-use self::dealers::{Dealers, SoldMark};
 pub use self::written::Written;
+use self::{
+    dealers::{Dealers, SoldMark},
+    once::Once,
+};
 
 pub mod connection;
 pub mod dealers;
 pub mod memory;
+pub mod once;
 pub mod redis;
 mod written;
 
@@ -33,6 +37,17 @@ pub struct CatalogVersion {
     pub epoch: String,
     /// Counts the changes within a generation, from 1.
     pub counter: u64,
+}
+
+impl CatalogVersion {
+    /// What a change that is decided on this version makes of it.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        Self {
+            epoch: self.epoch.clone(),
+            counter: self.counter + 1,
+        }
+    }
 }
 
 impl fmt::Display for CatalogVersion {
@@ -109,6 +124,8 @@ pub struct Change {
     pub remove: Vec<String>,
     /// Cars that are marked sold, or no longer.
     pub marks: Vec<SoldMark>,
+    /// What is remembered of the request for the change.
+    pub once: Option<Once>,
 }
 
 /// How far a commit has come.

@@ -10,6 +10,7 @@
 //! | `<epoch>:stock` | hash | id → `version chunks digest cars` |
 //! | `<epoch>:tokens` | hash | id → SHA-256 of the dealership's token, in hexadecimal |
 //! | `<epoch>:sold:<id>` | hash | car → when it was marked sold, in ms |
+//! | `<epoch>:once:<digest>` | string | what was asked and answered under an `Idempotency-Key`, for a day |
 //! | `<epoch>:stock:<id>:<version>:<n>` | string | a piece of the dealer's rows, JSON lines in one zstd frame |
 //!
 //! Channel `changes` carries the new catalogue version. Durable keys have no time to live. A piece has one
@@ -31,8 +32,11 @@ use redis::{
 };
 use tokio::{sync::Notify, time::timeout};
 
-use super::{Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, Written};
 use self::confirmation::Confirmer;
+use super::{
+    Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, Written,
+    once::REMEMBERED_FOR,
+};
 use crate::{random, stock::rows};
 
 mod confirmation;
@@ -102,7 +106,8 @@ pub struct RedisState {
 }
 
 impl RedisState {
-    /// Describes the connection. What fails is tried again, so this works while the server is away. Call it within the runtime that is to drive the connection.
+    /// Describes the connection. What fails is tried again, so this works while the server is away. Call it
+    /// within the runtime that is to drive the connection.
     ///
     /// # Errors
     /// [`StateError::Refused`] when the address can never work.
@@ -302,6 +307,7 @@ impl RedisState {
             put,
             remove,
             marks,
+            once,
         } = change;
         let (mode, epoch, counter) = match basis {
             Basis::Unopened => ("open", random::hexadecimal(8), String::new()),
@@ -319,6 +325,10 @@ impl RedisState {
             .key(self.keys.dealerships(&epoch))
             .key(self.keys.stock(&epoch))
             .key(self.keys.tokens(&epoch))
+            .key(
+                self.keys
+                    .once(&epoch, once.as_ref().map_or("", |once| once.key.as_str())),
+            )
             .arg(mode)
             .arg(&epoch)
             .arg(counter)
@@ -346,6 +356,14 @@ impl RedisState {
                 .arg(&mark.dealership)
                 .arg(&mark.car)
                 .arg(if mark.sold { "sold" } else { "on-sale" });
+        }
+        if let Some(once) = once {
+            invocation
+                .arg(format!(
+                    "{} {}",
+                    once.remembered.fingerprint, once.remembered.answer
+                ))
+                .arg(REMEMBERED_FOR.as_millis() as u64);
         }
         let ticket = self.confirmer.ticket().await?;
         let mut connection = self.manager.clone();
@@ -425,6 +443,10 @@ impl Keys {
 
     fn tokens(&self, epoch: &str) -> String {
         format!("{}:{epoch}:tokens", self.prefix)
+    }
+
+    fn once(&self, epoch: &str, key: &str) -> String {
+        format!("{}:{epoch}:once:{key}", self.prefix)
     }
 
     fn sold_prefix(&self, epoch: &str) -> String {
