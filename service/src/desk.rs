@@ -1,5 +1,6 @@
 //! Where dealers hand their stock in: reads what the store has, decides what becomes of it, and commits that
-//! on the version it was decided on. A lost race is decided anew, so two uploads never mix.
+//! on the version it was decided on. A lost race is decided anew, so two uploads never mix. What comes back
+//! is written and yet to be confirmed: the next writer of this process need not wait for the disk.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,7 +13,7 @@ use faciliauto_engine::{
     tables::Tables,
 };
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
@@ -21,10 +22,12 @@ use crate::{
     catalogue::Showroom,
     clock::Clock,
     error::ApiError,
+    idempotency::Identity,
     random,
     state::{
-        Basis, Change, DealerStock, Head, State, StateError,
-        dealers::{DealerView, SoldMark, TokenDigest},
+        Basis, Change, DealerStock, Head, State, StateError, Written,
+        dealers::{DealerView, SoldMark, TokenChange, TokenDigest},
+        once::{Once, OnceKey, Remembered},
     },
     stock::{
         rows,
@@ -76,8 +79,33 @@ impl IfMatch {
     }
 }
 
+/// What a writer is answered.
+#[derive(Debug)]
+pub(crate) struct Answered<Receipt> {
+    pub(crate) receipt: Receipt,
+    /// Whether it was answered before, under the same key: nothing was done now.
+    pub(crate) replayed: bool,
+}
+
+impl<Receipt> Answered<Receipt> {
+    fn now(receipt: Receipt) -> Self {
+        Self {
+            receipt,
+            replayed: false,
+        }
+    }
+}
+
+/// What became of a dealership's record.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RecordReceipt {
+    /// Whether the dealership is new.
+    pub(crate) created: bool,
+    pub(crate) catalog_version: String,
+}
+
 /// What became of a stock that was handed in.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StockReceipt {
     pub(crate) dealership_id: String,
     pub(crate) dry_run: bool,
@@ -95,7 +123,7 @@ pub(crate) struct StockReceipt {
 }
 
 /// What became of one car.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CarReceipt {
     id: String,
     dealership_id: String,
@@ -155,13 +183,23 @@ impl Desk {
         .await?
     }
 
-    /// Creates a dealership, or changes its record; tells whether it is new, and the version after.
-    pub(crate) async fn put_dealership(&self, dealership: Dealership) -> Result<(bool, Head), ApiError> {
+    /// Creates a dealership, or changes its record.
+    pub(crate) async fn put_dealership(
+        &self,
+        dealership: Dealership,
+        identity: Option<&Identity>,
+    ) -> Result<Written<Answered<RecordReceipt>>, ApiError> {
         let _turn = self.writing.lock().await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
             let DealerView { head, stock, .. } = state.dealer(&dealership.id).await?;
-            let created = stock.is_none();
+            if let Some(before) = answered_before(&*state, &head, identity).await? {
+                return Ok(before);
+            }
+            let receipt = RecordReceipt {
+                created: stock.is_none(),
+                catalog_version: head.version.next().to_string(),
+            };
             let change = Change {
                 basis: Basis::Version(head.version),
                 put: vec![DealerStock {
@@ -170,20 +208,27 @@ impl Desk {
                 }],
                 remove: Vec::new(),
                 marks: Vec::new(),
+                once: to_remember(identity, &receipt)?,
             };
-            if let Some(head) = self.commit(&*state, change, attempt).await? {
-                return Ok((created, head));
+            if let Some(written) = self.commit(&*state, change, attempt).await? {
+                return Ok(written.map(|_| Answered::now(receipt)));
             }
         }
         Err(ApiError::StockMoved)
     }
 
     /// Gives a dealership a token, or revokes the one it has.
-    pub(crate) async fn set_token(&self, id: &str, token: Option<TokenDigest>) -> Result<(), ApiError> {
-        if self.store.current().set_dealer_token(id, token).await? {
-            Ok(())
-        } else {
-            Err(ApiError::DealershipNotFound)
+    pub(crate) async fn set_token(
+        &self,
+        id: &str,
+        token: Option<TokenDigest>,
+        once: Option<&OnceKey>,
+    ) -> Result<(), ApiError> {
+        let written = self.store.current().set_dealer_token(id, token, once).await?;
+        match written.confirmed().await? {
+            TokenChange::Done => Ok(()),
+            TokenChange::NoDealership => Err(ApiError::DealershipNotFound),
+            TokenChange::UsedBefore => Err(ApiError::IdempotencyKeyUsed),
         }
     }
 
@@ -194,7 +239,8 @@ impl Desk {
         mut upload: Upload,
         condition: Option<IfMatch>,
         dry_run: bool,
-    ) -> Result<StockReceipt, ApiError> {
+        identity: Option<&Identity>,
+    ) -> Result<Written<Answered<StockReceipt>>, ApiError> {
         let tables = Arc::clone(&self.tables);
         let record = dealership.clone();
         upload = aside(move || {
@@ -208,6 +254,9 @@ impl Desk {
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
             let DealerView { head, stock, sold } = state.dealer(&id).await?;
+            if let Some(before) = answered_before(&*state, &head, identity).await? {
+                return Ok(before);
+            }
             let DealerStock {
                 dealership,
                 cars: old,
@@ -243,9 +292,11 @@ impl Desk {
             if dry_run {
                 receipt.catalog_version = head.version.to_string();
                 receipt.etag = etag;
-                return Ok(receipt);
+                return Ok(Written::as_it_is(Answered::now(receipt)));
             }
             let (cars, etag) = with_etag(cars).await?;
+            receipt.catalog_version = head.version.next().to_string();
+            receipt.etag = etag;
             let unmarked = sold
                 .into_iter()
                 .filter(|(_, at)| wins || !stays_sold(Some(at), now));
@@ -259,11 +310,10 @@ impl Desk {
                 marks: marks.collect(),
                 put: vec![DealerStock { dealership, cars }],
                 remove: others.samples,
+                once: to_remember(identity, &receipt)?,
             };
-            if let Some(head) = self.commit(&*state, change, attempt).await? {
-                receipt.catalog_version = head.version.to_string();
-                receipt.etag = etag;
-                return Ok(receipt);
+            if let Some(written) = self.commit(&*state, change, attempt).await? {
+                return Ok(written.map(|_| Answered::now(receipt)));
             }
         }
         Err(ApiError::StockMoved)
@@ -276,11 +326,15 @@ impl Desk {
         car_id: &str,
         patch: CarPatch,
         condition: Option<IfMatch>,
-    ) -> Result<CarReceipt, ApiError> {
+        identity: Option<&Identity>,
+    ) -> Result<Written<Answered<CarReceipt>>, ApiError> {
         let _turn = self.writing.lock().await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
             let DealerView { head, stock, .. } = state.dealer(id).await?;
+            if let Some(before) = answered_before(&*state, &head, identity).await? {
+                return Ok(before);
+            }
             let DealerStock { dealership, mut cars } = stock.ok_or(ApiError::DealershipNotFound)?;
             if let Some(condition) = &condition {
                 let (same, etag) = with_etag(cars).await?;
@@ -304,21 +358,23 @@ impl Desk {
                 car: car_id.to_owned(),
                 sold: !available,
             });
+            let receipt = CarReceipt {
+                id: car_id.to_owned(),
+                dealership_id: id.to_owned(),
+                disponivel,
+                preco,
+                catalog_version: head.version.next().to_string(),
+                etag,
+            };
             let change = Change {
                 basis: Basis::Version(head.version),
                 put: vec![DealerStock { dealership, cars }],
                 remove: Vec::new(),
                 marks: mark.into_iter().collect(),
+                once: to_remember(identity, &receipt)?,
             };
-            if let Some(head) = self.commit(&*state, change, attempt).await? {
-                return Ok(CarReceipt {
-                    id: car_id.to_owned(),
-                    dealership_id: id.to_owned(),
-                    disponivel,
-                    preco,
-                    catalog_version: head.version.to_string(),
-                    etag,
-                });
+            if let Some(written) = self.commit(&*state, change, attempt).await? {
+                return Ok(written.map(|_| Answered::now(receipt)));
             }
         }
         Err(ApiError::StockMoved)
@@ -330,9 +386,9 @@ impl Desk {
         state: &dyn State,
         change: Change,
         attempt: u32,
-    ) -> Result<Option<Head>, ApiError> {
+    ) -> Result<Option<Written<Head>>, ApiError> {
         match state.commit(change, &|_| {}).await {
-            Ok(head) => Ok(Some(head)),
+            Ok(written) => Ok(Some(written)),
             Err(StateError::Moved) => {
                 self.wait(attempt).await;
                 Ok(None)
@@ -370,6 +426,44 @@ impl Desk {
         let all = || stored.dealers.iter().flat_map(|dealer| &dealer.cars);
         Ok(Some(Others::of(all, id, &wanted, real)))
     }
+}
+
+/// What was answered to the same request before. The version must have been read before: a change that is
+/// decided on it is refused when another request used the key meanwhile, and then this is asked again.
+async fn answered_before<Receipt: DeserializeOwned>(
+    state: &dyn State,
+    head: &Head,
+    identity: Option<&Identity>,
+) -> Result<Option<Written<Answered<Receipt>>>, ApiError> {
+    let Some(identity) = identity else {
+        return Ok(None);
+    };
+    let Some(before) = state.remembered(&head.version, &identity.key).await? else {
+        return Ok(None);
+    };
+    let answered = before.try_map(|Remembered { fingerprint, answer }| {
+        if fingerprint != identity.fingerprint {
+            return Err(ApiError::IdempotencyMismatch);
+        }
+        let receipt = serde_json::from_str(&answer).map_err(|_| ApiError::Internal)?;
+        Ok(Answered {
+            receipt,
+            replayed: true,
+        })
+    })?;
+    Ok(Some(answered))
+}
+
+/// What a commit leaves behind for the same request.
+fn to_remember<Receipt: Serialize>(
+    identity: Option<&Identity>,
+    receipt: &Receipt,
+) -> Result<Option<Once>, ApiError> {
+    let Some(identity) = identity else {
+        return Ok(None);
+    };
+    let answer = serde_json::to_string(receipt).map_err(|_| ApiError::Internal)?;
+    Ok(Some(identity.answered(answer)))
 }
 
 /// What other dealerships have to do with a stock.

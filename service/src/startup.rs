@@ -351,8 +351,9 @@ async fn sample_in_memory(tables: &Tables, clock: &Clock) -> anyhow::Result<Memo
         put: stock::by_dealership(file.stock),
         remove: Vec::new(),
         marks: Vec::new(),
+        once: None,
     };
-    state.commit(change, &|_| {}).await?;
+    state.commit(change, &|_| {}).await?.confirmed().await?;
     Ok(state)
 }
 

@@ -3,12 +3,14 @@
 -- KEYS  1 generation  2 fence  3 catalog (hash: counter, changed_at)
 --       4 dealerships (hash: id -> record)  5 stock (hash: id -> "version chunks digest cars")
 --       6 tokens (hash: id -> SHA-256 of the dealership's token)
+--       7 what is remembered of the request, when the last two arguments are there
 -- ARGV  1 "open" or "change"  2 epoch  3 counter that the change was decided on (empty for "open")
 --       4 channel  5 prefix of chunk keys  6 milliseconds that superseded chunks are kept
 --       7 prefix of the keys that hold when cars were marked sold (hash of a dealership: car -> ms)
 --       8 number of dealerships to put, then for each: id, record, version, chunks, digest, cars
 --       then the number of dealerships to remove, then their ids
 --       then the number of marks, then for each: dealership, car, "sold" or "on-sale"
+--       then, where the request is remembered: as what, and for how many milliseconds
 --
 -- Chunks are keys made from a prefix and the version, so they are not in KEYS: a superseded version is only
 -- known in here. All of them lie under the prefix of the access list; a cluster of several nodes is not
@@ -17,7 +19,7 @@
 -- Answers {"ok", counter, changed_at} or {refusal, detail}.
 
 local generation, fence, catalog, dealerships, stock = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local tokens = KEYS[6]
+local tokens, once = KEYS[6], KEYS[7]
 local mode, epoch, basis, channel, chunk_prefix, kept = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local sold_prefix = ARGV[7]
 
@@ -73,6 +75,8 @@ local marks = {}
 for _ = 1, tonumber(next_argument()) do
   marks[#marks + 1] = {dealership = next_argument(), car = next_argument(), mark = next_argument()}
 end
+local remembered = next_argument()
+local remembered_for = next_argument()
 
 -- 4. Writes, and nothing but writes from here on. The first is one that a full server refuses, so that
 -- "no room" comes before anything is changed; a script that has begun to write is let through.
@@ -109,6 +113,7 @@ for _, mark in ipairs(marks) do
     redis.call('HDEL', sold_prefix .. mark.dealership, mark.car)
   end
 end
+if remembered then redis.call('SET', once, remembered, 'PX', remembered_for) end
 if mode == 'open' then redis.call('SET', generation, epoch) end
 redis.call('PUBLISH', channel, epoch .. '.' .. counter)
 return {'ok', tostring(counter), tostring(now)}

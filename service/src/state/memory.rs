@@ -10,8 +10,10 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::{
-    Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, apply,
+    Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, Written,
+    apply,
     dealers::{SoldMark, TokenDigest},
+    once::{OnceKey, REMEMBERED_FOR, Remembered},
 };
 use crate::{clock::Clock, random};
 
@@ -34,6 +36,16 @@ struct Content {
     tokens: BTreeMap<String, TokenDigest>,
     /// When cars were marked sold, by dealership and car.
     sold: BTreeMap<String, BTreeMap<String, Timestamp>>,
+    /// What was answered under keys, and since when.
+    once: BTreeMap<OnceKey, (Timestamp, Remembered)>,
+}
+
+impl Content {
+    /// Forgets what was remembered long enough.
+    fn forget(&mut self, now: Timestamp) {
+        self.once
+            .retain(|_, (since, _)| now.duration_since(*since).unsigned_abs() < REMEMBERED_FOR);
+    }
 }
 
 impl MemoryState {
@@ -53,6 +65,7 @@ impl MemoryState {
             put,
             remove,
             marks,
+            once,
         } = change;
         // A panic elsewhere leaves the content whole: it is replaced in one assignment.
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,9 +101,12 @@ impl MemoryState {
             version,
             changed_at: now,
         };
-        let (mut tokens, mut sold) = content
+        let (mut tokens, mut sold, mut remembered) = content
             .take()
-            .map(|content| (content.tokens, content.sold))
+            .map(|mut content| {
+                content.forget(now);
+                (content.tokens, content.sold, content.once)
+            })
             .unwrap_or_default();
         for id in &remove {
             tokens.remove(id);
@@ -109,12 +125,14 @@ impl MemoryState {
                 of_dealership.remove(&car);
             }
         }
+        remembered.extend(once.map(|once| (once.key, (now, once.remembered))));
         *content = Some(Content {
             head: head.clone(),
             dealers,
             put_at,
             tokens,
             sold,
+            once: remembered,
         });
         drop(content);
         self.announced.notify_one();
@@ -141,8 +159,8 @@ impl State for MemoryState {
         &'a self,
         change: Change,
         _progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
-    ) -> BoxFuture<'a, Result<Head, StateError>> {
-        ready(self.commit_now(change)).boxed()
+    ) -> BoxFuture<'a, Result<Written<Head>, StateError>> {
+        ready(self.commit_now(change).map(Written::as_it_is)).boxed()
     }
 
     fn changed(&self) -> BoxFuture<'_, ()> {

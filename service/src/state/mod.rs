@@ -17,12 +17,18 @@ use faciliauto_engine::stock::{Car, Dealership, Stock};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-use self::dealers::{Dealers, SoldMark};
+pub use self::written::Written;
+use self::{
+    dealers::{Dealers, SoldMark},
+    once::Once,
+};
 
 pub mod connection;
 pub mod dealers;
 pub mod memory;
+pub mod once;
 pub mod redis;
+mod written;
 
 /// Names a state of the stock. Compared for equality only: a restore may bring an older counter back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +37,17 @@ pub struct CatalogVersion {
     pub epoch: String,
     /// Counts the changes within a generation, from 1.
     pub counter: u64,
+}
+
+impl CatalogVersion {
+    /// What a change that is decided on this version makes of it.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        Self {
+            epoch: self.epoch.clone(),
+            counter: self.counter + 1,
+        }
+    }
 }
 
 impl fmt::Display for CatalogVersion {
@@ -107,6 +124,8 @@ pub struct Change {
     pub remove: Vec<String>,
     /// Cars that are marked sold, or no longer.
     pub marks: Vec<SoldMark>,
+    /// What is remembered of the request for the change.
+    pub once: Option<Once>,
 }
 
 /// How far a commit has come.
@@ -173,12 +192,13 @@ pub trait State: Dealers + Send + Sync {
     /// All stock, as at one moment; `None` as for [`State::head`].
     fn stock(&self) -> BoxFuture<'_, Result<Option<StoredStock>, StateError>>;
 
-    /// Makes a change, all of it in one step, and gives the head after it.
+    /// Makes a change, all of it in one step, and gives the head after it: others see the change already, and
+    /// the writer acknowledges it once it is confirmed.
     fn commit<'a>(
         &'a self,
         change: Change,
         progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
-    ) -> BoxFuture<'a, Result<Head, StateError>>;
+    ) -> BoxFuture<'a, Result<Written<Head>, StateError>>;
 
     /// Waits until a change is announced. Announcements can be lost: ask for [`State::head`] now and then.
     fn changed(&self) -> BoxFuture<'_, ()>;

@@ -4,16 +4,19 @@
 //! | --- | --- | --- |
 //! | `generation` | string | the epoch of the current generation; made only when the store is opened |
 //! | `fence` | hash | `id`, `token`, `deadline` in ms by the server's `TIME`: a restore holds writes back |
+//! | `confirmed` | string | counts how often writes were confirmed to be on disk |
 //! | `<epoch>:catalog` | hash | `counter` and `changed_at` in ms: the catalogue version |
 //! | `<epoch>:dealerships` | hash | id → record, JSON |
 //! | `<epoch>:stock` | hash | id → `version chunks digest cars` |
 //! | `<epoch>:tokens` | hash | id → SHA-256 of the dealership's token, in hexadecimal |
 //! | `<epoch>:sold:<id>` | hash | car → when it was marked sold, in ms |
+//! | `<epoch>:once:<digest>` | string | what was asked and answered under an `Idempotency-Key`, for a day |
 //! | `<epoch>:stock:<id>:<version>:<n>` | string | a piece of the dealer's rows, JSON lines in one zstd frame |
 //!
 //! Channel `changes` carries the new catalogue version. Durable keys have no time to live. A piece has one
 //! until its commit, and gets one again when it is superseded, so that a reader in mid-read finishes and
-//! an import that died leaves nothing. Every durable write is a script: [`COMMIT`], or [`TOKEN`] for a token.
+//! an import that died leaves nothing. Every durable write is a script: [`COMMIT`], or [`TOKEN`] for a token;
+//! `confirmation.rs` tells when it is on disk.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -29,9 +32,14 @@ use redis::{
 };
 use tokio::{sync::Notify, time::timeout};
 
-use super::{Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock};
+use self::confirmation::Confirmer;
+use super::{
+    Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, Written,
+    once::REMEMBERED_FOR,
+};
 use crate::{random, stock::rows};
 
+mod confirmation;
 mod dealers;
 
 /// The script that makes stock durable.
@@ -64,6 +72,8 @@ pub struct Patience {
     pub respond: Duration,
     /// With a command as a whole, a reconnection before it included.
     pub whole: Duration,
+    /// With the disk that is to keep a write. Synced once a second, it takes up to two.
+    pub confirm: Duration,
 }
 
 impl Patience {
@@ -72,12 +82,14 @@ impl Patience {
         connect: Duration::from_millis(500),
         respond: Duration::from_millis(1500),
         whole: Duration::from_secs(2),
+        confirm: Duration::from_secs(3),
     };
     /// Of an import, which has nothing else to do; a commit of many dealers takes the server a moment.
     pub const IMPORTING: Self = Self {
         connect: Duration::from_secs(2),
         respond: Duration::from_secs(20),
         whole: Duration::from_secs(25),
+        confirm: Duration::from_secs(20),
     };
 }
 
@@ -89,12 +101,13 @@ pub struct RedisState {
     patience: Patience,
     commit: Script,
     token: Script,
+    confirmer: Confirmer,
     announced: Arc<Notify>,
 }
 
 impl RedisState {
-    /// Describes the connection. Nothing is sent before the first command, so this works while the server
-    /// is away. Call it within the runtime that is to drive the connection.
+    /// Describes the connection. What fails is tried again, so this works while the server is away. Call it
+    /// within the runtime that is to drive the connection.
     ///
     /// # Errors
     /// [`StateError::Refused`] when the address can never work.
@@ -108,15 +121,18 @@ impl RedisState {
             .set_min_delay(Duration::from_millis(50))
             .set_max_delay(Duration::from_millis(500));
         let manager = client.get_connection_manager_lazy(config).map_err(failure)?;
+        let keys = Keys {
+            prefix: key_prefix.to_owned(),
+        };
+        let confirmer = Confirmer::start(client.clone(), keys.confirmed(), patience);
         Ok(Self {
             client,
             manager,
-            keys: Keys {
-                prefix: key_prefix.to_owned(),
-            },
+            keys,
             patience,
             commit: Script::new(COMMIT),
             token: Script::new(TOKEN),
+            confirmer,
             announced: Arc::new(Notify::new()),
         })
     }
@@ -285,12 +301,13 @@ impl RedisState {
         &self,
         change: Change,
         progress: &(dyn Fn(Progress<'_>) + Send + Sync),
-    ) -> Result<Head, StateError> {
+    ) -> Result<Written<Head>, StateError> {
         let Change {
             basis,
             put,
             remove,
             marks,
+            once,
         } = change;
         let (mode, epoch, counter) = match basis {
             Basis::Unopened => ("open", random::hexadecimal(8), String::new()),
@@ -308,6 +325,10 @@ impl RedisState {
             .key(self.keys.dealerships(&epoch))
             .key(self.keys.stock(&epoch))
             .key(self.keys.tokens(&epoch))
+            .key(
+                self.keys
+                    .once(&epoch, once.as_ref().map_or("", |once| once.key.as_str())),
+            )
             .arg(mode)
             .arg(&epoch)
             .arg(counter)
@@ -336,11 +357,21 @@ impl RedisState {
                 .arg(&mark.car)
                 .arg(if mark.sold { "sold" } else { "on-sale" });
         }
+        if let Some(once) = once {
+            invocation
+                .arg(format!(
+                    "{} {}",
+                    once.remembered.fingerprint, once.remembered.answer
+                ))
+                .arg(REMEMBERED_FOR.as_millis() as u64);
+        }
+        let ticket = self.confirmer.ticket().await?;
         let mut connection = self.manager.clone();
         let answer: Vec<String> = self.bounded(invocation.invoke_async(&mut connection)).await?;
         let part = |index: usize| answer.get(index).cloned().unwrap_or_default();
         match part(0).as_str() {
             "ok" => head_of(epoch, (part(1).parse().ok(), part(2).parse().ok()))
+                .map(|head| Written::new(head, self.confirmer.confirmation(ticket)))
                 .ok_or_else(|| StateError::Refused("the commit's answer is not understood".to_owned())),
             "already-open" => Err(StateError::AlreadyOpen),
             "moved" => Err(StateError::Moved),
@@ -367,7 +398,7 @@ impl State for RedisState {
         &'a self,
         change: Change,
         progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
-    ) -> BoxFuture<'a, Result<Head, StateError>> {
+    ) -> BoxFuture<'a, Result<Written<Head>, StateError>> {
         self.write(change, progress).boxed()
     }
 
@@ -390,6 +421,10 @@ impl Keys {
         format!("{}:fence", self.prefix)
     }
 
+    fn confirmed(&self) -> String {
+        format!("{}:confirmed", self.prefix)
+    }
+
     fn channel(&self) -> String {
         format!("{}:changes", self.prefix)
     }
@@ -408,6 +443,10 @@ impl Keys {
 
     fn tokens(&self, epoch: &str) -> String {
         format!("{}:{epoch}:tokens", self.prefix)
+    }
+
+    fn once(&self, epoch: &str, key: &str) -> String {
+        format!("{}:{epoch}:once:{key}", self.prefix)
     }
 
     fn sold_prefix(&self, epoch: &str) -> String {

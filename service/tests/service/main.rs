@@ -1,6 +1,7 @@
 //! The service from outside: over HTTP on a free port, as a process, with a real Redis.
 //!
-//! Tests that need Redis start `redis-server` themselves; without it they fail and say so.
+//! Tests that need Redis start `redis-server` themselves, or the server that `FACILIAUTO_TEST_REDIS_SERVER`
+//! names; without it they fail and say so.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +11,7 @@
 mod harness;
 
 mod cars;
+mod confirmation;
 mod cors;
 mod dealer_access;
 mod dealer_replicas;
@@ -18,6 +20,7 @@ mod dealerships;
 mod edge;
 mod follow;
 mod health;
+mod idempotency;
 mod import;
 mod import_killed;
 mod limits;
