@@ -34,3 +34,4 @@ pub mod state;
 pub mod stock;
 mod store;
 pub mod telemetry;
+pub mod tls;

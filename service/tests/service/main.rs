@@ -34,3 +34,4 @@ mod shutdown;
 mod slow_clients;
 mod state;
 mod stats;
+mod tls;
