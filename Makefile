@@ -53,7 +53,7 @@ bench-peers: ## The same ranking by Polars, DuckDB, NumPy and PostgreSQL, in tur
 bench-http: ## A recommendation over HTTP beside a bare handler: one core for the server, load from the other
 	@cargo bench --quiet --locked -p faciliauto-service --bench http
 
-fuzz: ## Each fuzz target of the engine for SECONDS_EACH (60); needs a nightly toolchain and cargo-fuzz
+fuzz: ## Each fuzz target of engine and service for SECONDS_EACH (60); needs a nightly toolchain and cargo-fuzz
 	@$(PYTHON) hack/fuzz.py
 
 .PHONY: cluster-up cluster-down cluster-status kubeconfig images

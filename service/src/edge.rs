@@ -35,6 +35,7 @@ use crate::{
     metrics::Metrics,
     random,
     startup::Shared,
+    unpacking,
 };
 
 /// Label of requests for no route of ours, so that a scan of made-up paths is one series.
@@ -92,7 +93,7 @@ impl Drop for InFlight {
 /// The outermost layer.
 pub(crate) async fn envelope(
     shared: web::Data<Shared>,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
@@ -120,6 +121,7 @@ pub(crate) async fn envelope(
             Ok(request.into_response(preflight()))
         }
         _ => {
+            unpacking::cut(&mut request);
             let answer = next.call(request).instrument(span).await;
             answer.map(ServiceResponse::map_into_boxed_body)
         }

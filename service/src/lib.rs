@@ -35,3 +35,4 @@ pub mod stock;
 mod store;
 pub mod telemetry;
 pub mod tls;
+mod unpacking;

@@ -340,6 +340,12 @@ impl Catalogue {
         *block = Arc::new(block.with(ordinal % BLOCK, item));
     }
 
+    /// Whether any car, on offer or not, is of a brand, which is folded and may be an alias.
+    #[must_use]
+    pub fn has_brand(&self, folded: &str) -> bool {
+        self.brand(folded).is_some()
+    }
+
     /// The place of a folded brand whose aliases may be unresolved; `None` when no car has it.
     pub(crate) fn brand(&self, folded: &str) -> Option<usize> {
         let brand = self.tables.brand_alias(folded);
