@@ -13,7 +13,6 @@ use faciliauto_engine::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use crate::{
@@ -24,9 +23,10 @@ use crate::{
     random,
     state::{
         Basis, Change, DealerStock, Head, State, StateError,
-        dealers::{DealerView, SoldMark, TokenDigest},
+        dealers::{CarFacts, CarGlance, CarUpdate, DealerView, DealershipGlance, SoldMark, TokenDigest},
     },
     stock::{
+        fingerprint::Fingerprint,
         rows,
         upload::{CarPatch, Upload},
     },
@@ -145,12 +145,17 @@ impl Desk {
 
     /// The stock as rows.
     pub(crate) async fn page(&self, id: &str) -> Result<StockPage, ApiError> {
-        let DealerStock { cars, .. } = self.dealer(id).await?;
+        let DealerView {
+            stock, fingerprint, ..
+        } = self.store.current().dealer(id).await?;
+        let DealerStock { cars, .. } = stock.ok_or(ApiError::DealershipNotFound)?;
         aside(move || {
             let mut lines = Vec::new();
             rows::write_cars(&mut lines, &cars).map_err(|_| ApiError::Internal)?;
-            let etag = tag(Sha256::digest(&lines).as_slice());
-            Ok(StockPage { lines, etag })
+            Ok(StockPage {
+                lines,
+                etag: tag(fingerprint),
+            })
         })
         .await?
     }
@@ -170,6 +175,7 @@ impl Desk {
                 }],
                 remove: Vec::new(),
                 marks: Vec::new(),
+                updates: Vec::new(),
             };
             if let Some(head) = self.commit(&*state, change, attempt).await? {
                 return Ok((created, head));
@@ -207,22 +213,24 @@ impl Desk {
         let _turn = self.writing.lock().await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
-            let DealerView { head, stock, sold } = state.dealer(&id).await?;
+            let DealerView {
+                head,
+                stock,
+                fingerprint,
+                sold,
+            } = state.dealer(&id).await?;
             let DealerStock {
                 dealership,
                 cars: old,
             } = stock.ok_or(ApiError::DealershipNotFound)?;
-            let (old, etag) = with_etag(old).await?;
+            let etag = tag(fingerprint);
             if condition
                 .as_ref()
                 .is_some_and(|condition| !condition.names(&etag))
             {
                 return Err(ApiError::EtagMismatch);
             }
-            let Some(others) = self.others(&*state, &head, &id, &upload.cars, real).await? else {
-                self.wait(attempt).await;
-                continue;
-            };
+            let others = self.others(&*state, &id, &upload.cars, real).await?;
             upload.refuse(&others.taken);
             if upload.findings.error_count > 0 {
                 return Err(ApiError::InvalidRows {
@@ -245,7 +253,11 @@ impl Desk {
                 receipt.etag = etag;
                 return Ok(receipt);
             }
-            let (cars, etag) = with_etag(cars).await?;
+            let (cars, fingerprint) = aside(move || {
+                let fingerprint = Fingerprint::of(&cars);
+                (cars, fingerprint)
+            })
+            .await?;
             let unmarked = sold
                 .into_iter()
                 .filter(|(_, at)| wins || !stays_sold(Some(at), now));
@@ -259,17 +271,18 @@ impl Desk {
                 marks: marks.collect(),
                 put: vec![DealerStock { dealership, cars }],
                 remove: others.samples,
+                updates: Vec::new(),
             };
             if let Some(head) = self.commit(&*state, change, attempt).await? {
                 receipt.catalog_version = head.version.to_string();
-                receipt.etag = etag;
+                receipt.etag = tag(fingerprint);
                 return Ok(receipt);
             }
         }
         Err(ApiError::StockMoved)
     }
 
-    /// Changes one car.
+    /// Changes one car, and neither reads nor writes the others.
     pub(crate) async fn patch_car(
         &self,
         id: &str,
@@ -280,25 +293,32 @@ impl Desk {
         let _turn = self.writing.lock().await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
-            let DealerView { head, stock, .. } = state.dealer(id).await?;
-            let DealerStock { dealership, mut cars } = stock.ok_or(ApiError::DealershipNotFound)?;
-            if let Some(condition) = &condition {
-                let (same, etag) = with_etag(cars).await?;
-                if !condition.names(&etag) {
-                    return Err(ApiError::EtagMismatch);
-                }
-                cars = same;
+            let CarGlance { head, dealership } = state.glance(id, car_id).await?;
+            let dealership = dealership.ok_or(ApiError::DealershipNotFound)?;
+            let Seen {
+                head,
+                fingerprint,
+                car: before,
+            } = match self.in_memory(&head, &dealership, id, car_id)? {
+                Some(seen) => seen,
+                None => in_store(&*state, id, car_id).await?,
+            };
+            let etag = tag(fingerprint);
+            if condition
+                .as_ref()
+                .is_some_and(|condition| !condition.names(&etag))
+            {
+                return Err(ApiError::EtagMismatch);
             }
-            let car = cars
-                .iter_mut()
-                .find(|car| car.id == car_id)
-                .ok_or(ApiError::CarNotFound)?;
-            car.available = patch.available.unwrap_or(car.available);
-            car.price = patch.price.unwrap_or(car.price);
-            // Whoever changes a car has just looked at it.
-            car.confirmed_on = (!car.sample).then_some(self.clock.today());
-            let (disponivel, preco) = (car.available, rows::reais(car.price));
-            let (cars, etag) = with_etag(cars).await?;
+            let facts = CarFacts {
+                available: patch.available.unwrap_or(before.available),
+                price: patch.price.unwrap_or(before.price),
+                // Whoever changes a car has just looked at it.
+                confirmed_on: (!before.sample).then_some(self.clock.today()),
+            };
+            let mut car = before.clone();
+            facts.give(&mut car);
+            let fingerprint = fingerprint.after(&before, &car);
             let mark = patch.available.map(|available| SoldMark {
                 dealership: id.to_owned(),
                 car: car_id.to_owned(),
@@ -306,22 +326,61 @@ impl Desk {
             });
             let change = Change {
                 basis: Basis::Version(head.version),
-                put: vec![DealerStock { dealership, cars }],
+                put: Vec::new(),
                 remove: Vec::new(),
                 marks: mark.into_iter().collect(),
+                updates: vec![CarUpdate {
+                    dealership: id.to_owned(),
+                    car: car_id.to_owned(),
+                    facts,
+                    fingerprint,
+                }],
             };
             if let Some(head) = self.commit(&*state, change, attempt).await? {
                 return Ok(CarReceipt {
                     id: car_id.to_owned(),
                     dealership_id: id.to_owned(),
-                    disponivel,
-                    preco,
+                    disponivel: facts.available,
+                    preco: rows::reais(facts.price),
                     catalog_version: head.version.to_string(),
-                    etag,
+                    etag: tag(fingerprint),
                 });
             }
         }
         Err(ApiError::StockMoved)
+    }
+
+    /// A car that is to change, when the stock in memory has the same cars as that in the store.
+    fn in_memory(
+        &self,
+        head: &Head,
+        dealership: &DealershipGlance,
+        id: &str,
+        car_id: &str,
+    ) -> Result<Option<Seen>, ApiError> {
+        let DealershipGlance {
+            version,
+            fingerprint,
+            facts,
+        } = dealership;
+        let served = self.showroom.served();
+        let Some(served) = served.filter(|served| served.has_put(&head.version.epoch, id, version)) else {
+            return Ok(None);
+        };
+        let item = served
+            .catalogue
+            .car(car_id)
+            .filter(|item| item.car.dealership_id == id);
+        let mut car = item.ok_or(ApiError::CarNotFound)?.car.clone();
+        // Memory may be behind an update.
+        if let Some(facts) = facts {
+            facts.give(&mut car);
+        }
+        Ok(Some(Seen {
+            head: head.clone(),
+            fingerprint: *fingerprint,
+            car,
+        }))
     }
 
     /// Commits; `None` when somebody else was faster, after a wait that sets two losers apart.
@@ -346,30 +405,52 @@ impl Desk {
         tokio::time::sleep(Duration::from_millis(jitter * u64::from(attempt + 1) / 16)).await;
     }
 
-    /// What other dealerships have to do with a stock: from memory when that is of the same version, else
-    /// from the store. `None` when the store has moved on meanwhile.
+    /// What other dealerships have to do with a stock: from memory when that has the cars of the store, else from the
+    /// store. Whatever was put since the change was decided on makes its commit fail, so a later answer does no harm.
     async fn others(
         &self,
         state: &dyn State,
-        head: &Head,
         id: &str,
         cars: &[Car],
         real: bool,
-    ) -> Result<Option<Others>, ApiError> {
+    ) -> Result<Others, ApiError> {
         let wanted: HashSet<&str> = cars.iter().map(|car| car.id.as_str()).collect();
+        let versions = state.versions().await?;
         if let Some(served) = self.showroom.served()
-            && served.head.version == head.version
+            && served.has_puts(&versions)
         {
             let all = || served.catalogue.cars().map(|item| &item.car);
-            return Ok(Some(Others::of(all, id, &wanted, real)));
+            return Ok(Others::of(all, id, &wanted, real));
         }
         let stored = state.stock().await?.ok_or(StateError::NotOpen)?;
-        if stored.head.version != head.version {
-            return Ok(None);
-        }
         let all = || stored.dealers.iter().flat_map(|dealer| &dealer.cars);
-        Ok(Some(Others::of(all, id, &wanted, real)))
+        Ok(Others::of(all, id, &wanted, real))
     }
+}
+
+/// A car that is to change, and what the change is decided on.
+struct Seen {
+    head: Head,
+    /// Of its dealership's stock.
+    fingerprint: Fingerprint,
+    car: Car,
+}
+
+/// Reads the whole stock for one car: right after it was put, until it is in memory.
+async fn in_store(state: &dyn State, id: &str, car_id: &str) -> Result<Seen, ApiError> {
+    let DealerView {
+        head,
+        stock,
+        fingerprint,
+        ..
+    } = state.dealer(id).await?;
+    let stock = stock.ok_or(ApiError::DealershipNotFound)?;
+    let car = stock.cars.into_iter().find(|car| car.id == car_id);
+    Ok(Seen {
+        head,
+        fingerprint,
+        car: car.ok_or(ApiError::CarNotFound)?,
+    })
 }
 
 /// What other dealerships have to do with a stock.
@@ -453,21 +534,9 @@ fn settle(old: &[Car], mut cars: Vec<Car>, stays_sold: &dyn Fn(&str) -> bool) ->
     (cars, receipt)
 }
 
-/// The tag of a stock: it changes with every fact of every car and with their order, and with nothing else.
-async fn with_etag(cars: Vec<Car>) -> Result<(Vec<Car>, String), ApiError> {
-    aside(move || {
-        let mut digest = Sha256::new();
-        rows::write_cars(&mut digest, &cars).map_err(|_| ApiError::Internal)?;
-        let etag = tag(digest.finalize().as_slice());
-        Ok((cars, etag))
-    })
-    .await?
-}
-
-/// Half a SHA-256 tells stocks apart for ever.
-fn tag(digest: &[u8]) -> String {
-    let digits: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digits}\"")
+/// The tag of a stock.
+fn tag(fingerprint: Fingerprint) -> String {
+    format!("\"{fingerprint}\"")
 }
 
 /// Runs what takes a while with a large stock off the event loop.

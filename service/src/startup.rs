@@ -379,6 +379,7 @@ async fn sample_in_memory(tables: &Tables, clock: &Clock) -> anyhow::Result<Memo
         put: stock::by_dealership(file.stock),
         remove: Vec::new(),
         marks: Vec::new(),
+        updates: Vec::new(),
     };
     state.commit(change, &|_| {}).await?;
     Ok(state)

@@ -175,6 +175,8 @@ pub struct CarChange {
     pub price: Option<Centavos>,
     /// Whether it can still be bought.
     pub available: Option<bool>,
+    /// The day on which its seller last spoke of it.
+    pub confirmed_on: Option<Date>,
 }
 
 /// Why a car could not be changed.
@@ -221,7 +223,11 @@ impl Catalogue {
             .ordinal(id)
             .ok_or_else(|| ChangeError::UnknownCar { id: id.to_owned() })?;
         let mut item = self.at(ordinal).clone();
-        let CarChange { price, available } = change;
+        let CarChange {
+            price,
+            available,
+            confirmed_on,
+        } = change;
         if let Some(price) = price {
             if let Err(message) = check::price(price) {
                 return Err(ChangeError::Price { message });
@@ -230,9 +236,13 @@ impl Catalogue {
         }
         if let Some(available) = available {
             item.car.available = available;
-            let dealership = &self.dealerships[item.dealership];
-            item.available = build::is_on_offer(&item.car, dealership, item.unconfirmed_days, &self.tables);
         }
+        if let Some(day) = confirmed_on {
+            item.car.confirmed_on = Some(day);
+            item.unconfirmed_days = build::unconfirmed_days(&item.car, self.reference_date);
+        }
+        let dealership = &self.dealerships[item.dealership];
+        item.available = build::is_on_offer(&item.car, dealership, item.unconfirmed_days, &self.tables);
         let mut changed = self.clone();
         let block = &mut changed.blocks[ordinal / BLOCK];
         *block = Arc::new(block.with(ordinal % BLOCK, item));

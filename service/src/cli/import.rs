@@ -212,6 +212,7 @@ fn change(
             put,
             remove: Vec::new(),
             marks: Vec::new(),
+            updates: Vec::new(),
         });
     };
     let basis = Basis::Version(stored.head.version.clone());
@@ -239,6 +240,7 @@ fn change(
         put,
         remove: gone.into_iter().map(|dealer| dealer.dealership.id).collect(),
         marks: Vec::new(),
+        updates: Vec::new(),
     })
 }
 

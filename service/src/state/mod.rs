@@ -11,13 +11,13 @@
 //!                                                                              catalogue in memory
 //! ```
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use faciliauto_engine::stock::{Car, Dealership, Stock};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-use self::dealers::{Dealers, SoldMark};
+use self::dealers::{CarUpdate, Dealers, SoldMark};
 
 pub mod connection;
 pub mod dealers;
@@ -92,7 +92,9 @@ impl StoredStock {
 pub enum Basis {
     /// A store that is not open: the change opens it.
     Unopened,
-    /// Stock of this version: the change is refused when the store has another by now.
+    /// Stock of this version: the change is refused when any stock was put or removed since, or a car updated of a
+    /// dealership that it touches. Updates of others' cars do not matter to it, or large stocks, which take seconds to
+    /// put, would never win against sales elsewhere.
     Version(CatalogVersion),
 }
 
@@ -107,6 +109,8 @@ pub struct Change {
     pub remove: Vec<String>,
     /// Cars that are marked sold, or no longer.
     pub marks: Vec<SoldMark>,
+    /// Single cars of dealerships whose stock stays otherwise: however large it is, nobody writes or reads it again.
+    pub updates: Vec<CarUpdate>,
 }
 
 /// How far a commit has come.
@@ -182,14 +186,4 @@ pub trait State: Dealers + Send + Sync {
 
     /// Waits until a change is announced. Announcements can be lost: ask for [`State::head`] now and then.
     fn changed(&self) -> BoxFuture<'_, ()>;
-}
-
-/// What a change makes of the dealerships that there were.
-fn apply(dealers: &mut BTreeMap<String, DealerStock>, put: Vec<DealerStock>, remove: &[String]) {
-    for id in remove {
-        dealers.remove(id);
-    }
-    for dealer in put {
-        dealers.insert(dealer.dealership.id.clone(), dealer);
-    }
 }
