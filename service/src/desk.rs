@@ -1,5 +1,6 @@
 //! Where dealers hand their stock in: reads what the store has, decides what becomes of it, and commits that
-//! on the version it was decided on. A lost race is decided anew, so two uploads never mix.
+//! on the version it was decided on. A lost race is decided anew, so two uploads never mix. What comes back
+//! is written and yet to be confirmed: the next writer of this process need not wait for the disk.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,7 +23,7 @@ use crate::{
     error::ApiError,
     random,
     state::{
-        Basis, Change, DealerStock, Head, State, StateError,
+        Basis, Change, DealerStock, Head, State, StateError, Written,
         dealers::{CarFacts, CarGlance, CarUpdate, DealerView, DealershipGlance, SoldMark, TokenDigest},
     },
     stock::{
@@ -161,7 +162,10 @@ impl Desk {
     }
 
     /// Creates a dealership, or changes its record; tells whether it is new, and the version after.
-    pub(crate) async fn put_dealership(&self, dealership: Dealership) -> Result<(bool, Head), ApiError> {
+    pub(crate) async fn put_dealership(
+        &self,
+        dealership: Dealership,
+    ) -> Result<Written<(bool, Head)>, ApiError> {
         let _turn = self.writing.lock().await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
@@ -177,8 +181,8 @@ impl Desk {
                 marks: Vec::new(),
                 updates: Vec::new(),
             };
-            if let Some(head) = self.commit(&*state, change, attempt).await? {
-                return Ok((created, head));
+            if let Some(written) = self.commit(&*state, change, attempt).await? {
+                return Ok(written.map(|head| (created, head)));
             }
         }
         Err(ApiError::StockMoved)
@@ -186,7 +190,8 @@ impl Desk {
 
     /// Gives a dealership a token, or revokes the one it has.
     pub(crate) async fn set_token(&self, id: &str, token: Option<TokenDigest>) -> Result<(), ApiError> {
-        if self.store.current().set_dealer_token(id, token).await? {
+        let written = self.store.current().set_dealer_token(id, token).await?;
+        if written.confirmed().await? {
             Ok(())
         } else {
             Err(ApiError::DealershipNotFound)
@@ -200,7 +205,7 @@ impl Desk {
         mut upload: Upload,
         condition: Option<IfMatch>,
         dry_run: bool,
-    ) -> Result<StockReceipt, ApiError> {
+    ) -> Result<Written<StockReceipt>, ApiError> {
         let tables = Arc::clone(&self.tables);
         let record = dealership.clone();
         upload = aside(move || {
@@ -251,7 +256,7 @@ impl Desk {
             if dry_run {
                 receipt.catalog_version = head.version.to_string();
                 receipt.etag = etag;
-                return Ok(receipt);
+                return Ok(Written::as_it_is(receipt));
             }
             let (cars, fingerprint) = aside(move || {
                 let fingerprint = Fingerprint::of(&cars);
@@ -273,10 +278,12 @@ impl Desk {
                 remove: others.samples,
                 updates: Vec::new(),
             };
-            if let Some(head) = self.commit(&*state, change, attempt).await? {
-                receipt.catalog_version = head.version.to_string();
-                receipt.etag = tag(fingerprint);
-                return Ok(receipt);
+            if let Some(written) = self.commit(&*state, change, attempt).await? {
+                return Ok(written.map(|head| {
+                    receipt.catalog_version = head.version.to_string();
+                    receipt.etag = tag(fingerprint);
+                    receipt
+                }));
             }
         }
         Err(ApiError::StockMoved)
@@ -289,7 +296,7 @@ impl Desk {
         car_id: &str,
         patch: CarPatch,
         condition: Option<IfMatch>,
-    ) -> Result<CarReceipt, ApiError> {
+    ) -> Result<Written<CarReceipt>, ApiError> {
         let _turn = self.writing.lock().await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
@@ -336,15 +343,15 @@ impl Desk {
                     fingerprint,
                 }],
             };
-            if let Some(head) = self.commit(&*state, change, attempt).await? {
-                return Ok(CarReceipt {
+            if let Some(written) = self.commit(&*state, change, attempt).await? {
+                return Ok(written.map(|head| CarReceipt {
                     id: car_id.to_owned(),
                     dealership_id: id.to_owned(),
                     disponivel: facts.available,
                     preco: rows::reais(facts.price),
                     catalog_version: head.version.to_string(),
                     etag: tag(fingerprint),
-                });
+                }));
             }
         }
         Err(ApiError::StockMoved)
@@ -389,9 +396,9 @@ impl Desk {
         state: &dyn State,
         change: Change,
         attempt: u32,
-    ) -> Result<Option<Head>, ApiError> {
+    ) -> Result<Option<Written<Head>>, ApiError> {
         match state.commit(change, &|_| {}).await {
-            Ok(head) => Ok(Some(head)),
+            Ok(written) => Ok(Some(written)),
             Err(StateError::Moved) => {
                 self.wait(attempt).await;
                 Ok(None)

@@ -381,7 +381,7 @@ async fn sample_in_memory(tables: &Tables, clock: &Clock) -> anyhow::Result<Memo
         marks: Vec::new(),
         updates: Vec::new(),
     };
-    state.commit(change, &|_| {}).await?;
+    state.commit(change, &|_| {}).await?.confirmed().await?;
     Ok(state)
 }
 

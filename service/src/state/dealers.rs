@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use jiff::{Timestamp, civil::Date};
 use sha2::{Digest, Sha256};
 
-use super::{DealerStock, Head, StateError};
+use super::{DealerStock, Head, StateError, Written};
 use crate::stock::fingerprint::Fingerprint;
 
 /// The SHA-256 of a token.
@@ -207,7 +207,7 @@ pub trait Dealers {
         &'a self,
         id: &'a str,
         token: Option<TokenDigest>,
-    ) -> BoxFuture<'a, Result<bool, StateError>>;
+    ) -> BoxFuture<'a, Result<Written<bool>, StateError>>;
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::{
-    Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock,
+    Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, Written,
     dealers::{CarFacts, CarUpdate, SoldMark, TokenDigest},
 };
 use crate::{clock::Clock, random, stock::fingerprint::Fingerprint};
@@ -221,8 +221,8 @@ impl State for MemoryState {
         &'a self,
         change: Change,
         _progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
-    ) -> BoxFuture<'a, Result<Head, StateError>> {
-        ready(self.commit_now(change)).boxed()
+    ) -> BoxFuture<'a, Result<Written<Head>, StateError>> {
+        ready(self.commit_now(change).map(Written::as_it_is)).boxed()
     }
 
     fn changed(&self) -> BoxFuture<'_, ()> {

@@ -18,11 +18,13 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 use self::dealers::{CarUpdate, Dealers, SoldMark};
+pub use self::written::Written;
 
 pub mod connection;
 pub mod dealers;
 pub mod memory;
 pub mod redis;
+mod written;
 
 /// Names a state of the stock. Compared for equality only: a restore may bring an older counter back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -177,12 +179,13 @@ pub trait State: Dealers + Send + Sync {
     /// All stock, as at one moment; `None` as for [`State::head`].
     fn stock(&self) -> BoxFuture<'_, Result<Option<StoredStock>, StateError>>;
 
-    /// Makes a change, all of it in one step, and gives the head after it.
+    /// Makes a change, all of it in one step, and gives the head after it: others see the change already, and
+    /// the writer acknowledges it once it is confirmed.
     fn commit<'a>(
         &'a self,
         change: Change,
         progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
-    ) -> BoxFuture<'a, Result<Head, StateError>>;
+    ) -> BoxFuture<'a, Result<Written<Head>, StateError>>;
 
     /// Waits until a change is announced. Announcements can be lost: ask for [`State::head`] now and then.
     fn changed(&self) -> BoxFuture<'_, ()>;

@@ -4,7 +4,8 @@
 //! | --- | --- | --- |
 //! | `generation` | string | the epoch of the current generation; made only when the store is opened |
 //! | `fence` | hash | `id`, `token`, `deadline` in ms by the server's `TIME`: a restore holds writes back |
-//! | `<epoch>:catalog` | hash | `counter` and `changed_at` in ms: the catalogue version; `put_at`: the counter of the last put |
+//! | `confirmed` | string | counts how often writes were confirmed to be on disk |
+//! | `<epoch>:catalog` | hash | `counter` and `changed_at` in ms: the version; `put_at`: the counter of the last put |
 //! | `<epoch>:dealerships` | hash | id → record, JSON |
 //! | `<epoch>:stock` | hash | id → `version chunks digest cars fingerprint [updated]` |
 //! | `<epoch>:updates:<id>` | hash | car → `available price confirmed_on`: its facts since its stock was put |
@@ -14,7 +15,8 @@
 //!
 //! Channel `changes` carries the new catalogue version. Durable keys have no time to live. A piece has one
 //! until its commit, and gets one again when it is superseded, so that a reader in mid-read finishes and
-//! an import that died leaves nothing. Every durable write is a script: [`COMMIT`], or [`TOKEN`] for a token.
+//! an import that died leaves nothing. Every durable write is a script: [`COMMIT`], or [`TOKEN`] for a token;
+//! `confirmation.rs` tells when it is on disk.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -30,9 +32,9 @@ use redis::{
 };
 use tokio::{sync::Notify, time::timeout};
 
-use self::pointer::Pointer;
+use self::{confirmation::Confirmer, pointer::Pointer};
 use super::{
-    Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock,
+    Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, Written,
     dealers::CarFacts,
 };
 use crate::{
@@ -40,6 +42,7 @@ use crate::{
     stock::{fingerprint::Fingerprint, rows},
 };
 
+mod confirmation;
 mod dealers;
 mod pointer;
 
@@ -80,6 +83,8 @@ pub struct Patience {
     pub respond: Duration,
     /// With a command as a whole, a reconnection before it included.
     pub whole: Duration,
+    /// With the disk that is to keep a write. Synced once a second, it takes up to two.
+    pub confirm: Duration,
 }
 
 impl Patience {
@@ -88,12 +93,14 @@ impl Patience {
         connect: Duration::from_millis(500),
         respond: Duration::from_millis(1500),
         whole: Duration::from_secs(2),
+        confirm: Duration::from_secs(3),
     };
     /// Of an import, which has nothing else to do; a commit of many dealers takes the server a moment.
     pub const IMPORTING: Self = Self {
         connect: Duration::from_secs(2),
         respond: Duration::from_secs(20),
         whole: Duration::from_secs(25),
+        confirm: Duration::from_secs(20),
     };
 }
 
@@ -105,12 +112,12 @@ pub struct RedisState {
     patience: Patience,
     commit: Script,
     token: Script,
+    confirmer: Confirmer,
     announced: Arc<Notify>,
 }
 
 impl RedisState {
-    /// Describes the connection. Nothing is sent before the first command, so this works while the server
-    /// is away. Call it within the runtime that is to drive the connection.
+    /// Describes the connection. What fails is tried again, so this works while the server is away. Call it within the runtime that is to drive the connection.
     ///
     /// # Errors
     /// [`StateError::Refused`] when the address can never work.
@@ -124,15 +131,18 @@ impl RedisState {
             .set_min_delay(Duration::from_millis(50))
             .set_max_delay(Duration::from_millis(500));
         let manager = client.get_connection_manager_lazy(config).map_err(failure)?;
+        let keys = Keys {
+            prefix: key_prefix.to_owned(),
+        };
+        let confirmer = Confirmer::start(client.clone(), keys.confirmed(), patience);
         Ok(Self {
             client,
             manager,
-            keys: Keys {
-                prefix: key_prefix.to_owned(),
-            },
+            keys,
             patience,
             commit: Script::new(COMMIT),
             token: Script::new(TOKEN),
+            confirmer,
             announced: Arc::new(Notify::new()),
         })
     }
@@ -316,7 +326,7 @@ impl RedisState {
         &self,
         change: Change,
         progress: &(dyn Fn(Progress<'_>) + Send + Sync),
-    ) -> Result<Head, StateError> {
+    ) -> Result<Written<Head>, StateError> {
         let Change {
             basis,
             put,
@@ -378,11 +388,13 @@ impl RedisState {
                 .arg(pointer::facts_to_text(update.facts))
                 .arg(update.fingerprint.to_string());
         }
+        let ticket = self.confirmer.ticket().await?;
         let mut connection = self.manager.clone();
         let answer: Vec<String> = self.bounded(invocation.invoke_async(&mut connection)).await?;
         let part = |index: usize| answer.get(index).cloned().unwrap_or_default();
         match part(0).as_str() {
             "ok" => head_of(epoch, (part(1).parse().ok(), part(2).parse().ok()))
+                .map(|head| Written::new(head, self.confirmer.confirmation(ticket)))
                 .ok_or_else(|| StateError::Refused("the commit's answer is not understood".to_owned())),
             "already-open" => Err(StateError::AlreadyOpen),
             "moved" => Err(StateError::Moved),
@@ -409,7 +421,7 @@ impl State for RedisState {
         &'a self,
         change: Change,
         progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
-    ) -> BoxFuture<'a, Result<Head, StateError>> {
+    ) -> BoxFuture<'a, Result<Written<Head>, StateError>> {
         self.write(change, progress).boxed()
     }
 
@@ -430,6 +442,10 @@ impl Keys {
 
     fn fence(&self) -> String {
         format!("{}:fence", self.prefix)
+    }
+
+    fn confirmed(&self) -> String {
+        format!("{}:confirmed", self.prefix)
     }
 
     fn channel(&self) -> String {

@@ -45,7 +45,7 @@ pub(crate) async fn commit(
         marks,
         updates: Vec::new(),
     };
-    state.commit(change, &|_| {}).await
+    state.commit(change, &|_| {}).await?.confirmed().await
 }
 
 async fn mark(state: &dyn State, head: Head, put: DealerStock, marks: &[(&str, bool)]) -> Head {
@@ -61,7 +61,14 @@ async fn mark(state: &dyn State, head: Head, put: DealerStock, marks: &[(&str, b
         remove: vec![],
         updates: Vec::new(),
     };
-    state.commit(change, &|_| {}).await.unwrap()
+    let written = state.commit(change, &|_| {}).await.unwrap();
+    written.confirmed().await.unwrap()
+}
+
+/// Gives a dealership a token, confirmed.
+async fn set_token(state: &dyn State, id: &str, token: Option<TokenDigest>) -> bool {
+    let written = state.set_dealer_token(id, token).await.unwrap();
+    written.confirmed().await.unwrap()
 }
 
 async fn dealers(state: &dyn State) -> Vec<DealerStock> {
@@ -296,15 +303,15 @@ async fn tokens_are_kept_replaced_and_revoked(state: Arc<dyn State>) {
     )
     .await
     .unwrap();
-    assert!(!state.set_dealer_token("nobody", Some(one)).await.unwrap());
+    assert!(!set_token(&*state, "nobody", Some(one)).await);
     assert_eq!(state.dealer_token("nobody").await.unwrap(), None);
-    assert!(state.set_dealer_token("a", Some(one)).await.unwrap());
-    assert!(state.set_dealer_token("a", Some(two)).await.unwrap());
-    assert!(state.set_dealer_token("b", Some(one)).await.unwrap());
+    assert!(set_token(&*state, "a", Some(one)).await);
+    assert!(set_token(&*state, "a", Some(two)).await);
+    assert!(set_token(&*state, "b", Some(one)).await);
     assert_eq!(state.dealer_token("a").await.unwrap(), Some(two));
     let both = BTreeMap::from([("a".to_owned(), two), ("b".to_owned(), one)]);
     assert_eq!(state.dealer_tokens().await.unwrap(), both);
-    assert!(state.set_dealer_token("b", None).await.unwrap());
+    assert!(set_token(&*state, "b", None).await);
     assert_eq!(state.dealer_token("b").await.unwrap(), None);
     commit(&*state, Basis::Version(head.version), vec![], &["a"])
         .await
@@ -354,7 +361,7 @@ async fn commit_update(state: &dyn State, head: Head, update: CarUpdate) -> Resu
         marks: vec![],
         updates: vec![update],
     };
-    state.commit(change, &|_| {}).await
+    state.commit(change, &|_| {}).await?.confirmed().await
 }
 
 async fn a_car_is_updated_and_the_next_put_counts_for_more(state: Arc<dyn State>) {

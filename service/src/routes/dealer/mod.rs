@@ -82,7 +82,8 @@ pub(super) async fn put_dealership(
     let Some(dealership) = dealership.filter(|_| findings.error_count == 0) else {
         return Err(ApiError::InvalidFields(findings.errors));
     };
-    let (created, head) = shared.desk.put_dealership(dealership).await?;
+    let written = shared.desk.put_dealership(dealership).await?;
+    let (created, head) = written.confirmed().await?;
     let mut answer = if created {
         HttpResponse::Created()
     } else {

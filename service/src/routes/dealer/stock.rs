@@ -117,13 +117,16 @@ pub(in crate::routes) async fn put(
     let condition = text_of(&request, &IF_MATCH).map(IfMatch::parse);
     // Who does not exist need not send a hundred thousand cars to learn it.
     let dealership = shared.desk.dealer(&id).await?.dealership;
-    let _place = shared.desk.place()?;
+    let place = shared.desk.place()?;
     let mut upload = receive(&request, payload, form, &id, &shared).await?;
     let warnings = std::mem::take(&mut upload.findings.warnings);
-    let receipt: StockReceipt = shared
+    let written = shared
         .desk
         .put_stock(dealership, upload, condition, dry_run)
         .await?;
+    // Whoever waits for the disk holds no rows.
+    drop(place);
+    let receipt: StockReceipt = written.confirmed().await?;
     tracing::info!(cars = receipt.cars, dry_run, "a stock was handed in");
     Ok(HttpResponse::Ok()
         .insert_header((ETAG, receipt.etag.as_str()))
@@ -145,7 +148,8 @@ pub(in crate::routes) async fn patch_car(
         return Err(ApiError::InvalidFields(findings.errors));
     }
     let condition = text_of(&request, &IF_MATCH).map(IfMatch::parse);
-    let receipt: CarReceipt = shared.desk.patch_car(&id, &car, patch, condition).await?;
+    let written = shared.desk.patch_car(&id, &car, patch, condition).await?;
+    let receipt: CarReceipt = written.confirmed().await?;
     Ok(HttpResponse::Ok()
         .insert_header((ETAG, receipt.etag.as_str()))
         .insert_header((CACHE_CONTROL, "no-store"))

@@ -6,7 +6,7 @@ use futures::future::{BoxFuture, FutureExt, ready};
 
 use super::{Content, Kept, MemoryState};
 use crate::state::{
-    StateError,
+    StateError, Written,
     dealers::{
         CarGlance, DealerVersion, DealerView, Dealers, DealershipGlance, TokenDigest, Updates, Versions,
     },
@@ -91,7 +91,7 @@ impl Dealers for MemoryState {
         &'a self,
         id: &'a str,
         token: Option<TokenDigest>,
-    ) -> BoxFuture<'a, Result<bool, StateError>> {
+    ) -> BoxFuture<'a, Result<Written<bool>, StateError>> {
         let known = self.with_content(|content| {
             if !content.dealers.contains_key(id) {
                 return false;
@@ -102,6 +102,6 @@ impl Dealers for MemoryState {
             };
             true
         });
-        ready(known).boxed()
+        ready(known.map(Written::as_it_is)).boxed()
     }
 }

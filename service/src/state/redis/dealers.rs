@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     state::{
-        DealerStock, StateError,
+        DealerStock, StateError, Written,
         dealers::{CarGlance, DealerView, Dealers, DealershipGlance, TokenDigest, Updates, Versions},
     },
     stock::{fingerprint::Fingerprint, rows},
@@ -174,7 +174,7 @@ impl RedisState {
             .collect())
     }
 
-    async fn write_token(&self, id: &str, token: Option<TokenDigest>) -> Result<bool, StateError> {
+    async fn write_token(&self, id: &str, token: Option<TokenDigest>) -> Result<Written<bool>, StateError> {
         let epoch = self.epoch().await?;
         let mut invocation = self.token.prepare_invoke();
         invocation
@@ -185,12 +185,13 @@ impl RedisState {
             .arg(&epoch)
             .arg(id)
             .arg(token.map(TokenDigest::to_hexadecimal).unwrap_or_default());
+        let ticket = self.confirmer.ticket().await?;
         let mut connection = self.manager.clone();
         let answer: Vec<String> = self.bounded(invocation.invoke_async(&mut connection)).await?;
         let part = |index: usize| answer.get(index).cloned().unwrap_or_default();
         match part(0).as_str() {
-            "ok" => Ok(true),
-            "unknown" => Ok(false),
+            "ok" => Ok(Written::new(true, self.confirmer.confirmation(ticket))),
+            "unknown" => Ok(Written::as_it_is(false)),
             "moved" => Err(StateError::Moved),
             "fenced" => Err(StateError::Fenced { holder: part(1) }),
             other => Err(StateError::Refused(format!(
@@ -229,7 +230,7 @@ impl Dealers for RedisState {
         &'a self,
         id: &'a str,
         token: Option<TokenDigest>,
-    ) -> BoxFuture<'a, Result<bool, StateError>> {
+    ) -> BoxFuture<'a, Result<Written<bool>, StateError>> {
         self.write_token(id, token).boxed()
     }
 }
