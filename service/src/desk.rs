@@ -8,10 +8,7 @@ use std::{
     time::Duration,
 };
 
-use faciliauto_engine::{
-    stock::{Car, Dealership},
-    tables::Tables,
-};
+use faciliauto_engine::stock::{Car, Dealership};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
@@ -51,7 +48,6 @@ pub(crate) struct Desk {
     pub(crate) admins: Arc<AdminTokens>,
     pub(crate) clock: Clock,
     showroom: Arc<Showroom>,
-    tables: Arc<Tables>,
     writing: Mutex<()>,
     uploads: Semaphore,
 }
@@ -120,14 +116,12 @@ impl Desk {
         admins: Arc<AdminTokens>,
         clock: Clock,
         showroom: Arc<Showroom>,
-        tables: Arc<Tables>,
     ) -> Self {
         Self {
             store,
             admins,
             clock,
             showroom,
-            tables,
             writing: Mutex::new(()),
             uploads: Semaphore::new(UPLOADS_AT_ONCE),
         }
@@ -206,10 +200,9 @@ impl Desk {
         condition: Option<IfMatch>,
         dry_run: bool,
     ) -> Result<Written<StockReceipt>, ApiError> {
-        let tables = Arc::clone(&self.tables);
         let record = dealership.clone();
         upload = aside(move || {
-            upload.check(&record, &tables);
+            upload.check(&record);
             upload
         })
         .await?;

@@ -99,11 +99,11 @@ impl Shared {
         let store = Arc::new(Store::new(Arc::new(MemoryState::new(clock.clone()))));
         Self {
             showroom: Arc::clone(&showroom),
-            tables: Arc::clone(&tables),
+            tables,
             metrics: Metrics::register(&mut Registry::default()),
             gate: Gate::new(workers),
             responses: Arc::default(),
-            desk: Desk::new(store, Arc::default(), clock, showroom, tables),
+            desk: Desk::new(store, Arc::default(), clock, showroom),
             stopping: Arc::default(),
             store_is_shared: false,
             longest_request: LONGEST_REQUEST,
@@ -226,13 +226,7 @@ impl Application {
                 Some(certificates)
             }
         };
-        let desk = Desk::new(
-            Arc::clone(&store),
-            admins,
-            clock.clone(),
-            Arc::clone(&showroom),
-            Arc::clone(&tables),
-        );
+        let desk = Desk::new(Arc::clone(&store), admins, clock.clone(), Arc::clone(&showroom));
         let mut follower = Follower::new(
             state,
             Arc::clone(&showroom),

@@ -213,6 +213,14 @@ impl Catalogue {
         build::build(stock, Arc::new(tables.clone()), reference_date, version)
     }
 
+    /// Finds what would keep a stock from becoming a catalogue, and makes none.
+    ///
+    /// # Errors
+    /// As for [`Catalogue::build`].
+    pub fn check(stock: &Stock, reference_date: Date) -> Result<(), StockProblems> {
+        check::check(stock, false, reference_date)
+    }
+
     /// The catalogue with one car changed, under a new version. Costs the copy of one block, however many cars there
     /// are; who reads this catalogue goes on reading it unchanged.
     ///

@@ -278,11 +278,11 @@ impl RedisState {
     async fn write_chunks(
         &self,
         epoch: &str,
-        dealer: &DealerStock,
+        id: &str,
+        cars: Vec<Car>,
         progress: &(dyn Fn(Progress<'_>) + Send + Sync),
     ) -> Result<Pointer, StateError> {
-        let id = dealer.dealership.id.as_str();
-        let cars = dealer.cars.clone();
+        let number = cars.len();
         let (packed, fingerprint) = tokio::task::spawn_blocking(move || pack(&cars))
             .await
             .map_err(|error| error.to_string())
@@ -316,7 +316,7 @@ impl RedisState {
             version,
             chunks: pieces,
             digest: sha1_hex(digests.as_bytes()),
-            cars: dealer.cars.len(),
+            cars: number,
             fingerprint,
             updated: String::new(),
         })
@@ -339,8 +339,10 @@ impl RedisState {
             Basis::Version(CatalogVersion { epoch, counter }) => ("change", epoch, counter.to_string()),
         };
         let mut pointers = Vec::with_capacity(put.len());
-        for dealer in &put {
-            pointers.push(self.write_chunks(&epoch, dealer, progress).await?);
+        let mut records = Vec::with_capacity(put.len());
+        for DealerStock { dealership, cars } in put {
+            pointers.push(self.write_chunks(&epoch, &dealership.id, cars, progress).await?);
+            records.push(dealership);
         }
         let mut invocation = self.commit.prepare_invoke();
         invocation
@@ -358,11 +360,11 @@ impl RedisState {
             .arg(SUPERSEDED.as_millis() as u64)
             .arg(self.keys.sold_prefix(&epoch))
             .arg(self.keys.updates_prefix(&epoch))
-            .arg(put.len());
-        for (dealer, pointer) in put.iter().zip(&pointers) {
+            .arg(records.len());
+        for (dealership, pointer) in records.iter().zip(&pointers) {
             invocation
-                .arg(&dealer.dealership.id)
-                .arg(rows::dealership_to_json(&dealer.dealership))
+                .arg(&dealership.id)
+                .arg(rows::dealership_to_json(dealership))
                 .arg(&pointer.version)
                 .arg(pointer.chunks)
                 .arg(&pointer.digest)
