@@ -10,7 +10,7 @@ use std::{
 
 use faciliauto_engine::stock::{Car, Dealership};
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use crate::{
@@ -18,18 +18,18 @@ use crate::{
     catalogue::Showroom,
     clock::Clock,
     error::ApiError,
+    idempotency::Identity,
     random,
     state::{
         Basis, Change, DealerStock, Head, State, StateError, Written,
-        dealers::{CarFacts, CarGlance, CarUpdate, DealerView, DealershipGlance, SoldMark, TokenDigest},
+        dealers::{DealerView, SoldMark, TokenChange, TokenDigest},
+        once::{Once, OnceKey, Remembered, VERSION_MADE},
     },
-    stock::{
-        fingerprint::Fingerprint,
-        rows,
-        upload::{CarPatch, Upload},
-    },
+    stock::{fingerprint::Fingerprint, rows, upload::Upload},
     store::Store,
 };
+
+mod cars;
 
 /// How often a change is decided anew when others were faster. Requests of one process queue up, so only
 /// other replicas can win a race.
@@ -73,8 +73,33 @@ impl IfMatch {
     }
 }
 
+/// What a writer is answered.
+#[derive(Debug)]
+pub(crate) struct Answered<Receipt> {
+    pub(crate) receipt: Receipt,
+    /// Whether it was answered before, under the same key: nothing was done now.
+    pub(crate) replayed: bool,
+}
+
+impl<Receipt> Answered<Receipt> {
+    fn now(receipt: Receipt) -> Self {
+        Self {
+            receipt,
+            replayed: false,
+        }
+    }
+}
+
+/// What became of a dealership's record.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RecordReceipt {
+    /// Whether the dealership is new.
+    pub(crate) created: bool,
+    pub(crate) catalog_version: String,
+}
+
 /// What became of a stock that was handed in.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StockReceipt {
     pub(crate) dealership_id: String,
     pub(crate) dry_run: bool,
@@ -92,7 +117,7 @@ pub(crate) struct StockReceipt {
 }
 
 /// What became of one car.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CarReceipt {
     id: String,
     dealership_id: String,
@@ -155,16 +180,23 @@ impl Desk {
         .await?
     }
 
-    /// Creates a dealership, or changes its record; tells whether it is new, and the version after.
+    /// Creates a dealership, or changes its record.
     pub(crate) async fn put_dealership(
         &self,
         dealership: Dealership,
-    ) -> Result<Written<(bool, Head)>, ApiError> {
+        identity: Option<&Identity>,
+    ) -> Result<Written<Answered<RecordReceipt>>, ApiError> {
         let _turn = self.writing.lock().await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
             let DealerView { head, stock, .. } = state.dealer(&dealership.id).await?;
-            let created = stock.is_none();
+            if let Some(before) = answered_before(&*state, &head, identity).await? {
+                return Ok(before);
+            }
+            let mut receipt = RecordReceipt {
+                created: stock.is_none(),
+                catalog_version: VERSION_MADE.to_owned(),
+            };
             let change = Change {
                 basis: Basis::Version(head.version),
                 put: vec![DealerStock {
@@ -174,21 +206,30 @@ impl Desk {
                 remove: Vec::new(),
                 marks: Vec::new(),
                 updates: Vec::new(),
+                once: to_remember(identity, &receipt)?,
             };
             if let Some(written) = self.commit(&*state, change, attempt).await? {
-                return Ok(written.map(|head| (created, head)));
+                return Ok(written.map(|head| {
+                    receipt.catalog_version = head.version.to_string();
+                    Answered::now(receipt)
+                }));
             }
         }
         Err(ApiError::StockMoved)
     }
 
     /// Gives a dealership a token, or revokes the one it has.
-    pub(crate) async fn set_token(&self, id: &str, token: Option<TokenDigest>) -> Result<(), ApiError> {
-        let written = self.store.current().set_dealer_token(id, token).await?;
-        if written.confirmed().await? {
-            Ok(())
-        } else {
-            Err(ApiError::DealershipNotFound)
+    pub(crate) async fn set_token(
+        &self,
+        id: &str,
+        token: Option<TokenDigest>,
+        once: Option<&OnceKey>,
+    ) -> Result<(), ApiError> {
+        let written = self.store.current().set_dealer_token(id, token, once).await?;
+        match written.confirmed().await? {
+            TokenChange::Done => Ok(()),
+            TokenChange::NoDealership => Err(ApiError::DealershipNotFound),
+            TokenChange::UsedBefore => Err(ApiError::IdempotencyKeyUsed),
         }
     }
 
@@ -199,7 +240,8 @@ impl Desk {
         mut upload: Upload,
         condition: Option<IfMatch>,
         dry_run: bool,
-    ) -> Result<Written<StockReceipt>, ApiError> {
+        identity: Option<&Identity>,
+    ) -> Result<Written<Answered<StockReceipt>>, ApiError> {
         let record = dealership.clone();
         upload = aside(move || {
             upload.check(&record);
@@ -217,6 +259,9 @@ impl Desk {
                 fingerprint,
                 sold,
             } = state.dealer(&id).await?;
+            if let Some(before) = answered_before(&*state, &head, identity).await? {
+                return Ok(before);
+            }
             let DealerStock {
                 dealership,
                 cars: old,
@@ -249,13 +294,15 @@ impl Desk {
             if dry_run {
                 receipt.catalog_version = head.version.to_string();
                 receipt.etag = etag;
-                return Ok(Written::as_it_is(receipt));
+                return Ok(Written::as_it_is(Answered::now(receipt)));
             }
             let (cars, fingerprint) = aside(move || {
                 let fingerprint = Fingerprint::of(&cars);
                 (cars, fingerprint)
             })
             .await?;
+            receipt.catalog_version = VERSION_MADE.to_owned();
+            receipt.etag = tag(fingerprint);
             let unmarked = sold
                 .into_iter()
                 .filter(|(_, at)| wins || !stays_sold(Some(at), now));
@@ -270,117 +317,16 @@ impl Desk {
                 put: vec![DealerStock { dealership, cars }],
                 remove: others.samples,
                 updates: Vec::new(),
+                once: to_remember(identity, &receipt)?,
             };
             if let Some(written) = self.commit(&*state, change, attempt).await? {
                 return Ok(written.map(|head| {
                     receipt.catalog_version = head.version.to_string();
-                    receipt.etag = tag(fingerprint);
-                    receipt
+                    Answered::now(receipt)
                 }));
             }
         }
         Err(ApiError::StockMoved)
-    }
-
-    /// Changes one car, and neither reads nor writes the others.
-    pub(crate) async fn patch_car(
-        &self,
-        id: &str,
-        car_id: &str,
-        patch: CarPatch,
-        condition: Option<IfMatch>,
-    ) -> Result<Written<CarReceipt>, ApiError> {
-        let _turn = self.writing.lock().await;
-        for attempt in 0..ATTEMPTS {
-            let state = self.store.current();
-            let CarGlance { head, dealership } = state.glance(id, car_id).await?;
-            let dealership = dealership.ok_or(ApiError::DealershipNotFound)?;
-            let Seen {
-                head,
-                fingerprint,
-                car: before,
-            } = match self.in_memory(&head, &dealership, id, car_id)? {
-                Some(seen) => seen,
-                None => in_store(&*state, id, car_id).await?,
-            };
-            let etag = tag(fingerprint);
-            if condition
-                .as_ref()
-                .is_some_and(|condition| !condition.names(&etag))
-            {
-                return Err(ApiError::EtagMismatch);
-            }
-            let facts = CarFacts {
-                available: patch.available.unwrap_or(before.available),
-                price: patch.price.unwrap_or(before.price),
-                // Whoever changes a car has just looked at it.
-                confirmed_on: (!before.sample).then_some(self.clock.today()),
-            };
-            let mut car = before.clone();
-            facts.give(&mut car);
-            let fingerprint = fingerprint.after(&before, &car);
-            let mark = patch.available.map(|available| SoldMark {
-                dealership: id.to_owned(),
-                car: car_id.to_owned(),
-                sold: !available,
-            });
-            let change = Change {
-                basis: Basis::Version(head.version),
-                put: Vec::new(),
-                remove: Vec::new(),
-                marks: mark.into_iter().collect(),
-                updates: vec![CarUpdate {
-                    dealership: id.to_owned(),
-                    car: car_id.to_owned(),
-                    facts,
-                    fingerprint,
-                }],
-            };
-            if let Some(written) = self.commit(&*state, change, attempt).await? {
-                return Ok(written.map(|head| CarReceipt {
-                    id: car_id.to_owned(),
-                    dealership_id: id.to_owned(),
-                    disponivel: facts.available,
-                    preco: rows::reais(facts.price),
-                    catalog_version: head.version.to_string(),
-                    etag: tag(fingerprint),
-                }));
-            }
-        }
-        Err(ApiError::StockMoved)
-    }
-
-    /// A car that is to change, when the stock in memory has the same cars as that in the store.
-    fn in_memory(
-        &self,
-        head: &Head,
-        dealership: &DealershipGlance,
-        id: &str,
-        car_id: &str,
-    ) -> Result<Option<Seen>, ApiError> {
-        let DealershipGlance {
-            version,
-            fingerprint,
-            facts,
-        } = dealership;
-        let served = self.showroom.served();
-        let Some(served) = served.filter(|served| served.has_put(&head.version.epoch, id, version)) else {
-            return Ok(None);
-        };
-        let item = served
-            .catalogue
-            .car(car_id)
-            .filter(|item| item.car.dealership_id == id);
-        let mut car = item.ok_or(ApiError::CarNotFound)?.car.clone();
-        // Memory may be behind an update.
-        if let Some(facts) = facts {
-            facts.give(&mut car);
-        }
-        Ok(Some(Seen {
-            head: head.clone(),
-            fingerprint: *fingerprint,
-            car,
-        }))
     }
 
     /// Commits; `None` when somebody else was faster, after a wait that sets two losers apart.
@@ -428,29 +374,42 @@ impl Desk {
     }
 }
 
-/// A car that is to change, and what the change is decided on.
-struct Seen {
-    head: Head,
-    /// Of its dealership's stock.
-    fingerprint: Fingerprint,
-    car: Car,
+/// What was answered to the same request before. The version must have been read before: a change that is
+/// decided on it is refused when another request used the key meanwhile, and then this is asked again.
+async fn answered_before<Receipt: DeserializeOwned>(
+    state: &dyn State,
+    head: &Head,
+    identity: Option<&Identity>,
+) -> Result<Option<Written<Answered<Receipt>>>, ApiError> {
+    let Some(identity) = identity else {
+        return Ok(None);
+    };
+    let Some(before) = state.remembered(&head.version, &identity.key).await? else {
+        return Ok(None);
+    };
+    let answered = before.try_map(|Remembered { fingerprint, answer }| {
+        if fingerprint != identity.fingerprint {
+            return Err(ApiError::IdempotencyMismatch);
+        }
+        let receipt = serde_json::from_str(&answer).map_err(|_| ApiError::Internal)?;
+        Ok(Answered {
+            receipt,
+            replayed: true,
+        })
+    })?;
+    Ok(Some(answered))
 }
 
-/// Reads the whole stock for one car: right after it was put, until it is in memory.
-async fn in_store(state: &dyn State, id: &str, car_id: &str) -> Result<Seen, ApiError> {
-    let DealerView {
-        head,
-        stock,
-        fingerprint,
-        ..
-    } = state.dealer(id).await?;
-    let stock = stock.ok_or(ApiError::DealershipNotFound)?;
-    let car = stock.cars.into_iter().find(|car| car.id == car_id);
-    Ok(Seen {
-        head,
-        fingerprint,
-        car: car.ok_or(ApiError::CarNotFound)?,
-    })
+/// What a commit leaves behind for the same request.
+fn to_remember<Receipt: Serialize>(
+    identity: Option<&Identity>,
+    receipt: &Receipt,
+) -> Result<Option<Once>, ApiError> {
+    let Some(identity) = identity else {
+        return Ok(None);
+    };
+    let answer = serde_json::to_string(receipt).map_err(|_| ApiError::Internal)?;
+    Ok(Some(identity.answered(answer)))
 }
 
 /// What other dealerships have to do with a stock.

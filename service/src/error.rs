@@ -77,6 +77,10 @@ pub enum ApiError {
     },
     /// The stock is not the one that the writer saw.
     EtagMismatch,
+    /// The key of the request was used for another one.
+    IdempotencyMismatch,
+    /// A token was made under the key of the request, and cannot be shown again.
+    IdempotencyKeyUsed,
     /// Others changed the stock again and again meanwhile.
     StockMoved,
     /// The store does not answer, or cannot now.
@@ -249,6 +253,18 @@ impl ApiError {
                 "etag-mismatch",
                 "O estoque mudou",
                 "O estoque não é mais o que o If-Match indica. Leia-o de novo antes de gravar.",
+            ),
+            Self::IdempotencyMismatch => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-mismatch",
+                "Chave já usada em outro pedido",
+                "Esta Idempotency-Key já foi usada com outro conteúdo. Use uma chave nova para um pedido novo.",
+            ),
+            Self::IdempotencyKeyUsed => (
+                StatusCode::CONFLICT,
+                "idempotency-key-used",
+                "Token já feito",
+                "Com esta Idempotency-Key o token já foi feito e só é mostrado uma vez. Use uma chave nova para fazer outro.",
             ),
             Self::StockMoved => (
                 StatusCode::CONFLICT,

@@ -23,6 +23,7 @@ pub mod error;
 pub mod fields;
 pub mod follow;
 mod gate;
+mod idempotency;
 mod limits;
 pub mod metrics;
 mod random;

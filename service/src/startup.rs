@@ -374,6 +374,7 @@ async fn sample_in_memory(tables: &Tables, clock: &Clock) -> anyhow::Result<Memo
         remove: Vec::new(),
         marks: Vec::new(),
         updates: Vec::new(),
+        once: None,
     };
     state.commit(change, &|_| {}).await?.confirmed().await?;
     Ok(state)

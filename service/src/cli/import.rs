@@ -215,6 +215,7 @@ fn change(
             remove: Vec::new(),
             marks: Vec::new(),
             updates: Vec::new(),
+            once: None,
         });
     };
     let basis = Basis::Version(stored.head.version.clone());
@@ -243,6 +244,7 @@ fn change(
         remove: gone.into_iter().map(|dealer| dealer.dealership.id).collect(),
         marks: Vec::new(),
         updates: Vec::new(),
+        once: None,
     })
 }
 

@@ -5,6 +5,7 @@
 --       4 dealerships (hash: id -> record)
 --       5 stock (hash: id -> "version chunks digest cars fingerprint", then " counter" once a car was updated)
 --       6 tokens (hash: id -> SHA-256 of the dealership's token)
+--       7 what is remembered of the request, when the last two arguments are there
 -- ARGV  1 "open" or "change"  2 epoch  3 counter that the change was decided on (empty for "open")
 --       4 channel  5 prefix of chunk keys  6 milliseconds that superseded chunks are kept
 --       7 prefix of the keys that hold when cars were marked sold (hash of a dealership: car -> ms)
@@ -13,6 +14,7 @@
 --       then the number of dealerships to remove, then their ids
 --       then the number of marks, then for each: dealership, car, "sold" or "on-sale"
 --       then the number of updates, then for each: dealership, car, facts, fingerprint of the stock with it
+--       then, where the request is remembered: as what, and for how many milliseconds
 --
 -- Chunks are keys made from a prefix and the version, so they are not in KEYS: a superseded version is only
 -- known in here. All of them lie under the prefix of the access list; a cluster of several nodes is not
@@ -21,7 +23,7 @@
 -- Answers {"ok", counter, changed_at} or {refusal, detail}.
 
 local generation, fence, catalog, dealerships, stock = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local tokens = KEYS[6]
+local tokens, once = KEYS[6], KEYS[7]
 local mode, epoch, basis, channel, chunk_prefix, kept = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local sold_prefix, updates_prefix = ARGV[7], ARGV[8]
 
@@ -107,6 +109,8 @@ for _ = 1, tonumber(next_argument()) do
   end
   updates[#updates + 1] = update
 end
+local remembered = next_argument()
+local remembered_for = next_argument()
 
 -- 4. Writes, and nothing but writes from here on. The first is one that a full server refuses, so that
 -- "no room" comes before anything is changed; a script that has begun to write is let through.
@@ -149,6 +153,11 @@ end
 for _, update in ipairs(updates) do
   redis.call('HSET', updates_prefix .. update.dealership, update.car, update.facts)
   redis.call('HSET', stock, update.dealership, update.put .. update.fingerprint .. ' ' .. counter)
+end
+if remembered then
+  -- Its answer names the version in a place that was kept free for it.
+  remembered = string.gsub(remembered, '{catalog_version}', epoch .. '.' .. counter)
+  redis.call('SET', once, remembered, 'PX', remembered_for)
 end
 if mode == 'open' then redis.call('SET', generation, epoch) end
 redis.call('PUBLISH', channel, epoch .. '.' .. counter)

@@ -9,7 +9,10 @@ use futures::future::BoxFuture;
 use jiff::{Timestamp, civil::Date};
 use sha2::{Digest, Sha256};
 
-use super::{DealerStock, Head, StateError, Written};
+use super::{
+    CatalogVersion, DealerStock, Head, StateError, Written,
+    once::{OnceKey, Remembered},
+};
 use crate::stock::fingerprint::Fingerprint;
 
 /// The SHA-256 of a token.
@@ -180,6 +183,17 @@ pub struct SoldMark {
     pub sold: bool,
 }
 
+/// What became of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenChange {
+    /// It is the dealership's, or the one before is revoked.
+    Done,
+    /// There is no such dealership.
+    NoDealership,
+    /// The key was used before, and nothing was changed now.
+    UsedBefore,
+}
+
 /// The part of the port that concerns single dealerships. All answer [`StateError::NotOpen`] for a store
 /// without a generation.
 pub trait Dealers {
@@ -201,13 +215,22 @@ pub trait Dealers {
     /// The digests of all tokens, by dealership.
     fn dealer_tokens(&self) -> BoxFuture<'_, Result<BTreeMap<String, TokenDigest>, StateError>>;
 
-    /// Gives a dealership a token in place of the one it had, or revokes it with `None`. False when there
-    /// is no such dealership.
+    /// Gives a dealership a token in place of the one it had, or revokes it with `None`; under a key, only
+    /// the first time.
     fn set_dealer_token<'a>(
         &'a self,
         id: &'a str,
         token: Option<TokenDigest>,
-    ) -> BoxFuture<'a, Result<Written<bool>, StateError>>;
+        once: Option<&'a OnceKey>,
+    ) -> BoxFuture<'a, Result<Written<TokenChange>, StateError>>;
+
+    /// What was done under a key, in the generation of this version. Ask for it after the version was read: a
+    /// change that is decided on that version is then refused when somebody used the key meanwhile.
+    fn remembered<'a>(
+        &'a self,
+        version: &'a CatalogVersion,
+        key: &'a OnceKey,
+    ) -> BoxFuture<'a, Result<Option<Written<Remembered>>, StateError>>;
 }
 
 #[cfg(test)]

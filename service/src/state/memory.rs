@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::{
     Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, Written,
     dealers::{CarFacts, CarUpdate, SoldMark, TokenDigest},
+    once::{Once, OnceKey, REMEMBERED_FOR, Remembered, VERSION_MADE},
 };
 use crate::{clock::Clock, random, stock::fingerprint::Fingerprint};
 
@@ -34,6 +35,16 @@ struct Content {
     tokens: BTreeMap<String, TokenDigest>,
     /// When cars were marked sold, by dealership and car.
     sold: BTreeMap<String, BTreeMap<String, Timestamp>>,
+    /// What was answered under keys, and since when.
+    once: BTreeMap<OnceKey, (Timestamp, Remembered)>,
+}
+
+impl Content {
+    /// Forgets what was remembered long enough.
+    fn forget(&mut self, now: Timestamp) {
+        self.once
+            .retain(|_, (since, _)| now.duration_since(*since).unsigned_abs() < REMEMBERED_FOR);
+    }
 }
 
 impl Content {
@@ -120,6 +131,7 @@ impl MemoryState {
             remove,
             marks,
             updates,
+            once,
         } = change;
         // A panic elsewhere leaves the content whole: it is replaced in one assignment.
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,9 +180,12 @@ impl MemoryState {
             version,
             changed_at: now,
         };
-        let (mut tokens, mut sold) = content
+        let (mut tokens, mut sold, mut remembered) = content
             .take()
-            .map(|content| (content.tokens, content.sold))
+            .map(|mut content| {
+                content.forget(now);
+                (content.tokens, content.sold, content.once)
+            })
             .unwrap_or_default();
         for id in &remove {
             tokens.remove(id);
@@ -189,12 +204,17 @@ impl MemoryState {
                 of_dealership.remove(&car);
             }
         }
+        remembered.extend(once.map(|Once { key, remembered }| {
+            let answer = remembered.answer.replace(VERSION_MADE, &head.version.to_string());
+            (key, (now, Remembered { answer, ..remembered }))
+        }));
         *content = Some(Content {
             head: head.clone(),
             put_at,
             dealers,
             tokens,
             sold,
+            once: remembered,
         });
         drop(content);
         self.announced.notify_one();

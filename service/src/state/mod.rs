@@ -17,12 +17,16 @@ use faciliauto_engine::stock::{Car, Dealership, Stock};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-use self::dealers::{CarUpdate, Dealers, SoldMark};
 pub use self::written::Written;
+use self::{
+    dealers::{CarUpdate, Dealers, SoldMark},
+    once::Once,
+};
 
 pub mod connection;
 pub mod dealers;
 pub mod memory;
+pub mod once;
 pub mod redis;
 mod written;
 
@@ -113,6 +117,8 @@ pub struct Change {
     pub marks: Vec<SoldMark>,
     /// Single cars of dealerships whose stock stays otherwise: however large it is, nobody writes or reads it again.
     pub updates: Vec<CarUpdate>,
+    /// What is remembered of the request for the change.
+    pub once: Option<Once>,
 }
 
 /// How far a commit has come.

@@ -11,6 +11,7 @@
 //! | `<epoch>:updates:<id>` | hash | car → `available price confirmed_on`: its facts since its stock was put |
 //! | `<epoch>:tokens` | hash | id → SHA-256 of the dealership's token, in hexadecimal |
 //! | `<epoch>:sold:<id>` | hash | car → when it was marked sold, in ms |
+//! | `<epoch>:once:<digest>` | string | what was asked and answered under an `Idempotency-Key`, for a day |
 //! | `<epoch>:stock:<id>:<version>:<n>` | string | a piece of the dealer's rows, JSON lines in one zstd frame |
 //!
 //! Channel `changes` carries the new catalogue version. Durable keys have no time to live. A piece has one
@@ -35,7 +36,7 @@ use tokio::{sync::Notify, time::timeout};
 use self::{confirmation::Confirmer, pointer::Pointer};
 use super::{
     Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, Written,
-    dealers::CarFacts,
+    dealers::CarFacts, once::REMEMBERED_FOR,
 };
 use crate::{
     random,
@@ -117,7 +118,8 @@ pub struct RedisState {
 }
 
 impl RedisState {
-    /// Describes the connection. What fails is tried again, so this works while the server is away. Call it within the runtime that is to drive the connection.
+    /// Describes the connection. What fails is tried again, so this works while the server is away. Call it
+    /// within the runtime that is to drive the connection.
     ///
     /// # Errors
     /// [`StateError::Refused`] when the address can never work.
@@ -333,6 +335,7 @@ impl RedisState {
             remove,
             marks,
             updates,
+            once,
         } = change;
         let (mode, epoch, counter) = match basis {
             Basis::Unopened => ("open", random::hexadecimal(8), String::new()),
@@ -352,6 +355,10 @@ impl RedisState {
             .key(self.keys.dealerships(&epoch))
             .key(self.keys.stock(&epoch))
             .key(self.keys.tokens(&epoch))
+            .key(
+                self.keys
+                    .once(&epoch, once.as_ref().map_or("", |once| once.key.as_str())),
+            )
             .arg(mode)
             .arg(&epoch)
             .arg(counter)
@@ -389,6 +396,14 @@ impl RedisState {
                 .arg(&update.car)
                 .arg(pointer::facts_to_text(update.facts))
                 .arg(update.fingerprint.to_string());
+        }
+        if let Some(once) = once {
+            invocation
+                .arg(format!(
+                    "{} {}",
+                    once.remembered.fingerprint, once.remembered.answer
+                ))
+                .arg(REMEMBERED_FOR.as_millis() as u64);
         }
         let ticket = self.confirmer.ticket().await?;
         let mut connection = self.manager.clone();
@@ -468,6 +483,10 @@ impl Keys {
 
     fn tokens(&self, epoch: &str) -> String {
         format!("{}:{epoch}:tokens", self.prefix)
+    }
+
+    fn once(&self, epoch: &str, key: &str) -> String {
+        format!("{}:{epoch}:once:{key}", self.prefix)
     }
 
     fn sold_prefix(&self, epoch: &str) -> String {

@@ -40,6 +40,14 @@ impl<T> Written<T> {
         Ok(self.outcome)
     }
 
+    /// The same, with an outcome that may not be to be had.
+    ///
+    /// # Errors
+    /// Those of the change.
+    pub fn try_map<U, E>(self, change: impl FnOnce(T) -> Result<U, E>) -> Result<Written<U>, E> {
+        Ok(Written::new(change(self.outcome)?, self.confirmation))
+    }
+
     /// The same, with another outcome.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Written<U> {
         Written::new(change(self.outcome), self.confirmation)

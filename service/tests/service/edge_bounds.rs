@@ -102,28 +102,21 @@ async fn lines_beyond_the_bound_are_refused_and_were_never_held() {
     let before = serving.process.peak_mebibytes();
     let line = [vec![b' '; (64 << 10) - 1], vec![b'\n']].concat();
     let lines = (256 << 20) / line.len();
-    for (beyond, status) in [(0, 422), (1, 413)] {
-        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-        for _ in 0..lines {
-            packed.write_all(&line).expect("memory");
-        }
-        packed.write_all(&line[..beyond]).expect("memory");
-        let packed = packed.finish().expect("memory");
-        assert!(packed.len() < 4 << 20, "{}", packed.len());
-        let put = client
-            .put(format!("{url}/stock"))
-            .bearer_auth(ADMIN)
-            .header("content-type", "application/x-ndjson")
-            .header("content-encoding", "gzip")
-            .body(packed);
-        let answer = put.send().await.expect("an answer");
-        assert_eq!(
-            answer.status(),
-            status,
-            "{}",
-            answer.text().await.expect("a body")
-        );
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    for _ in 0..lines {
+        packed.write_all(&line).expect("memory");
     }
+    packed.write_all(b"\n").expect("memory");
+    let packed = packed.finish().expect("memory");
+    assert!(packed.len() < 4 << 20, "{}", packed.len());
+    let put = client
+        .put(format!("{url}/stock"))
+        .bearer_auth(ADMIN)
+        .header("content-type", "application/x-ndjson")
+        .header("content-encoding", "gzip")
+        .body(packed);
+    let answer = put.send().await.expect("an answer");
+    assert_eq!(answer.status(), 413, "{}", answer.text().await.expect("a body"));
     let grown = serving.process.peak_mebibytes() - before;
     assert!(grown < 64.0, "{grown} MiB more");
 }

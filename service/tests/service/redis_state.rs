@@ -85,6 +85,7 @@ async fn a_piece_that_is_missing_or_altered_refuses_the_commit() {
             remove: vec![],
             marks: Vec::new(),
             updates: Vec::new(),
+            once: None,
         };
         let refused = state.commit(change, &harmed).await;
         assert!(
@@ -182,6 +183,7 @@ async fn a_full_server_keeps_the_old_stock() {
         remove: vec![],
         marks: Vec::new(),
         updates: Vec::new(),
+        once: None,
     };
     let refused = state.commit(change, &full).await;
     assert!(

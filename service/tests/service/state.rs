@@ -2,19 +2,18 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use faciliauto_engine::stock::Centavos;
 use faciliauto_service::{
     clock::Clock,
     state::{
         Basis, CatalogVersion, Change, DealerStock, Head, State, StateError,
         connection::{ConnectionSettings, Secret, UrlSource},
-        dealers::{CarFacts, CarUpdate, DealerView, DealershipGlance, SoldMark, TokenDigest},
+        dealers::{DealerView, SoldMark, TokenChange, TokenDigest},
         memory::MemoryState,
+        once::{Once, OnceKey, Remembered},
         redis::{Patience, RedisState},
     },
-    stock::fingerprint::Fingerprint,
 };
-use jiff::civil::date;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::timeout;
 
 use crate::harness::{fixtures::dealer, redis_server::RedisServer};
@@ -44,6 +43,7 @@ pub(crate) async fn commit(
         remove,
         marks,
         updates: Vec::new(),
+        once: None,
     };
     state.commit(change, &|_| {}).await?.confirmed().await
 }
@@ -60,15 +60,32 @@ async fn mark(state: &dyn State, head: Head, put: DealerStock, marks: &[(&str, b
         put: vec![put],
         remove: vec![],
         updates: Vec::new(),
+        once: None,
     };
     let written = state.commit(change, &|_| {}).await.unwrap();
     written.confirmed().await.unwrap()
 }
 
-/// Gives a dealership a token, confirmed.
-async fn set_token(state: &dyn State, id: &str, token: Option<TokenDigest>) -> bool {
-    let written = state.set_dealer_token(id, token).await.unwrap();
+/// Gives a dealership a token, confirmed; false when there is no such dealership.
+pub(crate) async fn set_token(state: &dyn State, id: &str, token: Option<TokenDigest>) -> bool {
+    set_token_once(state, id, token, None).await == TokenChange::Done
+}
+
+async fn set_token_once(
+    state: &dyn State,
+    id: &str,
+    token: Option<TokenDigest>,
+    once: Option<&OnceKey>,
+) -> TokenChange {
+    let written = state.set_dealer_token(id, token, once).await.unwrap();
     written.confirmed().await.unwrap()
+}
+
+async fn remembered(state: &dyn State, head: &Head, key: &OnceKey) -> Option<Remembered> {
+    match state.remembered(&head.version, key).await.unwrap() {
+        Some(written) => Some(written.confirmed().await.unwrap()),
+        None => None,
+    }
 }
 
 async fn dealers(state: &dyn State) -> Vec<DealerStock> {
@@ -100,6 +117,7 @@ macro_rules! on_both {
         }
     };
 }
+pub(crate) use on_both;
 
 on_both! {
     /// Prevents a store that nobody opened from looking like one that is empty.
@@ -127,14 +145,10 @@ on_both! {
     tokens_are_kept_replaced_and_revoked;
     /// Prevents a sale from being forgotten, or from outliving its dealership.
     sold_marks_come_and_go;
-    /// Prevents an update of a car from being lost, from reaching another car, or from outliving the stock that it
-    /// was an update of.
-    a_car_is_updated_and_the_next_put_counts_for_more;
-    /// Prevents a large stock, which takes seconds to put, from never winning against sales elsewhere, and a put from
-    /// undoing a sale that it did not see.
-    updates_elsewhere_do_not_matter_to_a_change;
-    /// Prevents an update of nothing, or one of a stock that has moved on, from passing for done.
-    an_update_of_no_stock_is_refused;
+    /// Prevents a change from being made without a trace of its request, or the trace without the change.
+    a_change_is_remembered_with_its_request;
+    /// Prevents a token that was made from being replaced by the same request.
+    a_token_is_changed_once_under_a_key;
 }
 
 async fn a_store_is_closed_until_it_is_opened(state: Arc<dyn State>) {
@@ -293,7 +307,7 @@ async fn one_dealer_is_seen_as_in_the_whole_stock(state: Arc<dyn State>) {
 
 async fn tokens_are_kept_replaced_and_revoked(state: Arc<dyn State>) {
     let (one, two) = (TokenDigest::of("one"), TokenDigest::of("two"));
-    let closed = state.set_dealer_token("a", Some(one)).await;
+    let closed = state.set_dealer_token("a", Some(one), None).await;
     assert!(matches!(closed, Err(StateError::NotOpen)), "{closed:?}");
     let head = commit(
         &*state,
@@ -336,154 +350,106 @@ async fn sold_marks_come_and_go(state: Arc<dyn State>) {
     assert_eq!(state.dealer("a").await.unwrap().sold, BTreeMap::new());
 }
 
-/// Updates the first car of a dealer to a price, sold; gives the dealer as it is to be.
-fn update(mut dealer: DealerStock, price: u64) -> (CarUpdate, DealerStock) {
-    let facts = CarFacts {
-        available: false,
-        price: Centavos(price),
-        confirmed_on: Some(date(2026, 11, 26)),
-    };
-    facts.give(&mut dealer.cars[0]);
-    let update = CarUpdate {
-        dealership: dealer.dealership.id.clone(),
-        car: dealer.cars[0].id.clone(),
-        facts,
-        fingerprint: Fingerprint::of(&dealer.cars),
-    };
-    (update, dealer)
+fn once(key: &str, answer: &str) -> Once {
+    Once {
+        key: OnceKey::of(&[key]),
+        remembered: Remembered {
+            fingerprint: format!("of-{key}"),
+            answer: answer.to_owned(),
+        },
+    }
 }
 
-async fn commit_update(state: &dyn State, head: Head, update: CarUpdate) -> Result<Head, StateError> {
+async fn a_change_is_remembered_with_its_request(state: Arc<dyn State>) {
+    let head = commit(&*state, Basis::Unopened, vec![dealer("a", 1)], &[])
+        .await
+        .unwrap();
+    let (kept, lost) = (
+        once("kept", "{\"a b\": \"ção\", \"v\": \"{catalog_version}\"}"),
+        once("lost", "{}"),
+    );
+    let change = |basis: &Head, once: &Once| Change {
+        basis: Basis::Version(basis.version.clone()),
+        put: vec![dealer("a", 2)],
+        remove: vec![],
+        marks: vec![],
+        updates: Vec::new(),
+        once: Some(once.clone()),
+    };
+    let written = state.commit(change(&head, &kept), &|_| {}).await.unwrap();
+    let next = written.confirmed().await.unwrap();
+    let refused = state.commit(change(&head, &lost), &|_| {}).await;
+    assert!(matches!(refused, Err(StateError::Moved)), "{refused:?}");
+    assert_eq!(remembered(&*state, &next, &lost.key).await, None);
+    let made = next.version.to_string();
+    let last = commit(&*state, Basis::Version(next.version), vec![dealer("a", 3)], &[])
+        .await
+        .unwrap();
+    assert_eq!(
+        remembered(&*state, &last, &kept.key).await,
+        Some(Remembered {
+            answer: format!("{{\"a b\": \"ção\", \"v\": \"{made}\"}}"),
+            ..kept.remembered
+        }),
+        "also after others wrote"
+    );
+    let mut elsewhere = last;
+    elsewhere.version.epoch = "another".to_owned();
+    assert_eq!(
+        remembered(&*state, &elsewhere, &kept.key).await,
+        None,
+        "another generation remembers nothing of this one"
+    );
+}
+
+async fn a_token_is_changed_once_under_a_key(state: Arc<dyn State>) {
+    let (one, two) = (TokenDigest::of("one"), TokenDigest::of("two"));
+    let (key, other) = (OnceKey::of(&["key"]), OnceKey::of(&["other"]));
+    commit(&*state, Basis::Unopened, vec![dealer("a", 1)], &[])
+        .await
+        .unwrap();
+    for (id, token, key, expected, kept) in [
+        ("nobody", one, &key, TokenChange::NoDealership, None),
+        ("a", one, &key, TokenChange::Done, Some(one)),
+        ("a", two, &key, TokenChange::UsedBefore, Some(one)),
+        ("a", two, &other, TokenChange::Done, Some(two)),
+    ] {
+        let change = set_token_once(&*state, id, Some(token), Some(key)).await;
+        assert_eq!(change, expected, "{id}");
+        assert_eq!(state.dealer_token("a").await.unwrap(), kept);
+    }
+}
+
+/// Prevents what is kept in memory from growing for as long as the process lives, and from being forgotten
+/// too soon.
+#[tokio::test]
+async fn memory_forgets_after_a_day() {
+    let now = Arc::new(std::sync::Mutex::new(
+        Timestamp::from_second(1_900_000_000).unwrap(),
+    ));
+    let clock = Arc::clone(&now);
+    let state = MemoryState::new(Clock::new(move || *clock.lock().unwrap()));
+    let head = commit(&state, Basis::Unopened, vec![], &[]).await.unwrap();
+    let kept = once("kept", "{}");
     let change = Change {
         basis: Basis::Version(head.version),
         put: vec![],
         remove: vec![],
         marks: vec![],
-        updates: vec![update],
+        updates: Vec::new(),
+        once: Some(kept.clone()),
     };
-    state.commit(change, &|_| {}).await?.confirmed().await
-}
-
-async fn a_car_is_updated_and_the_next_put_counts_for_more(state: Arc<dyn State>) {
-    let put = vec![dealer("a", 3), dealer("b", 2)];
-    let head = commit(&*state, Basis::Unopened, put, &[]).await.unwrap();
-    let first = state.versions().await.unwrap().dealers;
-    assert_eq!(
-        state.dealer("a").await.unwrap().fingerprint,
-        Fingerprint::of(&dealer("a", 3).cars)
-    );
-    let mut head = head;
-    for price in [1, 2] {
-        let (update, updated) = update(dealer("a", 3), price);
-        let facts = update.facts;
-        head = commit_update(&*state, head, update).await.unwrap();
-        let view = state.dealer("a").await.unwrap();
-        let fingerprint = Fingerprint::of(&updated.cars);
-        assert_eq!(
-            (view.head, view.stock, view.fingerprint),
-            (head.clone(), Some(updated.clone()), fingerprint)
-        );
-        assert_eq!(dealers(&*state).await, [updated, dealer("b", 2)]);
-        let versions = state.versions().await.unwrap().dealers;
-        assert_eq!(versions["a"].put, first["a"].put);
-        assert_ne!(versions["a"].updated, first["a"].updated);
-        assert_eq!(versions["b"], first["b"]);
-        let glance = state.glance("a", "a-0").await.unwrap();
-        let expected = DealershipGlance {
-            version: versions["a"].clone(),
-            fingerprint,
-            facts: Some(facts),
-        };
-        assert_eq!((glance.head, glance.dealership), (head.clone(), Some(expected)));
-        let updates = state.updates("a").await.unwrap();
-        assert_eq!(
-            (updates.version.as_ref(), updates.cars),
-            (Some(&versions["a"]), BTreeMap::from([("a-0".to_owned(), facts)]))
-        );
+    let head = state
+        .commit(change, &|_| {})
+        .await
+        .unwrap()
+        .confirmed()
+        .await
+        .unwrap();
+    for (seconds, expected) in [(86_399, Some(kept.remembered.clone())), (1, None)] {
+        *now.lock().unwrap() += SignedDuration::from_secs(seconds);
+        assert_eq!(remembered(&state, &head, &kept.key).await, expected);
     }
-    assert_eq!(state.glance("nobody", "a-0").await.unwrap().dealership, None);
-    let other = state.glance("a", "a-1").await.unwrap().dealership.unwrap();
-    assert_eq!(other.facts, None);
-    let head = commit(&*state, Basis::Version(head.version), vec![dealer("a", 3)], &[])
-        .await
-        .unwrap();
-    assert_eq!(dealers(&*state).await, [dealer("a", 3), dealer("b", 2)]);
-    assert_eq!(state.updates("a").await.unwrap().cars, BTreeMap::new());
-    assert_ne!(state.versions().await.unwrap().dealers["a"].put, first["a"].put);
-    // Who gets the id later is not met by what was made of the cars of who had it before.
-    let (update, _) = update(dealer("a", 3), 3);
-    let head = commit_update(&*state, head, update).await.unwrap();
-    let head = commit(&*state, Basis::Version(head.version), vec![], &["a"])
-        .await
-        .unwrap();
-    commit(&*state, Basis::Version(head.version), vec![dealer("a", 3)], &[])
-        .await
-        .unwrap();
-    assert_eq!(dealers(&*state).await, [dealer("a", 3), dealer("b", 2)]);
-    let updates = state.updates("a").await.unwrap();
-    assert_eq!((updates.version.is_some(), updates.cars), (true, BTreeMap::new()));
-    assert_eq!(state.updates("nobody").await.unwrap().version, None);
-}
-
-async fn updates_elsewhere_do_not_matter_to_a_change(state: Arc<dyn State>) {
-    let both = vec![dealer("a", 2), dealer("b", 2)];
-    let old = commit(&*state, Basis::Unopened, both, &[]).await.unwrap();
-    let basis = || Basis::Version(old.version.clone());
-    let (sale, sold) = update(dealer("a", 2), 7);
-    commit_update(&*state, old.clone(), sale.clone()).await.unwrap();
-    // What was decided before the sale: another's stock, a car of another, and the stock that the sale was in.
-    commit_update(&*state, old.clone(), update(dealer("b", 2), 8).0)
-        .await
-        .unwrap();
-    for refused in [
-        commit(&*state, basis(), vec![dealer("a", 2)], &[]).await,
-        commit(&*state, basis(), vec![], &["a"]).await,
-        commit_update(&*state, old.clone(), sale).await,
-        // Of the other a car was updated by now as well.
-        commit(&*state, basis(), vec![dealer("b", 2)], &[]).await,
-    ] {
-        assert!(matches!(refused, Err(StateError::Moved)), "{refused:?}");
-    }
-    let new = commit(&*state, basis(), vec![dealer("c", 1)], &[]).await.unwrap();
-    assert_eq!(new.version.counter, old.version.counter + 3);
-    assert_eq!(
-        dealers(&*state).await,
-        [sold, update(dealer("b", 2), 8).1, dealer("c", 1)]
-    );
-    // A put since, whose ever, may have taken an id.
-    let refused = commit(&*state, basis(), vec![dealer("d", 1)], &[]).await;
-    assert!(matches!(refused, Err(StateError::Moved)), "{refused:?}");
-    let ahead = CatalogVersion {
-        counter: new.version.counter + 1,
-        ..new.version
-    };
-    let refused = commit(&*state, Basis::Version(ahead), vec![dealer("d", 1)], &[]).await;
-    assert!(matches!(refused, Err(StateError::Moved)), "{refused:?}");
-}
-
-async fn an_update_of_no_stock_is_refused(state: Arc<dyn State>) {
-    assert!(matches!(state.glance("a", "a-0").await, Err(StateError::NotOpen)));
-    assert!(matches!(state.updates("a").await, Err(StateError::NotOpen)));
-    let old = commit(&*state, Basis::Unopened, vec![dealer("a", 1)], &[])
-        .await
-        .unwrap();
-    let new = commit(
-        &*state,
-        Basis::Version(old.version.clone()),
-        vec![dealer("a", 1)],
-        &[],
-    )
-    .await
-    .unwrap();
-    let late = commit_update(&*state, old, update(dealer("a", 1), 1).0).await;
-    assert!(matches!(late, Err(StateError::Moved)), "{late:?}");
-    let nobody = commit_update(&*state, new.clone(), update(dealer("b", 1), 1).0).await;
-    assert!(
-        matches!(&nobody, Err(StateError::Commit { dealership, .. }) if dealership == "b"),
-        "{nobody:?}"
-    );
-    assert_eq!(state.head().await.unwrap(), Some(new));
-    assert_eq!(dealers(&*state).await, [dealer("a", 1)]);
 }
 
 async fn every_put_gives_a_dealership_another_version(state: Arc<dyn State>) {

@@ -6,10 +6,12 @@ use futures::future::{BoxFuture, FutureExt, ready};
 
 use super::{Content, Kept, MemoryState};
 use crate::state::{
-    StateError, Written,
+    CatalogVersion, StateError, Written,
     dealers::{
-        CarGlance, DealerVersion, DealerView, Dealers, DealershipGlance, TokenDigest, Updates, Versions,
+        CarGlance, DealerVersion, DealerView, Dealers, DealershipGlance, TokenChange, TokenDigest, Updates,
+        Versions,
     },
+    once::{OnceKey, Remembered},
 };
 
 impl MemoryState {
@@ -91,17 +93,44 @@ impl Dealers for MemoryState {
         &'a self,
         id: &'a str,
         token: Option<TokenDigest>,
-    ) -> BoxFuture<'a, Result<Written<bool>, StateError>> {
-        let known = self.with_content(|content| {
+        once: Option<&'a OnceKey>,
+    ) -> BoxFuture<'a, Result<Written<TokenChange>, StateError>> {
+        let now = self.clock.now();
+        let change = self.with_content(|content| {
+            content.forget(now);
+            if once.is_some_and(|key| content.once.contains_key(key)) {
+                return TokenChange::UsedBefore;
+            }
             if !content.dealers.contains_key(id) {
-                return false;
+                return TokenChange::NoDealership;
+            }
+            if let Some(key) = once {
+                let remembered = Remembered {
+                    fingerprint: "token".to_owned(),
+                    answer: String::new(),
+                };
+                content.once.insert(key.clone(), (now, remembered));
             }
             match token {
                 Some(token) => content.tokens.insert(id.to_owned(), token),
                 None => content.tokens.remove(id),
             };
-            true
+            TokenChange::Done
         });
-        ready(known.map(Written::as_it_is)).boxed()
+        ready(change.map(Written::as_it_is)).boxed()
+    }
+
+    fn remembered<'a>(
+        &'a self,
+        version: &'a CatalogVersion,
+        key: &'a OnceKey,
+    ) -> BoxFuture<'a, Result<Option<Written<Remembered>>, StateError>> {
+        let now = self.clock.now();
+        let remembered = self.with_content(|content| {
+            content.forget(now);
+            let (_, remembered) = content.once.get(key)?;
+            (content.head.version.epoch == version.epoch).then(|| Written::as_it_is(remembered.clone()))
+        });
+        ready(remembered).boxed()
     }
 }

@@ -116,7 +116,9 @@ impl Confirmer {
         async move {
             let reason = match answered.await {
                 Ok(Verdict::OnDisk | Verdict::NothingToWaitFor) => return Ok(()),
-                Ok(Verdict::Late) => "not confirmed to be on disk in time".to_owned(),
+                Ok(Verdict::Late) => {
+                    "it was not on disk in time; appendfsync must be everysec or always".to_owned()
+                }
                 Ok(Verdict::Lost(reason)) => reason,
                 Err(_) => "nobody confirms writes any more".to_owned(),
             };
@@ -273,4 +275,250 @@ async fn wait(connection: &mut MultiplexedConnection, bound: Duration) -> RedisR
         .query_async(connection)
         .await?;
     Ok(on_disk > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{Arc, Mutex},
+        time::Instant,
+    };
+
+    use tokio::{
+        io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+
+    const PATIENCE: Patience = Patience {
+        connect: Duration::from_millis(500),
+        respond: Duration::from_millis(500),
+        whole: Duration::from_secs(2),
+        confirm: Duration::from_millis(400),
+    };
+
+    /// What the server is to do with `WAITAOF`.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Disk {
+        Syncs(Duration),
+        NeverSyncs,
+        Refuses(&'static str),
+        /// The connection breaks instead of an answer.
+        Breaks,
+    }
+
+    /// A server that speaks just enough.
+    struct Server {
+        disk: Arc<Mutex<Disk>>,
+        /// Names of the commands that came.
+        heard: Arc<Mutex<Vec<String>>>,
+        port: u16,
+    }
+
+    impl Server {
+        async fn start(disk: Disk) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let server = Self {
+                port: listener.local_addr().unwrap().port(),
+                disk: Arc::new(Mutex::new(disk)),
+                heard: Arc::default(),
+            };
+            let (disk, heard) = (Arc::clone(&server.disk), Arc::clone(&server.heard));
+            tokio::spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(converse(stream, Arc::clone(&disk), Arc::clone(&heard)));
+                }
+            });
+            server
+        }
+
+        fn confirmer(&self) -> Confirmer {
+            let client = Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
+            Confirmer::start(client, "test:confirmed".to_owned(), PATIENCE)
+        }
+
+        fn heard(&self, name: &str) -> usize {
+            self.heard
+                .lock()
+                .unwrap()
+                .iter()
+                .filter(|heard| *heard == name)
+                .count()
+        }
+    }
+
+    async fn converse(
+        stream: TcpStream,
+        disk: Arc<Mutex<Disk>>,
+        heard: Arc<Mutex<Vec<String>>>,
+    ) -> Option<()> {
+        let mut stream = BufReader::new(stream);
+        let mut counter = 0;
+        loop {
+            let words = command(&mut stream).await?;
+            let name = words[0].to_uppercase();
+            heard.lock().unwrap().push(name.clone());
+            let disk = *disk.lock().unwrap();
+            let answer = match name.as_str() {
+                "PING" => "+PONG\r\n".to_owned(),
+                "EVALSHA" => {
+                    counter += 1;
+                    format!(":{counter}\r\n")
+                }
+                "WAITAOF" => match disk {
+                    // The first asks before anything was written.
+                    Disk::Syncs(_) | Disk::NeverSyncs | Disk::Breaks if counter == 0 => {
+                        "*2\r\n:1\r\n:0\r\n".to_owned()
+                    }
+                    Disk::Syncs(after) => {
+                        sleep(after).await;
+                        "*2\r\n:1\r\n:0\r\n".to_owned()
+                    }
+                    Disk::NeverSyncs => {
+                        sleep(Duration::from_millis(words[3].parse().unwrap())).await;
+                        "*2\r\n:0\r\n:0\r\n".to_owned()
+                    }
+                    Disk::Refuses(error) => format!("-{error}\r\n"),
+                    Disk::Breaks => return None,
+                },
+                _ => "+OK\r\n".to_owned(),
+            };
+            stream.write_all(answer.as_bytes()).await.ok()?;
+        }
+    }
+
+    /// A command as clients send it: an array of texts.
+    async fn command(stream: &mut BufReader<TcpStream>) -> Option<Vec<String>> {
+        let words = number(stream).await?;
+        let mut command = Vec::new();
+        for _ in 0..words {
+            let mut text = vec![0; number(stream).await? + 2];
+            stream.read_exact(&mut text).await.ok()?;
+            text.truncate(text.len() - 2);
+            command.push(String::from_utf8(text).ok()?);
+        }
+        Some(command)
+    }
+
+    async fn number(stream: &mut BufReader<TcpStream>) -> Option<usize> {
+        let mut line = String::new();
+        stream.read_line(&mut line).await.ok()?;
+        line.trim_end().get(1..)?.parse().ok()
+    }
+
+    async fn write(confirmer: &Confirmer) -> Result<(), StateError> {
+        let ticket = confirmer.ticket().await?;
+        confirmer.confirmation(ticket).await
+    }
+
+    fn assert_unknown(outcome: Result<(), StateError>) {
+        assert!(
+            matches!(&outcome, Err(StateError::Reach(reason)) if reason.contains("not known")),
+            "{outcome:?}"
+        );
+    }
+
+    /// Prevents a disk that is slow from taking one writer at a time, and a writer from being answered by a
+    /// wait that began before it wrote.
+    #[tokio::test]
+    async fn all_who_wait_share_the_next_round() {
+        let server = Server::start(Disk::Syncs(Duration::from_millis(200))).await;
+        let confirmer = server.confirmer();
+        let ticket = confirmer.ticket().await.unwrap();
+        let first = confirmer.confirmation(ticket);
+        let late = async {
+            while server.heard("EVALSHA") == 0 {
+                tokio::task::yield_now().await;
+            }
+            let all: Vec<_> = (0..50).map(|_| confirmer.confirmation(ticket)).collect();
+            futures::future::join_all(all).await
+        };
+        let (first, late) = futures::future::join(first, late).await;
+        assert!(
+            first.is_ok() && late.iter().all(Result::is_ok),
+            "{first:?} {late:?}"
+        );
+        assert_eq!(
+            server.heard("EVALSHA"),
+            2,
+            "one round for the first, one for the fifty"
+        );
+    }
+
+    /// Prevents a write that the disk did not take in time from being acknowledged, or waited for without end.
+    #[tokio::test]
+    async fn a_disk_that_is_late_confirms_nothing() {
+        let server = Server::start(Disk::NeverSyncs).await;
+        let confirmer = server.confirmer();
+        let begun = Instant::now();
+        assert_unknown(write(&confirmer).await);
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        *server.disk.lock().unwrap() = Disk::Syncs(Duration::ZERO);
+        write(&confirmer).await.unwrap();
+    }
+
+    /// Prevents a server that cannot confirm from being waited for, and any other refusal from passing for that.
+    #[tokio::test]
+    async fn only_a_server_that_cannot_confirm_needs_not() {
+        for error in [
+            "ERR unknown command 'WAITAOF', with args beginning with: '1' '0' '1' ",
+            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+            "NOPERM User api has no permissions to run the 'waitaof' command",
+        ] {
+            let server = Server::start(Disk::Refuses(error)).await;
+            let confirmer = server.confirmer();
+            write(&confirmer).await.unwrap();
+            assert_eq!(server.heard("EVALSHA"), 0, "nothing is written for it");
+            *server.disk.lock().unwrap() = Disk::Syncs(Duration::ZERO);
+            write(&confirmer).await.unwrap();
+            assert_eq!(server.heard("EVALSHA"), 1, "it has learned to confirm");
+        }
+        let server = Server::start(Disk::Refuses("MISCONF the disk is broken")).await;
+        assert_unknown(write(&server.confirmer()).await);
+    }
+
+    /// Prevents a server that was replaced after a write, and may have lost it, from confirming it; and a cut
+    /// connection from ending all writes.
+    #[tokio::test]
+    async fn only_the_connection_of_the_ticket_confirms() {
+        let server = Server::start(Disk::Breaks).await;
+        let confirmer = server.confirmer();
+        let ticket = confirmer.ticket().await.unwrap();
+        assert_unknown(confirmer.confirmation(ticket).await);
+        *server.disk.lock().unwrap() = Disk::Syncs(Duration::ZERO);
+        write(&confirmer).await.unwrap();
+        assert_ne!(confirmer.ticket().await.unwrap(), ticket);
+        assert_unknown(confirmer.confirmation(ticket).await);
+        write(&confirmer).await.unwrap();
+    }
+
+    /// Prevents a writer from writing what cannot be confirmed, and the connection from outliving its state.
+    #[tokio::test]
+    async fn without_a_connection_nothing_is_begun() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = nobody.local_addr().unwrap().port();
+        drop(nobody);
+        let client = Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
+        let patience = Patience {
+            whole: Duration::from_millis(300),
+            ..PATIENCE
+        };
+        let confirmer = Confirmer::start(client, "test:confirmed".to_owned(), patience);
+        let refused = confirmer.ticket().await;
+        assert!(matches!(refused, Err(StateError::Reach(_))), "{refused:?}");
+
+        let server = Server::start(Disk::Syncs(Duration::ZERO)).await;
+        let confirmer = server.confirmer();
+        write(&confirmer).await.unwrap();
+        let standing = confirmer.standing.clone();
+        drop(confirmer);
+        timeout(Duration::from_secs(2), async {
+            while standing.has_changed().is_ok() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await
+        .expect("the task ends");
+    }
 }

@@ -12,8 +12,11 @@ use super::{
 };
 use crate::{
     state::{
-        DealerStock, StateError, Written,
-        dealers::{CarGlance, DealerView, Dealers, DealershipGlance, TokenDigest, Updates, Versions},
+        CatalogVersion, DealerStock, StateError, Written,
+        dealers::{
+            CarGlance, DealerView, Dealers, DealershipGlance, TokenChange, TokenDigest, Updates, Versions,
+        },
+        once::{OnceKey, REMEMBERED_FOR, Remembered},
     },
     stock::{fingerprint::Fingerprint, rows},
 };
@@ -174,7 +177,32 @@ impl RedisState {
             .collect())
     }
 
-    async fn write_token(&self, id: &str, token: Option<TokenDigest>) -> Result<Written<bool>, StateError> {
+    async fn read_remembered(
+        &self,
+        version: &CatalogVersion,
+        key: &OnceKey,
+    ) -> Result<Option<Written<Remembered>>, StateError> {
+        let ticket = self.confirmer.ticket().await?;
+        let mut connection = self.manager.clone();
+        let key = self.keys.once(&version.epoch, key.as_str());
+        let kept: Option<String> = self.bounded(connection.get(key)).await?;
+        // Whoever wrote it may have got no confirmation.
+        Ok(kept.map(|kept| {
+            let (fingerprint, answer) = kept.split_once(' ').unwrap_or((&kept, ""));
+            let remembered = Remembered {
+                fingerprint: fingerprint.to_owned(),
+                answer: answer.to_owned(),
+            };
+            Written::new(remembered, self.confirmer.confirmation(ticket))
+        }))
+    }
+
+    async fn write_token(
+        &self,
+        id: &str,
+        token: Option<TokenDigest>,
+        once: Option<&OnceKey>,
+    ) -> Result<Written<TokenChange>, StateError> {
         let epoch = self.epoch().await?;
         let mut invocation = self.token.prepare_invoke();
         invocation
@@ -182,16 +210,24 @@ impl RedisState {
             .key(self.keys.fence())
             .key(self.keys.dealerships(&epoch))
             .key(self.keys.tokens(&epoch))
+            .key(self.keys.once(&epoch, once.map_or("", OnceKey::as_str)))
             .arg(&epoch)
             .arg(id)
             .arg(token.map(TokenDigest::to_hexadecimal).unwrap_or_default());
+        if once.is_some() {
+            invocation.arg(REMEMBERED_FOR.as_millis() as u64);
+        }
         let ticket = self.confirmer.ticket().await?;
         let mut connection = self.manager.clone();
         let answer: Vec<String> = self.bounded(invocation.invoke_async(&mut connection)).await?;
         let part = |index: usize| answer.get(index).cloned().unwrap_or_default();
         match part(0).as_str() {
-            "ok" => Ok(Written::new(true, self.confirmer.confirmation(ticket))),
-            "unknown" => Ok(Written::as_it_is(false)),
+            "ok" => Ok(Written::new(
+                TokenChange::Done,
+                self.confirmer.confirmation(ticket),
+            )),
+            "unknown" => Ok(Written::as_it_is(TokenChange::NoDealership)),
+            "used" => Ok(Written::as_it_is(TokenChange::UsedBefore)),
             "moved" => Err(StateError::Moved),
             "fenced" => Err(StateError::Fenced { holder: part(1) }),
             other => Err(StateError::Refused(format!(
@@ -230,7 +266,16 @@ impl Dealers for RedisState {
         &'a self,
         id: &'a str,
         token: Option<TokenDigest>,
-    ) -> BoxFuture<'a, Result<Written<bool>, StateError>> {
-        self.write_token(id, token).boxed()
+        once: Option<&'a OnceKey>,
+    ) -> BoxFuture<'a, Result<Written<TokenChange>, StateError>> {
+        self.write_token(id, token, once).boxed()
+    }
+
+    fn remembered<'a>(
+        &'a self,
+        version: &'a CatalogVersion,
+        key: &'a OnceKey,
+    ) -> BoxFuture<'a, Result<Option<Written<Remembered>>, StateError>> {
+        self.read_remembered(version, key).boxed()
     }
 }
