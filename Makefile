@@ -46,7 +46,7 @@ test-redis-matrix: ## The tests that use Redis, against Redis 7.0, Redis 8.0 and
 test-cluster: ## Tests on a real cluster, brought up when none is given
 	$(PYTHON) hack/system test
 
-.PHONY: bench-engine bench-peers bench-http fuzz
+.PHONY: bench-engine bench-peers bench-http bench-stock fuzz
 bench-engine: ## How fast the engine is: BENCH lines, and on standard error what was seen
 	@cargo bench --quiet --locked -p faciliauto-engine --bench engine
 
@@ -56,7 +56,10 @@ bench-peers: ## The same ranking by Polars, DuckDB, NumPy and PostgreSQL, in tur
 bench-http: ## A recommendation over HTTP beside a bare handler: one core for the server, load from the other
 	@cargo bench --quiet --locked -p faciliauto-service --bench http
 
-fuzz: ## Each fuzz target of the engine for SECONDS_EACH (60); needs a nightly toolchain and cargo-fuzz
+bench-stock: ## 100,000 cars of one dealer from its upload to every replica: times and memory; needs redis-server
+	@cargo bench --quiet --locked -p faciliauto-service --bench stock
+
+fuzz: ## Each fuzz target of engine and service for SECONDS_EACH (60); needs a nightly toolchain and cargo-fuzz
 	@$(PYTHON) hack/fuzz.py
 
 .PHONY: cluster-up cluster-down cluster-status kubeconfig images

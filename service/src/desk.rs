@@ -8,13 +8,9 @@ use std::{
     time::Duration,
 };
 
-use faciliauto_engine::{
-    stock::{Car, Dealership},
-    tables::Tables,
-};
+use faciliauto_engine::stock::{Car, Dealership};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use crate::{
@@ -27,14 +23,13 @@ use crate::{
     state::{
         Basis, Change, DealerStock, Head, State, StateError, Written,
         dealers::{DealerView, SoldMark, TokenChange, TokenDigest},
-        once::{Once, OnceKey, Remembered},
+        once::{Once, OnceKey, Remembered, VERSION_MADE},
     },
-    stock::{
-        rows,
-        upload::{CarPatch, Upload},
-    },
+    stock::{fingerprint::Fingerprint, rows, upload::Upload},
     store::Store,
 };
+
+mod cars;
 
 /// How often a change is decided anew when others were faster. Requests of one process queue up, so only
 /// other replicas can win a race.
@@ -53,7 +48,6 @@ pub(crate) struct Desk {
     pub(crate) admins: Arc<AdminTokens>,
     pub(crate) clock: Clock,
     showroom: Arc<Showroom>,
-    tables: Arc<Tables>,
     writing: Mutex<()>,
     uploads: Semaphore,
 }
@@ -147,14 +141,12 @@ impl Desk {
         admins: Arc<AdminTokens>,
         clock: Clock,
         showroom: Arc<Showroom>,
-        tables: Arc<Tables>,
     ) -> Self {
         Self {
             store,
             admins,
             clock,
             showroom,
-            tables,
             writing: Mutex::new(()),
             uploads: Semaphore::new(UPLOADS_AT_ONCE),
         }
@@ -173,12 +165,17 @@ impl Desk {
 
     /// The stock as rows.
     pub(crate) async fn page(&self, id: &str) -> Result<StockPage, ApiError> {
-        let DealerStock { cars, .. } = self.dealer(id).await?;
+        let DealerView {
+            stock, fingerprint, ..
+        } = self.store.current().dealer(id).await?;
+        let DealerStock { cars, .. } = stock.ok_or(ApiError::DealershipNotFound)?;
         aside(move || {
             let mut lines = Vec::new();
             rows::write_cars(&mut lines, &cars).map_err(|_| ApiError::Internal)?;
-            let etag = tag(Sha256::digest(&lines).as_slice());
-            Ok(StockPage { lines, etag })
+            Ok(StockPage {
+                lines,
+                etag: tag(fingerprint),
+            })
         })
         .await?
     }
@@ -196,9 +193,9 @@ impl Desk {
             if let Some(before) = answered_before(&*state, &head, identity).await? {
                 return Ok(before);
             }
-            let receipt = RecordReceipt {
+            let mut receipt = RecordReceipt {
                 created: stock.is_none(),
-                catalog_version: head.version.next().to_string(),
+                catalog_version: VERSION_MADE.to_owned(),
             };
             let change = Change {
                 basis: Basis::Version(head.version),
@@ -208,10 +205,14 @@ impl Desk {
                 }],
                 remove: Vec::new(),
                 marks: Vec::new(),
+                updates: Vec::new(),
                 once: to_remember(identity, &receipt)?,
             };
             if let Some(written) = self.commit(&*state, change, attempt).await? {
-                return Ok(written.map(|_| Answered::now(receipt)));
+                return Ok(written.map(|head| {
+                    receipt.catalog_version = head.version.to_string();
+                    Answered::now(receipt)
+                }));
             }
         }
         Err(ApiError::StockMoved)
@@ -241,10 +242,9 @@ impl Desk {
         dry_run: bool,
         identity: Option<&Identity>,
     ) -> Result<Written<Answered<StockReceipt>>, ApiError> {
-        let tables = Arc::clone(&self.tables);
         let record = dealership.clone();
         upload = aside(move || {
-            upload.check(&record, &tables);
+            upload.check(&record);
             upload
         })
         .await?;
@@ -253,7 +253,12 @@ impl Desk {
         let _turn = self.writing.lock().await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
-            let DealerView { head, stock, sold } = state.dealer(&id).await?;
+            let DealerView {
+                head,
+                stock,
+                fingerprint,
+                sold,
+            } = state.dealer(&id).await?;
             if let Some(before) = answered_before(&*state, &head, identity).await? {
                 return Ok(before);
             }
@@ -261,17 +266,14 @@ impl Desk {
                 dealership,
                 cars: old,
             } = stock.ok_or(ApiError::DealershipNotFound)?;
-            let (old, etag) = with_etag(old).await?;
+            let etag = tag(fingerprint);
             if condition
                 .as_ref()
                 .is_some_and(|condition| !condition.names(&etag))
             {
                 return Err(ApiError::EtagMismatch);
             }
-            let Some(others) = self.others(&*state, &head, &id, &upload.cars, real).await? else {
-                self.wait(attempt).await;
-                continue;
-            };
+            let others = self.others(&*state, &id, &upload.cars, real).await?;
             upload.refuse(&others.taken);
             if upload.findings.error_count > 0 {
                 return Err(ApiError::InvalidRows {
@@ -294,9 +296,13 @@ impl Desk {
                 receipt.etag = etag;
                 return Ok(Written::as_it_is(Answered::now(receipt)));
             }
-            let (cars, etag) = with_etag(cars).await?;
-            receipt.catalog_version = head.version.next().to_string();
-            receipt.etag = etag;
+            let (cars, fingerprint) = aside(move || {
+                let fingerprint = Fingerprint::of(&cars);
+                (cars, fingerprint)
+            })
+            .await?;
+            receipt.catalog_version = VERSION_MADE.to_owned();
+            receipt.etag = tag(fingerprint);
             let unmarked = sold
                 .into_iter()
                 .filter(|(_, at)| wins || !stays_sold(Some(at), now));
@@ -310,71 +316,14 @@ impl Desk {
                 marks: marks.collect(),
                 put: vec![DealerStock { dealership, cars }],
                 remove: others.samples,
+                updates: Vec::new(),
                 once: to_remember(identity, &receipt)?,
             };
             if let Some(written) = self.commit(&*state, change, attempt).await? {
-                return Ok(written.map(|_| Answered::now(receipt)));
-            }
-        }
-        Err(ApiError::StockMoved)
-    }
-
-    /// Changes one car.
-    pub(crate) async fn patch_car(
-        &self,
-        id: &str,
-        car_id: &str,
-        patch: CarPatch,
-        condition: Option<IfMatch>,
-        identity: Option<&Identity>,
-    ) -> Result<Written<Answered<CarReceipt>>, ApiError> {
-        let _turn = self.writing.lock().await;
-        for attempt in 0..ATTEMPTS {
-            let state = self.store.current();
-            let DealerView { head, stock, .. } = state.dealer(id).await?;
-            if let Some(before) = answered_before(&*state, &head, identity).await? {
-                return Ok(before);
-            }
-            let DealerStock { dealership, mut cars } = stock.ok_or(ApiError::DealershipNotFound)?;
-            if let Some(condition) = &condition {
-                let (same, etag) = with_etag(cars).await?;
-                if !condition.names(&etag) {
-                    return Err(ApiError::EtagMismatch);
-                }
-                cars = same;
-            }
-            let car = cars
-                .iter_mut()
-                .find(|car| car.id == car_id)
-                .ok_or(ApiError::CarNotFound)?;
-            car.available = patch.available.unwrap_or(car.available);
-            car.price = patch.price.unwrap_or(car.price);
-            // Whoever changes a car has just looked at it.
-            car.confirmed_on = (!car.sample).then_some(self.clock.today());
-            let (disponivel, preco) = (car.available, rows::reais(car.price));
-            let (cars, etag) = with_etag(cars).await?;
-            let mark = patch.available.map(|available| SoldMark {
-                dealership: id.to_owned(),
-                car: car_id.to_owned(),
-                sold: !available,
-            });
-            let receipt = CarReceipt {
-                id: car_id.to_owned(),
-                dealership_id: id.to_owned(),
-                disponivel,
-                preco,
-                catalog_version: head.version.next().to_string(),
-                etag,
-            };
-            let change = Change {
-                basis: Basis::Version(head.version),
-                put: vec![DealerStock { dealership, cars }],
-                remove: Vec::new(),
-                marks: mark.into_iter().collect(),
-                once: to_remember(identity, &receipt)?,
-            };
-            if let Some(written) = self.commit(&*state, change, attempt).await? {
-                return Ok(written.map(|_| Answered::now(receipt)));
+                return Ok(written.map(|head| {
+                    receipt.catalog_version = head.version.to_string();
+                    Answered::now(receipt)
+                }));
             }
         }
         Err(ApiError::StockMoved)
@@ -402,29 +351,26 @@ impl Desk {
         tokio::time::sleep(Duration::from_millis(jitter * u64::from(attempt + 1) / 16)).await;
     }
 
-    /// What other dealerships have to do with a stock: from memory when that is of the same version, else
-    /// from the store. `None` when the store has moved on meanwhile.
+    /// What other dealerships have to do with a stock: from memory when that has the cars of the store, else from the
+    /// store. Whatever was put since the change was decided on makes its commit fail, so a later answer does no harm.
     async fn others(
         &self,
         state: &dyn State,
-        head: &Head,
         id: &str,
         cars: &[Car],
         real: bool,
-    ) -> Result<Option<Others>, ApiError> {
+    ) -> Result<Others, ApiError> {
         let wanted: HashSet<&str> = cars.iter().map(|car| car.id.as_str()).collect();
+        let versions = state.versions().await?;
         if let Some(served) = self.showroom.served()
-            && served.head.version == head.version
+            && served.has_puts(&versions)
         {
             let all = || served.catalogue.cars().map(|item| &item.car);
-            return Ok(Some(Others::of(all, id, &wanted, real)));
+            return Ok(Others::of(all, id, &wanted, real));
         }
         let stored = state.stock().await?.ok_or(StateError::NotOpen)?;
-        if stored.head.version != head.version {
-            return Ok(None);
-        }
         let all = || stored.dealers.iter().flat_map(|dealer| &dealer.cars);
-        Ok(Some(Others::of(all, id, &wanted, real)))
+        Ok(Others::of(all, id, &wanted, real))
     }
 }
 
@@ -547,21 +493,9 @@ fn settle(old: &[Car], mut cars: Vec<Car>, stays_sold: &dyn Fn(&str) -> bool) ->
     (cars, receipt)
 }
 
-/// The tag of a stock: it changes with every fact of every car and with their order, and with nothing else.
-async fn with_etag(cars: Vec<Car>) -> Result<(Vec<Car>, String), ApiError> {
-    aside(move || {
-        let mut digest = Sha256::new();
-        rows::write_cars(&mut digest, &cars).map_err(|_| ApiError::Internal)?;
-        let etag = tag(digest.finalize().as_slice());
-        Ok((cars, etag))
-    })
-    .await?
-}
-
-/// Half a SHA-256 tells stocks apart for ever.
-fn tag(digest: &[u8]) -> String {
-    let digits: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digits}\"")
+/// The tag of a stock.
+fn tag(fingerprint: Fingerprint) -> String {
+    format!("\"{fingerprint}\"")
 }
 
 /// Runs what takes a while with a large stock off the event loop.

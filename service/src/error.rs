@@ -49,6 +49,8 @@ pub enum ApiError {
     TooSlow,
     /// The body is larger than the route takes.
     BodyTooLarge,
+    /// The address and the headers are larger than any that are meant.
+    HeadTooLarge,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
     /// Any other refusal by the HTTP layer itself.
@@ -193,6 +195,12 @@ impl ApiError {
                 "Pedido grande demais",
                 "O corpo do pedido é maior do que este endereço aceita.",
             ),
+            Self::HeadTooLarge => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "head-too-large",
+                "Cabeçalhos grandes demais",
+                "O endereço e os cabeçalhos do pedido somam mais do que o serviço aceita.",
+            ),
             Self::UnsupportedMediaType => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported-media-type",
@@ -318,6 +326,7 @@ impl ApiError {
             StatusCode::REQUEST_TIMEOUT => Self::TooSlow,
             StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::HeadTooLarge,
             status if status.is_client_error() => Self::BadRequest,
             _ => Self::Internal,
         }

@@ -35,3 +35,5 @@ pub mod state;
 pub mod stock;
 mod store;
 pub mod telemetry;
+pub mod tls;
+mod unpacking;

@@ -214,6 +214,7 @@ fn change(
             put,
             remove: Vec::new(),
             marks: Vec::new(),
+            updates: Vec::new(),
             once: None,
         });
     };
@@ -242,6 +243,7 @@ fn change(
         put,
         remove: gone.into_iter().map(|dealer| dealer.dealership.id).collect(),
         marks: Vec::new(),
+        updates: Vec::new(),
         once: None,
     })
 }

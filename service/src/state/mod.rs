@@ -11,7 +11,7 @@
 //!                                                                              catalogue in memory
 //! ```
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use faciliauto_engine::stock::{Car, Dealership, Stock};
 use futures::future::BoxFuture;
@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 pub use self::written::Written;
 use self::{
-    dealers::{Dealers, SoldMark},
+    dealers::{CarUpdate, Dealers, SoldMark},
     once::Once,
 };
 
@@ -37,17 +37,6 @@ pub struct CatalogVersion {
     pub epoch: String,
     /// Counts the changes within a generation, from 1.
     pub counter: u64,
-}
-
-impl CatalogVersion {
-    /// What a change that is decided on this version makes of it.
-    #[must_use]
-    pub fn next(&self) -> Self {
-        Self {
-            epoch: self.epoch.clone(),
-            counter: self.counter + 1,
-        }
-    }
 }
 
 impl fmt::Display for CatalogVersion {
@@ -109,7 +98,9 @@ impl StoredStock {
 pub enum Basis {
     /// A store that is not open: the change opens it.
     Unopened,
-    /// Stock of this version: the change is refused when the store has another by now.
+    /// Stock of this version: the change is refused when any stock was put or removed since, or a car updated of a
+    /// dealership that it touches. Updates of others' cars do not matter to it, or large stocks, which take seconds to
+    /// put, would never win against sales elsewhere.
     Version(CatalogVersion),
 }
 
@@ -124,6 +115,8 @@ pub struct Change {
     pub remove: Vec<String>,
     /// Cars that are marked sold, or no longer.
     pub marks: Vec<SoldMark>,
+    /// Single cars of dealerships whose stock stays otherwise: however large it is, nobody writes or reads it again.
+    pub updates: Vec<CarUpdate>,
     /// What is remembered of the request for the change.
     pub once: Option<Once>,
 }
@@ -202,14 +195,4 @@ pub trait State: Dealers + Send + Sync {
 
     /// Waits until a change is announced. Announcements can be lost: ask for [`State::head`] now and then.
     fn changed(&self) -> BoxFuture<'_, ()>;
-}
-
-/// What a change makes of the dealerships that there were.
-fn apply(dealers: &mut BTreeMap<String, DealerStock>, put: Vec<DealerStock>, remove: &[String]) {
-    for id in remove {
-        dealers.remove(id);
-    }
-    for dealer in put {
-        dealers.insert(dealer.dealership.id.clone(), dealer);
-    }
 }

@@ -9,6 +9,10 @@ use sha2::{Digest, Sha256};
 /// computer that was switched off over night.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
 
+/// Where an answer names the version that its write makes: which one that is, only the store knows, as it writes. It puts
+/// the version in this place of what it remembers. No id and no figure of an answer can hold it.
+pub const VERSION_MADE: &str = "{catalog_version}";
+
 /// The digest of what a key belongs to, and of the key: a store never sees what senders chose.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OnceKey(String);
@@ -60,7 +64,7 @@ impl Fingerprint {
 pub struct Remembered {
     /// Of the request; without a space.
     pub fingerprint: String,
-    /// As its maker reads it again.
+    /// As its maker reads it again; with the version in the place of [`VERSION_MADE`] once it is kept.
     pub answer: String,
 }
 

@@ -42,6 +42,7 @@ pub(crate) async fn commit(
         put,
         remove,
         marks,
+        updates: Vec::new(),
         once: None,
     };
     state.commit(change, &|_| {}).await?.confirmed().await
@@ -58,6 +59,7 @@ async fn mark(state: &dyn State, head: Head, put: DealerStock, marks: &[(&str, b
         marks: marks.collect(),
         put: vec![put],
         remove: vec![],
+        updates: Vec::new(),
         once: None,
     };
     let written = state.commit(change, &|_| {}).await.unwrap();
@@ -115,6 +117,7 @@ macro_rules! on_both {
         }
     };
 }
+pub(crate) use on_both;
 
 on_both! {
     /// Prevents a store that nobody opened from looking like one that is empty.
@@ -361,26 +364,33 @@ async fn a_change_is_remembered_with_its_request(state: Arc<dyn State>) {
     let head = commit(&*state, Basis::Unopened, vec![dealer("a", 1)], &[])
         .await
         .unwrap();
-    let (kept, lost) = (once("kept", "{\"a b\": \"ção\"}"), once("lost", "{}"));
+    let (kept, lost) = (
+        once("kept", "{\"a b\": \"ção\", \"v\": \"{catalog_version}\"}"),
+        once("lost", "{}"),
+    );
     let change = |basis: &Head, once: &Once| Change {
         basis: Basis::Version(basis.version.clone()),
         put: vec![dealer("a", 2)],
         remove: vec![],
         marks: vec![],
+        updates: Vec::new(),
         once: Some(once.clone()),
     };
     let written = state.commit(change(&head, &kept), &|_| {}).await.unwrap();
     let next = written.confirmed().await.unwrap();
-    assert_eq!(next.version, head.version.next());
     let refused = state.commit(change(&head, &lost), &|_| {}).await;
     assert!(matches!(refused, Err(StateError::Moved)), "{refused:?}");
     assert_eq!(remembered(&*state, &next, &lost.key).await, None);
+    let made = next.version.to_string();
     let last = commit(&*state, Basis::Version(next.version), vec![dealer("a", 3)], &[])
         .await
         .unwrap();
     assert_eq!(
         remembered(&*state, &last, &kept.key).await,
-        Some(kept.remembered),
+        Some(Remembered {
+            answer: format!("{{\"a b\": \"ção\", \"v\": \"{made}\"}}"),
+            ..kept.remembered
+        }),
         "also after others wrote"
     );
     let mut elsewhere = last;
@@ -426,6 +436,7 @@ async fn memory_forgets_after_a_day() {
         put: vec![],
         remove: vec![],
         marks: vec![],
+        updates: Vec::new(),
         once: Some(kept.clone()),
     };
     let head = state

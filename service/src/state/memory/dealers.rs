@@ -4,10 +4,13 @@ use std::{collections::BTreeMap, sync::PoisonError};
 
 use futures::future::{BoxFuture, FutureExt, ready};
 
-use super::{Content, MemoryState};
+use super::{Content, Kept, MemoryState};
 use crate::state::{
     CatalogVersion, StateError, Written,
-    dealers::{DealerView, Dealers, TokenChange, TokenDigest, Versions},
+    dealers::{
+        CarGlance, DealerVersion, DealerView, Dealers, DealershipGlance, TokenChange, TokenDigest, Updates,
+        Versions,
+    },
     once::{OnceKey, Remembered},
 };
 
@@ -18,23 +21,61 @@ impl MemoryState {
     }
 }
 
+impl Kept {
+    fn version(&self) -> DealerVersion {
+        DealerVersion {
+            put: self.put_at.to_string(),
+            updated: self.updated_at.to_string(),
+        }
+    }
+}
+
 impl Dealers for MemoryState {
     fn dealer<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<DealerView, StateError>> {
         let view = self.with_content(|content| DealerView {
             head: content.head.clone(),
-            stock: content.dealers.get(id).cloned(),
+            stock: content.dealers.get(id).map(|kept| kept.stock.clone()),
+            fingerprint: content
+                .dealers
+                .get(id)
+                .map(|kept| kept.fingerprint)
+                .unwrap_or_default(),
             sold: content.sold.get(id).cloned().unwrap_or_default(),
         });
         ready(view).boxed()
+    }
+
+    fn glance<'a>(&'a self, id: &'a str, car: &'a str) -> BoxFuture<'a, Result<CarGlance, StateError>> {
+        let glance = self.with_content(|content| CarGlance {
+            head: content.head.clone(),
+            dealership: content.dealers.get(id).map(|kept| DealershipGlance {
+                version: kept.version(),
+                fingerprint: kept.fingerprint,
+                facts: kept.updates.get(car).copied(),
+            }),
+        });
+        ready(glance).boxed()
+    }
+
+    fn updates<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Updates, StateError>> {
+        let updates = self.with_content(|content| Updates {
+            version: content.dealers.get(id).map(Kept::version),
+            cars: content
+                .dealers
+                .get(id)
+                .map(|kept| kept.updates.clone())
+                .unwrap_or_default(),
+        });
+        ready(updates).boxed()
     }
 
     fn versions(&self) -> BoxFuture<'_, Result<Versions, StateError>> {
         let versions = self.with_content(|content| Versions {
             head: content.head.clone(),
             dealers: content
-                .put_at
+                .dealers
                 .iter()
-                .map(|(id, counter)| (id.clone(), counter.to_string()))
+                .map(|(id, kept)| (id.clone(), kept.version()))
                 .collect(),
         });
         ready(versions).boxed()
