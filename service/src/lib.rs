@@ -23,6 +23,7 @@ pub mod error;
 pub mod fields;
 pub mod follow;
 mod gate;
+pub mod housekeeping;
 mod idempotency;
 mod limits;
 pub mod metrics;

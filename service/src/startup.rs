@@ -34,8 +34,9 @@ use crate::{
     error::ApiError,
     follow::Follower,
     gate::Gate,
+    housekeeping,
     limits::{Decider, local::LocalDecider, redis::RedisDecider},
-    metrics::{self, Metrics},
+    metrics::{self, Metrics, store_server::StoreServer},
     response_cache::ResponseCache,
     routes,
     state::{
@@ -140,9 +141,15 @@ impl Drop for Background {
 
 /// Describes a connection to the shared store and begins to listen for its announcements, until the task
 /// that comes with it is dropped.
-fn enter(connection: &ConnectionSettings, secrets: &Secrets) -> anyhow::Result<(Arc<dyn State>, Background)> {
+fn enter(
+    connection: &ConnectionSettings,
+    secrets: &Secrets,
+    metrics: &Metrics,
+) -> anyhow::Result<(Arc<dyn State>, Background)> {
     let info = connection.describe(secrets)?;
-    let state = RedisState::new(info, &connection.key_prefix, Patience::SERVING)?;
+    let metrics = metrics.clone();
+    let state = RedisState::new(info, &connection.key_prefix, Patience::SERVING)?
+        .observed(move |took| metrics.store_command(took));
     let listening = Background(vec![tokio::spawn(state.listen())]);
     Ok((Arc::new(state), listening))
 }
@@ -154,6 +161,7 @@ async fn follow_with_current_secrets(
     connection: ConnectionSettings,
     mut secrets: Secrets,
     mut listening: Background,
+    metrics: Metrics,
 ) {
     loop {
         tokio::select! {
@@ -161,7 +169,7 @@ async fn follow_with_current_secrets(
             () = connection.secrets_changed(&secrets) => {}
         }
         let entered = connection.secrets().map_err(anyhow::Error::from).and_then(|now| {
-            let entered = enter(&connection, &now)?;
+            let entered = enter(&connection, &now, &metrics)?;
             Ok((now, entered))
         });
         match entered {
@@ -198,13 +206,21 @@ impl Application {
         let state: Arc<dyn State> = match &settings.redis {
             Some(connection) => {
                 let secrets = connection.secrets()?;
-                let (state, listening) = enter(connection, &secrets)?;
+                let (state, listening) = enter(connection, &secrets, &metrics)?;
                 entered = Some((connection.clone(), secrets, listening));
                 state
             }
             None => Arc::new(sample_in_memory(&tables, &clock).await?),
         };
         let store = Arc::new(Store::new(Arc::clone(&state)));
+        background
+            .0
+            .push(tokio::spawn(housekeeping::keep(Arc::clone(&store))));
+        if shared_store {
+            let server = StoreServer::default();
+            metrics.register_store_server(&mut registry, server.clone());
+            background.0.push(tokio::spawn(server.watch(Arc::clone(&store))));
+        }
         let admins = match &settings.admin_token_file {
             None => Arc::default(),
             Some(path) => {
@@ -238,10 +254,19 @@ impl Application {
             // The sample is at hand: the first request finds it.
             follower.check().await;
         }
+        let for_connections = metrics.clone();
         background.0.push(tokio::spawn(async move {
             match entered {
                 Some((connection, secrets, listening)) => {
-                    follow_with_current_secrets(follower, store, connection, secrets, listening).await;
+                    follow_with_current_secrets(
+                        follower,
+                        store,
+                        connection,
+                        secrets,
+                        listening,
+                        for_connections,
+                    )
+                    .await;
                 }
                 None => follower.run().await,
             }

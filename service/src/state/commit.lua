@@ -5,7 +5,8 @@
 --       4 dealerships (hash: id -> record)
 --       5 stock (hash: id -> "version chunks digest cars fingerprint", then " counter" once a car was updated)
 --       6 tokens (hash: id -> SHA-256 of the dealership's token)
---       7 what is remembered of the request, when the last two arguments are there
+--       7 ledger (hash: token:<digest> -> ms; a token in it is not to come back)
+--       8 what is remembered of the request, when the last two arguments are there
 -- ARGV  1 "open" or "change"  2 epoch  3 counter that the change was decided on (empty for "open")
 --       4 channel  5 prefix of chunk keys  6 milliseconds that superseded chunks are kept
 --       7 prefix of the keys that hold when cars were marked sold (hash of a dealership: car -> ms)
@@ -23,7 +24,7 @@
 -- Answers {"ok", counter, changed_at} or {refusal, detail}.
 
 local generation, fence, catalog, dealerships, stock = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local tokens, once = KEYS[6], KEYS[7]
+local tokens, ledger, once = KEYS[6], KEYS[7], KEYS[8]
 local mode, epoch, basis, channel, chunk_prefix, kept = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local sold_prefix, updates_prefix = ARGV[7], ARGV[8]
 
@@ -132,6 +133,8 @@ for _, id in ipairs(removals) do
   redis.call('HDEL', stock, id)
   redis.call('HDEL', dealerships, id)
   -- Whoever gets the id later must not be met by the token or the marks of who had it before.
+  local token = redis.call('HGET', tokens, id)
+  if token then redis.call('HSET', ledger, 'token:' .. token, now) end
   redis.call('HDEL', tokens, id)
   redis.call('DEL', sold_prefix .. id, updates_prefix .. id)
 end

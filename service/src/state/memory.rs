@@ -9,14 +9,17 @@ use futures::future::{BoxFuture, FutureExt, ready};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use self::events::EventLog;
 use super::{
     Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, Written,
     dealers::{CarFacts, CarUpdate, SoldMark, TokenDigest},
+    figures::ServerFigures,
     once::{Once, OnceKey, REMEMBERED_FOR, Remembered, VERSION_MADE},
 };
 use crate::{clock::Clock, random, stock::fingerprint::Fingerprint};
 
 mod dealers;
+mod events;
 
 /// The adapter that keeps everything in memory.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub struct MemoryState {
     content: Mutex<Option<Content>>,
     announced: Notify,
     clock: Clock,
+    /// When the last turn of keeping house was taken.
+    turn: Mutex<Option<Timestamp>>,
 }
 
 #[derive(Debug)]
@@ -35,6 +40,7 @@ struct Content {
     tokens: BTreeMap<String, TokenDigest>,
     /// When cars were marked sold, by dealership and car.
     sold: BTreeMap<String, BTreeMap<String, Timestamp>>,
+    events: EventLog,
     /// What was answered under keys, and since when.
     once: BTreeMap<OnceKey, (Timestamp, Remembered)>,
 }
@@ -121,6 +127,7 @@ impl MemoryState {
             content: Mutex::new(None),
             announced: Notify::new(),
             clock,
+            turn: Mutex::new(None),
         }
     }
 
@@ -180,15 +187,17 @@ impl MemoryState {
             version,
             changed_at: now,
         };
-        let (mut tokens, mut sold, mut remembered) = content
+        let (mut tokens, mut sold, mut remembered, mut events) = content
             .take()
             .map(|mut content| {
                 content.forget(now);
-                (content.tokens, content.sold, content.once)
+                (content.tokens, content.sold, content.once, content.events)
             })
             .unwrap_or_default();
         for id in &remove {
-            tokens.remove(id);
+            if let Some(token) = tokens.remove(id) {
+                events.token_gone(&token.to_hexadecimal(), now);
+            }
             sold.remove(id);
         }
         for SoldMark {
@@ -215,6 +224,7 @@ impl MemoryState {
             tokens,
             sold,
             once: remembered,
+            events,
         });
         drop(content);
         self.announced.notify_one();
@@ -243,6 +253,10 @@ impl State for MemoryState {
         _progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
     ) -> BoxFuture<'a, Result<Written<Head>, StateError>> {
         ready(self.commit_now(change).map(Written::as_it_is)).boxed()
+    }
+
+    fn server_figures(&self) -> BoxFuture<'_, Result<Option<ServerFigures>, StateError>> {
+        ready(Ok(None)).boxed()
     }
 
     fn changed(&self) -> BoxFuture<'_, ()> {

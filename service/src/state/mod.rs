@@ -20,11 +20,15 @@ use jiff::Timestamp;
 pub use self::written::Written;
 use self::{
     dealers::{CarUpdate, Dealers, SoldMark},
+    events::Events,
+    figures::ServerFigures,
     once::Once,
 };
 
 pub mod connection;
 pub mod dealers;
+pub mod events;
+pub mod figures;
 pub mod memory;
 pub mod once;
 pub mod redis;
@@ -178,7 +182,7 @@ pub enum StateError {
 }
 
 /// The port. Futures are boxed so that servers hold either adapter behind one type.
-pub trait State: Dealers + Send + Sync {
+pub trait State: Dealers + Events + Send + Sync {
     /// Which stock there is; `None` when the store is not open or its version is missing.
     fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StateError>>;
 
@@ -192,6 +196,9 @@ pub trait State: Dealers + Send + Sync {
         change: Change,
         progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
     ) -> BoxFuture<'a, Result<Written<Head>, StateError>>;
+
+    /// What its server says of itself; `None` when it has no server.
+    fn server_figures(&self) -> BoxFuture<'_, Result<Option<ServerFigures>, StateError>>;
 
     /// Waits until a change is announced. Announcements can be lost: ask for [`State::head`] now and then.
     fn changed(&self) -> BoxFuture<'_, ()>;

@@ -13,14 +13,28 @@
 //! | `<epoch>:sold:<id>` | hash | car → when it was marked sold, in ms |
 //! | `<epoch>:once:<digest>` | string | what was asked and answered under an `Idempotency-Key`, for a day |
 //! | `<epoch>:stock:<id>:<version>:<n>` | string | a piece of the dealer's rows, JSON lines in one zstd frame |
+//! | `<epoch>:events:<yyyy-mm-dd>` | hash | event → JSON, by the server's day in UTC |
+//! | `<epoch>:event-times:<yyyy-mm-dd>` | sorted set | the same events by when they happened, in ms |
+//! | `<epoch>:event-days` | set | the days that have events |
+//! | `<epoch>:person:<name>` | set | `day/event` of an id, of a user or a session |
+//! | `<epoch>:event-totals` | hash | `deed:<word>`, `durations`, `duration_seconds` → how many |
+//! | `<epoch>:event-users`, `-sessions`, `-cars` | hash | name → how many events have this one |
+//! | `<epoch>:person-secret` | string | what names are made with, so that no key or field has an id in it |
+//! | `<epoch>:ledger` | hash | `erased:<HMAC of an id>`, `token:<digest>` → ms: what no restore may bring back |
+//! | `housekeeping` | string | somebody keeps house in this hour; always with a time to live |
 //!
 //! Channel `changes` carries the new catalogue version. Durable keys have no time to live. A piece has one
 //! until its commit, and gets one again when it is superseded, so that a reader in mid-read finishes and
-//! an import that died leaves nothing. Every durable write is a script: [`COMMIT`], or [`TOKEN`] for a token;
-//! `confirmation.rs` tells when it is on disk.
+//! an import that died leaves nothing. Every durable write is a script: [`COMMIT`], [`TOKEN`] for a token, or one of
+//! those for events; `confirmation.rs` tells when it is on disk.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use arc_swap::ArcSwapOption;
 use faciliauto_engine::stock::Car;
 use futures::{
     StreamExt,
@@ -36,7 +50,7 @@ use tokio::{sync::Notify, time::timeout};
 use self::{confirmation::Confirmer, pointer::Pointer};
 use super::{
     Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, Written,
-    dealers::CarFacts, once::REMEMBERED_FOR,
+    dealers::CarFacts, figures::ServerFigures, once::REMEMBERED_FOR,
 };
 use crate::{
     random,
@@ -45,6 +59,7 @@ use crate::{
 
 mod confirmation;
 mod dealers;
+mod events;
 mod pointer;
 
 /// The script that makes stock durable.
@@ -114,8 +129,15 @@ pub struct RedisState {
     commit: Script,
     token: Script,
     confirmer: Confirmer,
+    events: events::Scripts,
+    /// Of the generation that was last seen: its secret is read once.
+    people: ArcSwapOption<events::People>,
     announced: Arc<Notify>,
+    observe: Option<Observer>,
 }
+
+/// Is told how long a command took.
+type Observer = Box<dyn Fn(Duration) + Send + Sync>;
 
 impl RedisState {
     /// Describes the connection. What fails is tried again, so this works while the server is away. Call it
@@ -145,8 +167,18 @@ impl RedisState {
             commit: Script::new(COMMIT),
             token: Script::new(TOKEN),
             confirmer,
+            events: events::Scripts::default(),
+            people: ArcSwapOption::empty(),
             announced: Arc::new(Notify::new()),
+            observe: None,
         })
+    }
+
+    /// Tells somebody how long each command took, be it answered or not.
+    #[must_use]
+    pub fn observed(mut self, observer: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        self.observe = Some(Box::new(observer));
+        self
     }
 
     /// Listens for announcements until the state is dropped. A lost connection is made anew; what was
@@ -177,7 +209,12 @@ impl RedisState {
 
     /// A command with a hard bound, which the manager alone does not give while it reconnects.
     async fn bounded<T>(&self, command: impl Future<Output = RedisResult<T>>) -> Result<T, StateError> {
-        match timeout(self.patience.whole, command).await {
+        let begun = Instant::now();
+        let answer = timeout(self.patience.whole, command).await;
+        if let Some(observe) = &self.observe {
+            observe(begun.elapsed());
+        }
+        match answer {
             Ok(answer) => answer.map_err(failure),
             Err(_) => Err(StateError::Reach(format!(
                 "no answer within {:?}",
@@ -355,6 +392,7 @@ impl RedisState {
             .key(self.keys.dealerships(&epoch))
             .key(self.keys.stock(&epoch))
             .key(self.keys.tokens(&epoch))
+            .key(self.keys.ledger(&epoch))
             .key(
                 self.keys
                     .once(&epoch, once.as_ref().map_or("", |once| once.key.as_str())),
@@ -442,6 +480,19 @@ impl State for RedisState {
         self.write(change, progress).boxed()
     }
 
+    fn server_figures(&self) -> BoxFuture<'_, Result<Option<ServerFigures>, StateError>> {
+        async {
+            let mut connection = self.manager.clone();
+            let command = redis::cmd("INFO");
+            let text: String = self.bounded(command.query_async(&mut connection)).await?;
+            match ServerFigures::from_info(&text) {
+                Some(figures) => Ok(Some(figures)),
+                None => Err(StateError::Refused("INFO has not all of the figures".to_owned())),
+            }
+        }
+        .boxed()
+    }
+
     fn changed(&self) -> BoxFuture<'_, ()> {
         self.announced.notified().boxed()
     }
@@ -487,6 +538,10 @@ impl Keys {
 
     fn once(&self, epoch: &str, key: &str) -> String {
         format!("{}:{epoch}:once:{key}", self.prefix)
+    }
+
+    fn ledger(&self, epoch: &str) -> String {
+        format!("{}:{epoch}:ledger", self.prefix)
     }
 
     fn sold_prefix(&self, epoch: &str) -> String {

@@ -2,7 +2,8 @@
 --
 -- KEYS  1 generation  2 fence  3 dealerships (hash: id -> record)
 --       4 tokens (hash: id -> SHA-256 of the dealership's token)
---       5 remembers the request, when the last argument is there
+--       5 ledger (hash: token:<digest> -> ms; a token in it was revoked or replaced, and no restore brings it back)
+--       6 remembers the request, when the last argument is there
 -- ARGV  1 epoch  2 id of the dealership  3 SHA-256 in hexadecimal, or empty to revoke
 --       4 for how many milliseconds the request is remembered
 --
@@ -10,7 +11,7 @@
 -- already, or {refusal, detail}.
 
 local generation, fence, dealerships, tokens = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local once = KEYS[5]
+local ledger, once = KEYS[5], KEYS[6]
 local epoch, id, digest, remembered_for = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 local current = redis.call('GET', generation)
@@ -25,10 +26,15 @@ end
 
 if remembered_for and redis.call('EXISTS', once) == 1 then return {'used'} end
 if redis.call('HEXISTS', dealerships, id) == 0 then return {'unknown'} end
+local before = redis.call('HGET', tokens, id)
+-- The first write is the one that decides: a full server refuses a new token before anything is changed, and lets a
+-- revocation through with its entry in the ledger.
 if digest == '' then
   redis.call('HDEL', tokens, id)
 else
   redis.call('HSET', tokens, id, digest)
 end
+if before and before ~= digest then redis.call('HSET', ledger, 'token:' .. before, now) end
+if digest ~= '' then redis.call('HDEL', ledger, 'token:' .. digest) end
 if remembered_for then redis.call('SET', once, 'token', 'PX', remembered_for) end
 return {'ok'}

@@ -15,7 +15,7 @@ use crate::state::{
 };
 
 impl MemoryState {
-    fn with_content<T>(&self, work: impl FnOnce(&mut Content) -> T) -> Result<T, StateError> {
+    pub(super) fn with_content<T>(&self, work: impl FnOnce(&mut Content) -> T) -> Result<T, StateError> {
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
         content.as_mut().map(work).ok_or(StateError::NotOpen)
     }
@@ -111,10 +111,16 @@ impl Dealers for MemoryState {
                 };
                 content.once.insert(key.clone(), (now, remembered));
             }
-            match token {
+            let before = match token {
                 Some(token) => content.tokens.insert(id.to_owned(), token),
                 None => content.tokens.remove(id),
             };
+            if let Some(before) = before {
+                content.events.token_gone(&before.to_hexadecimal(), now);
+            }
+            if let Some(token) = token {
+                content.events.token_used(&token.to_hexadecimal());
+            }
             TokenChange::Done
         });
         ready(change.map(Written::as_it_is)).boxed()

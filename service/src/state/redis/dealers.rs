@@ -38,7 +38,7 @@ const VERSIONS: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed
      redis.call('HGETALL', KEYS[2])}";
 
 impl RedisState {
-    async fn epoch(&self) -> Result<String, StateError> {
+    pub(super) async fn epoch(&self) -> Result<String, StateError> {
         let mut connection = self.manager.clone();
         let epoch: Option<String> = self.bounded(connection.get(self.keys.generation())).await?;
         epoch.filter(|epoch| !epoch.is_empty()).ok_or(StateError::NotOpen)
@@ -210,6 +210,7 @@ impl RedisState {
             .key(self.keys.fence())
             .key(self.keys.dealerships(&epoch))
             .key(self.keys.tokens(&epoch))
+            .key(self.keys.ledger(&epoch))
             .key(self.keys.once(&epoch, once.map_or("", OnceKey::as_str)))
             .arg(&epoch)
             .arg(id)
