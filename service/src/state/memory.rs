@@ -26,8 +26,6 @@ pub struct MemoryState {
     content: Mutex<Option<Content>>,
     announced: Notify,
     clock: Clock,
-    /// When the last turn of keeping house was taken.
-    turn: Mutex<Option<Timestamp>>,
 }
 
 #[derive(Debug)]
@@ -50,7 +48,6 @@ impl MemoryState {
             content: Mutex::new(None),
             announced: Notify::new(),
             clock,
-            turn: Mutex::new(None),
         }
     }
 
