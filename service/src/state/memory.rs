@@ -27,8 +27,6 @@ pub struct MemoryState {
     content: Mutex<Option<Content>>,
     announced: Notify,
     clock: Clock,
-    /// When the last turn of keeping house was taken.
-    turn: Mutex<Option<Timestamp>>,
 }
 
 #[derive(Debug)]
@@ -127,7 +125,6 @@ impl MemoryState {
             content: Mutex::new(None),
             announced: Notify::new(),
             clock,
-            turn: Mutex::new(None),
         }
     }
 

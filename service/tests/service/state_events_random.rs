@@ -6,7 +6,9 @@ use faciliauto_service::{
     clock::Clock,
     state::{
         State,
-        events::{Deed, Event, EventTotals, FeedbackAction, InteractionKind, NewEvent, Receipt, Recorded},
+        events::{
+            Deed, Event, EventTotals, Events, FeedbackAction, InteractionKind, NewEvent, Receipt, Recorded,
+        },
         memory::MemoryState,
     },
 };
