@@ -82,6 +82,14 @@ struct Arguments {
     /// Origins whose pages may call the API from a browser, separated by commas: https://HOST,https://HOST:PORT.
     #[arg(long, global = true, value_name = "ORIGINS")]
     cors_origins: Option<AllowedOrigins>,
+    /// Anybody may read anybody's feedback history, as older apps expect; otherwise only with its key.
+    #[arg(long, global = true, value_name = "true|false", num_args = 0..=1, require_equals = true,
+          default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    open_history: bool,
+    /// For how many days backups are kept: an erasure says by when the last one with a person's data is gone.
+    #[arg(long, global = true, value_name = "DAYS", default_value_t = 7,
+          value_parser = clap::value_parser!(u16).range(1..=3650))]
+    backup_retention_days: u16,
     /// Where `import` writes its report, one line of JSON.
     #[arg(long, global = true, value_name = "FILE")]
     report_file: Option<PathBuf>,
@@ -188,6 +196,10 @@ pub struct Settings {
     pub trusted_hops: usize,
     /// Origins whose pages may call the API from a browser.
     pub cors_origins: AllowedOrigins,
+    /// Whether anybody may read anybody's feedback history.
+    pub open_history: bool,
+    /// For how many days backups are kept.
+    pub backup_retention_days: u16,
     /// Where `import` reports.
     pub report_file: Option<PathBuf>,
     /// Variables that begin like ours and mean nothing: a warning, never an error, because Kubernetes
@@ -247,6 +259,8 @@ impl Settings {
             limits,
             trusted_hops,
             cors_origins,
+            open_history,
+            backup_retention_days,
             report_file,
             command,
         } = typed;
@@ -310,6 +324,8 @@ impl Settings {
             limits,
             trusted_hops: usize::from(trusted_hops),
             cors_origins: cors_origins.unwrap_or_default(),
+            open_history,
+            backup_retention_days,
             report_file,
             unknown_variables,
         })
@@ -398,6 +414,8 @@ mod tests {
             limits: Limits::Local,
             trusted_hops: 0,
             cors_origins: AllowedOrigins::default(),
+            open_history: false,
+            backup_retention_days: 7,
             report_file: None,
             unknown_variables: vec![],
         };
@@ -427,6 +445,8 @@ mod tests {
                 "FACILIAUTO_CORS_ORIGINS",
                 "https://loja.example,http://localhost:5173",
             ),
+            ("FACILIAUTO_OPEN_HISTORY", "true"),
+            ("FACILIAUTO_BACKUP_RETENTION_DAYS", "15"),
             ("FACILIAUTO_REPORT_FILE", "/dev/termination-log"),
             ("PATH", "/bin"),
         ];
@@ -451,6 +471,8 @@ mod tests {
             limits: Limits::Off,
             trusted_hops: 14,
             cors_origins: "https://loja.example,http://localhost:5173".parse().unwrap(),
+            open_history: true,
+            backup_retention_days: 15,
             report_file: Some("/dev/termination-log".into()),
             unknown_variables: vec![],
         };
@@ -531,6 +553,8 @@ mod tests {
             (&["--trusted-hops", "17"], "--trusted-hops"),
             (&["--cors-origins", "https://a.example/,b"], "--cors-origins"),
             (&["--log-level", "loud"], "--log-level"),
+            (&["--open-history=talvez"], "--open-history"),
+            (&["--backup-retention-days", "0"], "--backup-retention-days"),
         ] {
             let message = parse(line, &[]).expect_err("refused").to_string();
             assert!(message.contains(named), "{line:?}: {message}");

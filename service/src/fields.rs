@@ -272,6 +272,66 @@ impl<'findings> Fields<'findings> {
         Some(texts)
     }
 
+    /// A list of objects of which at most `most` are read; a longer one is a mistake. `None` when it was not sent or is no
+    /// list; an object with a mistake is left out, with the mistake noted.
+    pub fn objects<T>(
+        &mut self,
+        name: &str,
+        most: usize,
+        mut read: impl FnMut(&mut Fields<'_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let items = match self.take(name)? {
+            Value::Array(items) => items,
+            other => return self.ill_typed(name, "uma lista", &other),
+        };
+        if items.len() > most {
+            self.error(name, "range", format!("deve ter no máximo {most} itens"));
+            return None;
+        }
+        let list = self.pointer(name);
+        let mut objects = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            if let Some(mut inner) = Fields::new(item, format!("{list}/{index}"), self.findings) {
+                objects.extend(read(&mut inner));
+                inner.finish();
+            }
+        }
+        Some(objects)
+    }
+
+    /// The id of a person or a thing, as apps make them up: bounded, and fit for a line of text.
+    pub fn id(&mut self, name: &str) -> Option<String> {
+        let id = self.text(name)?;
+        if let Err(message) = check_id(&id) {
+            self.error(name, "format", message);
+            return None;
+        }
+        Some(id)
+    }
+
+    /// A text of bounded length, which may be empty.
+    pub fn free_text(&mut self, name: &str, most_letters: usize) -> Option<String> {
+        match self.take(name)? {
+            Value::String(text) if text.chars().count() > most_letters => {
+                self.error(
+                    name,
+                    "range",
+                    format!("deve ter no máximo {most_letters} caracteres"),
+                );
+                None
+            }
+            Value::String(text) => Some(text),
+            other => self.ill_typed(name, "um texto", &other),
+        }
+    }
+
+    /// Takes fields out that are accepted and not used, whatever they hold.
+    pub fn pass_over(&mut self, names: &[&str]) {
+        for name in names {
+            self.values.remove(*name);
+        }
+    }
+
     /// An object inside this one.
     pub fn object(&mut self, name: &str, read: impl FnOnce(&mut Fields<'_>)) {
         let Some(value) = self.take(name) else { return };
@@ -303,6 +363,23 @@ impl<'findings> Fields<'findings> {
         );
         None
     }
+}
+
+/// Letters of the longest id.
+const LONGEST_ID: usize = 128;
+
+/// Whether a text can be an id.
+///
+/// # Errors
+/// What is wrong with it, in Portuguese.
+pub fn check_id(id: &str) -> Result<(), String> {
+    let letters = id.chars().count();
+    if !(1..=LONGEST_ID).contains(&letters) || id.trim().is_empty() || id.chars().any(char::is_control) {
+        return Err(format!(
+            "deve ter de 1 a {LONGEST_ID} caracteres, sem caracteres de controle"
+        ));
+    }
+    Ok(())
 }
 
 fn kind_of(value: &Value) -> &'static str {

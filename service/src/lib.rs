@@ -25,6 +25,7 @@ pub mod follow;
 mod gate;
 pub mod housekeeping;
 mod idempotency;
+mod journal;
 mod limits;
 pub mod metrics;
 mod random;

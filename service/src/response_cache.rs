@@ -39,6 +39,8 @@ pub(crate) struct Remembered {
     pub(crate) usage: Usage,
     /// Of each recommended car, in tenths of a percent.
     pub(crate) matches: Arc<[u16]>,
+    /// How much the recommended cars differ, where there are two.
+    pub(crate) diversity_thousandths: Option<u16>,
     /// Why the list is empty, when it is.
     pub(crate) empty_cause: Option<Arc<str>>,
     version: Arc<str>,
@@ -50,6 +52,7 @@ impl Remembered {
         body: Bytes,
         usage: Usage,
         matches: Arc<[u16]>,
+        diversity_thousandths: Option<u16>,
         empty_cause: Option<Arc<str>>,
         catalogue: &Catalogue,
     ) -> Self {
@@ -57,6 +60,7 @@ impl Remembered {
             body,
             usage,
             matches,
+            diversity_thousandths,
             empty_cause,
             version: catalogue.version().into(),
             day: catalogue.reference_date(),
@@ -214,6 +218,7 @@ mod tests {
             vec![b'x'; bytes].into(),
             Usage::Family,
             [].into(),
+            None,
             None,
             catalogue,
         )

@@ -35,6 +35,7 @@ use crate::{
     follow::Follower,
     gate::Gate,
     housekeeping,
+    journal::{Journal, Terms},
     limits::{Decider, local::LocalDecider, redis::RedisDecider},
     metrics::{self, Metrics, store_server::StoreServer},
     response_cache::ResponseCache,
@@ -66,6 +67,9 @@ const MOST_HANDSHAKES: usize = 2048;
 /// Beyond the drain: what is still open then is dropped, and the process ends.
 const BEYOND_DRAIN: Duration = Duration::from_secs(2);
 
+/// How long interactions that wait for the store may take at the very end: a store that is there needs milliseconds.
+const LAST_FLUSH: Duration = Duration::from_secs(2);
+
 /// How long a request may take as a whole. Answers take milliseconds: this is for bodies on slow lines.
 const LONGEST_REQUEST: Duration = Duration::from_secs(15);
 
@@ -78,6 +82,8 @@ pub(crate) struct Shared {
     pub(crate) responses: Arc<ResponseCache>,
     /// Where dealers hand their stock in.
     pub(crate) desk: Desk,
+    /// Where buyers' feedback and interactions pass.
+    pub(crate) journal: Arc<Journal>,
     /// Set once the process is told to stop; `/readyz` says so.
     pub(crate) stopping: Arc<AtomicBool>,
     /// Whether other replicas read the same store.
@@ -98,10 +104,17 @@ impl Shared {
         let tables = Arc::new(Tables::bundled().unwrap());
         let clock = Clock::system();
         let store = Arc::new(Store::new(Arc::new(MemoryState::new(clock.clone()))));
+        let metrics = Metrics::register(&mut Registry::default());
+        let terms = Terms {
+            open_history: false,
+            backup_retention_days: 7,
+        };
+        let journal = Journal::new(Arc::clone(&store), metrics.clone(), clock.clone(), terms);
         Self {
             showroom: Arc::clone(&showroom),
             tables,
-            metrics: Metrics::register(&mut Registry::default()),
+            metrics,
+            journal: Arc::new(journal),
             gate: Gate::new(workers),
             responses: Arc::default(),
             desk: Desk::new(store, Arc::default(), clock, showroom),
@@ -243,6 +256,17 @@ impl Application {
             }
         };
         let desk = Desk::new(Arc::clone(&store), admins, clock.clone(), Arc::clone(&showroom));
+        let journal = Arc::new(Journal::new(
+            Arc::clone(&store),
+            metrics.clone(),
+            clock.clone(),
+            Terms {
+                open_history: settings.open_history,
+                backup_retention_days: settings.backup_retention_days,
+            },
+        ));
+        let flushing = Arc::clone(&journal).keep_flushing();
+        background.0.push(tokio::spawn(flushing));
         let mut follower = Follower::new(
             state,
             Arc::clone(&showroom),
@@ -282,6 +306,7 @@ impl Application {
             gate: Gate::new(settings.workers),
             responses: Arc::default(),
             desk,
+            journal,
             stopping: Arc::new(AtomicBool::new(false)),
             store_is_shared: shared_store,
             longest_request: LONGEST_REQUEST,
@@ -338,6 +363,7 @@ impl Application {
             background,
         } = self;
         let stopping = Arc::clone(&shared.stopping);
+        let journal = Arc::clone(&shared.journal);
         let api = serve_api(api, certificates, &settings, shared).context("failed to serve the API")?;
         let metrics_page = serve_metrics(metrics_page, registry).context("failed to serve the metrics")?;
         let (api_handle, metrics_handle) = (api.handle(), metrics_page.handle());
@@ -353,6 +379,7 @@ impl Application {
         );
         tokio::time::sleep(settings.readiness_delay).await;
         drain(api, &api_handle, settings.drain).await;
+        journal.close(LAST_FLUSH).await;
         drop(background);
         // Last, so that the last requests can still be scraped.
         metrics_handle.stop(false).await;

@@ -8,12 +8,21 @@ use crate::edge;
 mod cars;
 mod dealer;
 mod dealerships;
+mod event_answer;
+mod feedback;
 mod fuel_price;
 mod health;
+mod identity;
+mod interactions;
+mod ml;
+mod once;
 mod page;
+mod people;
 mod query;
 mod recommend;
+mod refine;
 mod root;
+mod seen_car;
 mod stats;
 mod wire;
 
@@ -92,9 +101,25 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/recommend",
         route: || web::to(recommend::recommend),
     },
+    Endpoint {
+        method: "POST",
+        path: "/refine-recommendations",
+        route: || web::to(refine::refine_recommendations),
+    },
+    Endpoint {
+        method: "POST",
+        path: "/feedback",
+        route: || web::to(feedback::give),
+    },
+    Endpoint::get("/feedback/history/{user_id}", || web::to(feedback::show_history)),
+    Endpoint {
+        method: "POST",
+        path: "/interactions/track",
+        route: || web::to(interactions::track),
+    },
 ];
 
-/// What is served to holders of tokens: dealers and administrators.
+/// What is served to holders of tokens or keys: dealers, administrators, and people about themselves.
 pub const MANAGED_ENDPOINTS: &[Endpoint] = &[
     Endpoint::managed("PUT", "/dealerships/{id}", || web::to(dealer::put_dealership)),
     Endpoint::managed("POST", "/dealerships/{id}/token", || web::to(dealer::make_token)),
@@ -106,6 +131,10 @@ pub const MANAGED_ENDPOINTS: &[Endpoint] = &[
     Endpoint::managed("PATCH", "/dealerships/{id}/cars/{car_id}", || {
         web::to(dealer::stock::patch_car)
     }),
+    Endpoint::managed("GET", "/users/{id}/data", || web::to(people::show)),
+    Endpoint::managed("DELETE", "/users/{id}/data", || web::to(people::erase)),
+    Endpoint::managed("GET", "/ml/stats", || web::to(ml::stats)),
+    Endpoint::managed("GET", "/ml/export-data", || web::to(ml::export)),
 ];
 
 /// Puts every endpoint on an application, at its path and under `/api`.

@@ -36,8 +36,13 @@ fn bearer(request: &HttpRequest) -> Option<TokenDigest> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| TokenDigest::of(token))
 }
 
+/// Whether a request shows a token, anybody's.
+pub(super) fn has_bearer(request: &HttpRequest) -> bool {
+    bearer(request).is_some()
+}
+
 /// Refuses whoever is no administrator.
-async fn let_admin(request: &HttpRequest, shared: &Shared) -> Result<(), ApiError> {
+pub(super) async fn let_admin(request: &HttpRequest, shared: &Shared) -> Result<(), ApiError> {
     let state = shared.desk.store.current();
     shared.desk.admins.let_admin(&*state, bearer(request)).await
 }

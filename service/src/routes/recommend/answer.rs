@@ -21,8 +21,9 @@ use crate::{
     stock::rows::reais,
 };
 
+/// What a recommendation says.
 #[derive(Serialize)]
-struct Answer<'a> {
+pub(in crate::routes) struct Answer<'a> {
     total_recommendations: usize,
     profile_summary: ProfileSummary<'a>,
     recommendations: Vec<RecommendationAnswer<'a>>,
@@ -62,6 +63,9 @@ struct RecommendationAnswer<'a> {
     whatsapp_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     distance_km: Option<u32>,
+    /// Only where there is a list from before to compare with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    improved: Option<bool>,
 }
 
 /// A recommendation with the wishes that were given up for it.
@@ -119,50 +123,68 @@ struct FilterAnswer<'a> {
     nao_informado: usize,
 }
 
+impl<'a> Answer<'a> {
+    pub(in crate::routes) fn new(
+        catalogue: &'a Catalogue,
+        asked: &'a Asked,
+        recommendation: &'a Recommendation<'_>,
+    ) -> Self {
+        let Recommendation {
+            matching: _,
+            available: _,
+            weights: _,
+            diversity_thousandths: _,
+            cars,
+            alternatives,
+            filters,
+            top_priorities,
+            message,
+            suggestion,
+        } = recommendation;
+        let wanted = &asked.questionnaire;
+        Self {
+            total_recommendations: cars.len(),
+            profile_summary: ProfileSummary {
+                budget_range: format!(
+                    "{} - {}",
+                    money(wanted.budget_minimum),
+                    money(wanted.budget_maximum)
+                ),
+                usage: wanted.usage.word(),
+                location: asked.location.as_deref(),
+                top_priorities: top_priorities.iter().copied().map(Quality::word).collect(),
+            },
+            recommendations: cars
+                .iter()
+                .map(|car| RecommendationAnswer::new(catalogue, car))
+                .collect(),
+            alternatives: alternatives
+                .iter()
+                .map(|alternative| AlternativeAnswer::new(catalogue, alternative))
+                .collect(),
+            filters: filters.iter().map(FilterAnswer::from).collect(),
+            warnings: &asked.warnings,
+            catalog_version: catalogue.version(),
+            message: message.as_deref(),
+            suggestion: suggestion.as_deref(),
+        }
+    }
+
+    /// Says of each car, by its place in the list, whether it stands better than before.
+    pub(in crate::routes) fn mark_improved(&mut self, improved: impl Fn(usize) -> bool) {
+        for (place, car) in self.recommendations.iter_mut().enumerate() {
+            car.improved = Some(improved(place));
+        }
+    }
+}
+
 /// The body of the answer.
 pub(super) fn write(
     catalogue: &Catalogue,
     asked: &Asked,
     recommendation: &Recommendation<'_>,
 ) -> serde_json::Result<Vec<u8>> {
-    let Recommendation {
-        matching: _,
-        available: _,
-        weights: _,
-        cars,
-        alternatives,
-        filters,
-        top_priorities,
-        message,
-        suggestion,
-    } = recommendation;
-    let wanted = &asked.questionnaire;
-    serde_json::to_vec(&Answer {
-        total_recommendations: cars.len(),
-        profile_summary: ProfileSummary {
-            budget_range: format!(
-                "{} - {}",
-                money(wanted.budget_minimum),
-                money(wanted.budget_maximum)
-            ),
-            usage: wanted.usage.word(),
-            location: asked.location.as_deref(),
-            top_priorities: top_priorities.iter().copied().map(Quality::word).collect(),
-        },
-        recommendations: cars
-            .iter()
-            .map(|car| RecommendationAnswer::new(catalogue, car))
-            .collect(),
-        alternatives: alternatives
-            .iter()
-            .map(|alternative| AlternativeAnswer::new(catalogue, alternative))
-            .collect(),
-        filters: filters.iter().map(FilterAnswer::from).collect(),
-        warnings: &asked.warnings,
-        catalog_version: catalogue.version(),
-        message: message.as_deref(),
-        suggestion: suggestion.as_deref(),
-    })
+    serde_json::to_vec(&Answer::new(catalogue, asked, recommendation))
 }
 
 impl<'a> RecommendationAnswer<'a> {
@@ -187,6 +209,7 @@ impl<'a> RecommendationAnswer<'a> {
             contributions: contributions.iter().map(ContributionAnswer::from).collect(),
             attention_points,
             distance_km: *distance_km,
+            improved: None,
             comparison: comparison.as_ref().map(ComparisonAnswer::from),
             price_to_be_first: price_to_be_first.as_ref().map(|first| reais(first.price)),
             price_to_be_first_text: price_to_be_first.as_ref().map(|first| first.text.as_str()),

@@ -17,12 +17,12 @@ use serde_json::Value;
 use crate::{error::ApiError, metrics::Metrics, response_cache::Remembered, startup::Shared};
 use questionnaire::Asked;
 
-mod answer;
-mod questionnaire;
+pub(super) mod answer;
+pub(super) mod questionnaire;
 mod whereabouts;
 
 /// Up to how many cars a list is made on the thread that serves: it takes less time than handing it to another would.
-const CARS_AT_ONCE: usize = 10_000;
+pub(super) const CARS_AT_ONCE: usize = 10_000;
 
 pub(super) async fn recommend(
     request: HttpRequest,
@@ -63,30 +63,45 @@ fn made(catalogue: &Catalogue, asked: &Asked, metrics: &Metrics) -> Result<Remem
     let started = Instant::now();
     let recommendation = catalogue.recommend(&asked.questionnaire);
     metrics.recommendation_made(started.elapsed());
+    let body = answer::write(catalogue, asked, &recommendation).map_err(|_| ApiError::Internal)?;
+    Ok(remembered(body, catalogue, asked, &recommendation))
+}
+
+/// An answer with what is counted of it.
+pub(super) fn remembered(
+    body: Vec<u8>,
+    catalogue: &Catalogue,
+    asked: &Asked,
+    recommendation: &Recommendation<'_>,
+) -> Remembered {
     let empty_cause = recommendation
         .cars
         .is_empty()
-        .then(|| cause(&recommendation).into());
+        .then(|| cause(recommendation).into());
     let matches = recommendation.cars.iter().map(|car| car.match_tenths).collect();
-    let body = answer::write(catalogue, asked, &recommendation).map_err(|_| ApiError::Internal)?;
-    Ok(Remembered::new(
+    Remembered::new(
         body.into(),
         asked.questionnaire.usage,
         matches,
+        recommendation.diversity_thousandths,
         empty_cause,
         catalogue,
-    ))
+    )
 }
 
 /// An answer counts whenever it is sent.
-fn count(metrics: &Metrics, answer: &Remembered) {
-    metrics.recommendation(answer.usage, answer.matches.iter().copied());
+pub(super) fn count(metrics: &Metrics, answer: &Remembered) {
+    metrics.recommendation(
+        answer.usage,
+        answer.matches.iter().copied(),
+        answer.diversity_thousandths,
+    );
     if let Some(cause) = &answer.empty_cause {
         metrics.empty_recommendation(cause.to_string());
     }
 }
 
-fn answered(body: Bytes) -> HttpResponse {
+pub(super) fn answered(body: Bytes) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/json"))
         // What a buyer answered is nobody else's, and may name an income.
