@@ -72,8 +72,8 @@ pub(super) async fn give(
         // The same deed within seconds, with another remark beside it: the first stands.
         Recorded::Differs => (true, None),
     };
-    // Whoever can name the request made it; a repetition without a name may be somebody else's guess.
-    let is_first = receipt.is_some_and(|receipt| receipt.first_of_user) && (!repeated || once.named);
+    // Whoever knows its secret name made the request; any other repetition may be somebody's guess.
+    let is_first = receipt.is_some_and(|receipt| receipt.first_of_user) && (!repeated || once.is_secret);
     let user_key = is_first.then(|| keys.user_key(&given.user_id));
     // It is written: that the rest cannot be read now changes nothing about it.
     let events = shared.journal.state().events_of(&given.user_id).await;

@@ -68,7 +68,7 @@ pub(super) async fn track(
         Some(_) => receipt.first_of_user,
         None => receipt.first_of_session,
     });
-    let user_key = if is_first && (!repeated || once.named) {
+    let user_key = if is_first && (!repeated || once.is_secret) {
         // It is written, and the next first answer is of another id: without the key an erasure takes an administrator.
         let keys = shared.journal.person_keys().await;
         keys.ok().map(|keys| keys.user_key(tracked.person()))

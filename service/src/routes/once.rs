@@ -8,6 +8,9 @@ use jiff::Timestamp;
 
 use crate::{error::ApiError, idempotency::IdempotencyKey, state::events::OnceKey};
 
+/// Letters from which a key is no counter or date that somebody could guess; a UUID has 36.
+const LEAST_SECRET: usize = 16;
+
 /// An impatient finger taps again within this; a person who means it twice takes longer.
 const WINDOW_SECONDS: i64 = 10;
 
@@ -17,6 +20,8 @@ pub(super) struct Once {
     pub(super) key: OnceKey,
     /// Whether the client named it: then something else under the same name is its mistake.
     pub(super) named: bool,
+    /// Whether the name is one that only who made it knows: nobody else can send the request again.
+    pub(super) is_secret: bool,
 }
 
 impl Once {
@@ -44,6 +49,7 @@ impl Once {
         Ok(Self {
             key,
             named: named.is_some(),
+            is_secret: named.is_some_and(|name| name.len() >= LEAST_SECRET),
         })
     }
 }
@@ -88,7 +94,8 @@ mod tests {
     fn a_name_counts_for_one_person() {
         let (at, later) = ("2026-11-26T10:00:00Z", "2026-11-26T23:00:00Z");
         let one = once(Some("1"), "maria", &["argo"], at).unwrap();
-        assert!(one.named);
+        assert!(one.named && !one.is_secret);
+        assert!(once(Some(&"7f".repeat(8)), "maria", &[], at).unwrap().is_secret);
         assert_eq!(once(Some("1"), "maria", &["onix"], later).unwrap().key, one.key);
         assert_ne!(once(Some("1"), "mario", &["argo"], at).unwrap().key, one.key);
         assert_ne!(once(Some("2"), "maria", &["argo"], at).unwrap().key, one.key);

@@ -8,6 +8,10 @@ use crate::harness::{
     buyers::{a_moment_passes, cars, feedback, post_once, with, with_key},
 };
 
+/// Names that apps make for their requests: one that nobody guesses, and one that anybody may.
+const SECRET: &str = "0d2b4c3a-5f1c-4a7e-9e8f-7a6b5c4d3e2f";
+const COUNTED: &str = "1";
+
 const RANDOM_ID: &str = "9f0c2a4e-5b7d-4e1f-8a3b-0c1d2e3f4a5b";
 
 fn pointers(problem: &Value) -> Vec<&str> {
@@ -101,9 +105,9 @@ async fn the_same_request_counts_once() {
     let application = TestApplication::embedded().await;
     let cars = cars(&application, 2).await;
     let liked = feedback("maria", &cars[0], "liked");
-    let first = post_once(&application, "/feedback", &liked, "a").await;
+    let first = post_once(&application, "/feedback", &liked, SECRET).await;
     assert_eq!(first.status, 201);
-    let again = post_once(&application, "/feedback", &liked, "a").await;
+    let again = post_once(&application, "/feedback", &liked, SECRET).await;
     assert_eq!(again.status, 200, "{}", again.text);
     let (first, again) = (first.json(), again.json());
     assert_eq!(again["repeated"], true);
@@ -118,7 +122,7 @@ async fn the_same_request_counts_once() {
         feedback("maria", &cars[0], "disliked"),
         with(liked.clone(), json!({"rating": 5})),
     ] {
-        let problem = post_once(&application, "/feedback", &other, "a")
+        let problem = post_once(&application, "/feedback", &other, SECRET)
             .await
             .problem(422);
         assert_eq!(
@@ -130,10 +134,17 @@ async fn the_same_request_counts_once() {
         &application,
         "/feedback",
         &feedback("joao", &cars[0], "liked"),
-        "a",
+        SECRET,
     )
     .await;
     assert_eq!(other_person.status, 201, "names are each person's own");
+    let compared = feedback("rita", &cars[0], "compared");
+    for key_is_there in [true, false] {
+        let answer = post_once(&application, "/feedback", &compared, COUNTED)
+            .await
+            .json();
+        assert_eq!(answer.get("user_key").is_some(), key_is_there, "{answer}");
+    }
 
     // Without a name: the deed within seconds. Windows end, so one of two attempts lies within one.
     let mut repeated = false;
