@@ -146,8 +146,8 @@ async fn main() {
         "ms",
     );
 
-    // What is not needed any more goes back to the system within seconds.
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    // Threads that worked aside end after ten idle seconds, and what they held goes back to the system with them.
+    tokio::time::sleep(Duration::from_secs(20)).await;
     for (replica, name) in bench.replicas.iter().zip(["writer", "reader"]) {
         report(&format!("resident.{name}"), replica.mebibytes("VmRSS:"), "MiB");
         report(
