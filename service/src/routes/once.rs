@@ -49,7 +49,7 @@ impl Once {
         Ok(Self {
             key,
             named: named.is_some(),
-            is_secret: named.is_some_and(|name| name.len() >= LEAST_SECRET),
+            is_secret: named.is_some_and(|name| name.as_str().len() >= LEAST_SECRET),
         })
     }
 }
