@@ -18,6 +18,7 @@ pub mod clock;
 pub mod configuration;
 pub mod cors;
 mod desk;
+pub mod document;
 mod edge;
 pub mod error;
 pub mod fields;

@@ -12,9 +12,10 @@ use actix_web::{
     web::{self, Bytes},
 };
 use faciliauto_engine::{catalogue::Catalogue, recommendation::Recommendation};
-use serde_json::Value;
 
-use crate::{error::ApiError, metrics::Metrics, response_cache::Remembered, startup::Shared};
+use crate::{
+    document::Value, error::ApiError, metrics::Metrics, response_cache::Remembered, startup::Shared,
+};
 use questionnaire::Asked;
 
 mod answer;
@@ -95,7 +96,7 @@ fn answered(body: Bytes) -> HttpResponse {
 }
 
 /// The body as JSON, when it says that it is.
-pub(super) fn parse(request: &HttpRequest, body: &[u8]) -> Result<Value, ApiError> {
+pub(super) fn parse<'body>(request: &HttpRequest, body: &'body [u8]) -> Result<Value<'body>, ApiError> {
     let declared = request
         .headers()
         .get(CONTENT_TYPE)

@@ -9,10 +9,10 @@ use faciliauto_engine::{
     stock::{Category, Centavos, Fuel, Gearbox},
     text::fold,
 };
-use serde_json::Value;
 
 use super::whereabouts::{Whereabouts, whereabouts};
 use crate::{
+    document::Value,
     error::ApiError,
     fields::{FieldError, Fields, Findings, Warning},
     stock::rows::words,
@@ -56,7 +56,7 @@ impl Surroundings {
 /// # Errors
 /// [`ApiError::InvalidFields`] for what is missing or ill-typed, and only when all is well typed
 /// [`ApiError::Contradiction`] for answers that exclude each other.
-pub(super) fn read(body: Value, catalogue: &Catalogue) -> Result<Asked, ApiError> {
+pub(super) fn read(body: Value<'_>, catalogue: &Catalogue) -> Result<Asked, ApiError> {
     let mut findings = Findings::default();
     let mut surroundings = Surroundings::default();
     let questionnaire = Fields::new(body, "", &mut findings).and_then(|mut fields| {
