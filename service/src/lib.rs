@@ -12,6 +12,7 @@
 //! what went wrong.
 
 mod access;
+mod access_log;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
@@ -24,6 +25,7 @@ pub mod error;
 pub mod fields;
 pub mod follow;
 mod gate;
+pub mod json;
 mod limits;
 pub mod metrics;
 mod random;

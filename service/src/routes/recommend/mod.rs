@@ -45,11 +45,11 @@ pub(super) async fn recommend(
     }
     let asked = questionnaire::read(body, &served.catalogue)?;
     let small = served.catalogue.len() <= CARS_AT_ONCE;
-    let metrics = shared.metrics.clone();
-    let make = move || made(&served.catalogue, &asked, &metrics);
     let remembered = if small {
-        make()
+        made(&served.catalogue, &asked, &shared.metrics)
     } else {
+        let lent = shared.clone();
+        let make = move || made(&served.catalogue, &asked, &lent.metrics);
         shared.gate.run(make).await?
     }?;
     count(&shared.metrics, &remembered);
@@ -71,7 +71,7 @@ fn made(catalogue: &Catalogue, asked: &Asked, metrics: &Metrics) -> Result<Remem
     let matches = recommendation.cars.iter().map(|car| car.match_tenths).collect();
     let body = answer::write(catalogue, asked, &recommendation).map_err(|_| ApiError::Internal)?;
     Ok(Remembered::new(
-        body.into(),
+        body,
         asked.questionnaire.usage,
         matches,
         empty_cause,
@@ -102,15 +102,12 @@ pub(super) fn parse<'body>(request: &HttpRequest, body: &'body [u8]) -> Result<V
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let essence = declared
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    let is_json =
-        essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json");
-    if !is_json {
+    let essence = declared.split(';').next().unwrap_or_default().trim();
+    let is_json = || {
+        let essence = essence.to_ascii_lowercase();
+        essence.starts_with("application/") && essence.ends_with("+json")
+    };
+    if !essence.eq_ignore_ascii_case("application/json") && !is_json() {
         return Err(ApiError::UnsupportedMediaType);
     }
     serde_json::from_slice(body).map_err(|error| ApiError::BrokenJson {
