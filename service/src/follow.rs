@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use crate::{
     catalogue::{ServedCatalogue, Showroom, StoreCondition},
     clock::Clock,
+    memory,
     metrics::{ImportResult, Metrics},
     state::{CatalogVersion, DealerStock, Head, State, StateError, StoredStock, dealers::Versions},
 };
@@ -138,7 +139,7 @@ impl Follower {
                     self.metrics.import(ImportResult::Applied);
                 }
                 self.known = versions.filter(|versions| versions.head == served.head);
-                self.showroom.show(served);
+                self.show(served);
                 self.refused = None;
                 Ok(StoreCondition::Followed)
             }
@@ -203,9 +204,15 @@ impl Follower {
             cars: served.catalogue.cars().map(|car| car.car.clone()).collect(),
         };
         match self.build(stock, served.head.clone()).await {
-            Ok(served) => self.showroom.show(served),
+            Ok(served) => self.show(served),
             Err(reason) => tracing::error!(reason, "the catalogue could not be built for a new day"),
         }
+    }
+
+    /// Puts a catalogue in the place of the one before, and gives back what building it took.
+    fn show(&self, served: ServedCatalogue) {
+        self.showroom.show(served);
+        memory::give_back();
     }
 
     /// Builds on a thread of its own, since a large stock takes a while.

@@ -57,21 +57,16 @@ struct Writer<'out> {
     out: &'out mut Vec<u8>,
 }
 
-/// Something with parts: what stands before the next part, and what ends it.
+/// Something with parts. Each part leaves a comma behind, whose place the end takes.
 struct Parts<'out> {
     out: &'out mut Vec<u8>,
-    empty: bool,
     end: &'static [u8],
 }
 
 impl<'out> Writer<'out> {
     fn parts(self, begin: &[u8], end: &'static [u8]) -> Parts<'out> {
         self.out.extend_from_slice(begin);
-        Parts {
-            out: self.out,
-            empty: true,
-            end,
-        }
+        Parts { out: self.out, end }
     }
 
     /// `{"variant":`
@@ -94,29 +89,25 @@ impl<'out> Writer<'out> {
 }
 
 impl Parts<'_> {
-    fn separate(&mut self) {
-        if !std::mem::take(&mut self.empty) {
-            self.out.push(b',');
-        }
-    }
-
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
-        self.separate();
-        value.serialize(Writer { out: self.out })
+        value.serialize(Writer { out: self.out })?;
+        self.out.push(b',');
+        Ok(())
     }
 
-    /// Names of fields are words of ours, which need no escape.
+    /// Names of fields are words of ours, which need no escape. Always inlined: a name of known length is then written
+    /// by a move or two.
+    #[inline(always)]
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), WriteError> {
         debug_assert_eq!(clean(name.as_bytes()), name.len(), "{name:?} needs an escape");
-        self.separate();
-        self.out.reserve(name.len() + 3);
         self.out.push(b'"');
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
-        value.serialize(Writer { out: self.out })
+        self.item(value)
     }
 
     fn finish(self) -> Result<(), WriteError> {
+        self.out.pop_if(|last| *last == b',');
         self.out.extend_from_slice(self.end);
         Ok(())
     }
@@ -124,17 +115,38 @@ impl Parts<'_> {
 
 /// How many bytes from the beginning need no escape.
 fn clean(bytes: &[u8]) -> usize {
-    let must_escape = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    let mut place = 0;
-    // No exit within the sixteen: the compiler then looks at all of them at once.
-    for sixteen in bytes.chunks_exact(16) {
-        if sixteen.iter().fold(false, |any, byte| any | must_escape(*byte)) {
-            break;
-        }
-        place += 16;
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    let within = |block: usize| BLOCK * block + first_escape(&bytes[BLOCK * block..]);
+    if let Some(block) = blocks.iter().position(needs_escape) {
+        return within(block);
     }
-    let rest = bytes[place..].iter().position(|byte| must_escape(*byte));
-    rest.map_or(bytes.len(), |rest| place + rest)
+    match bytes.last_chunk::<BLOCK>() {
+        // What was looked at already may be looked at again; what comes behind it is looked at all at once.
+        Some(last) if !needs_escape(last) => bytes.len(),
+        Some(_) => within(blocks.len()),
+        None => first_escape(rest),
+    }
+}
+
+/// What one instruction looks at on every processor that we build for.
+const BLOCK: usize = 16;
+
+/// No exit within the block: the compiler then looks at all of it at once.
+fn needs_escape(block: &[u8; BLOCK]) -> bool {
+    block
+        .iter()
+        .fold(0, |any, byte| any | u8::from(must_escape(*byte)))
+        != 0
+}
+
+fn first_escape(bytes: &[u8]) -> usize {
+    let found = bytes.iter().position(|byte| must_escape(*byte));
+    found.unwrap_or(bytes.len())
+}
+
+const fn must_escape(byte: u8) -> bool {
+    // Without a shortcut, so that there is no branch.
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
 fn push_text(out: &mut Vec<u8>, text: &str) {
@@ -171,16 +183,29 @@ fn push_thousandths(out: &mut Vec<u8>, number: f64) -> bool {
     if (thousandths as f64 / 1000.0).to_bits() != number.to_bits() {
         return false;
     }
-    let (whole, rest) = (thousandths / 1000, thousandths % 1000);
-    out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
-    let digits = [rest / 100, rest / 10 % 10, rest % 10].map(|digit| b'0' + digit as u8);
-    let shown = match digits {
+    let (whole, rest) = (thousandths as u64 / 1000, (thousandths as u64 % 1000) as u32);
+    // From the end to the beginning, and copied once: fifteen digits and the point.
+    let mut text = [b'0'; 24];
+    let mut begin = text.len() - 4;
+    let decimals = [rest / 100, rest / 10 % 10, rest % 10].map(|digit| b'0' + digit as u8);
+    text[begin + 1..].copy_from_slice(&decimals);
+    let shown = match decimals {
         [_, b'0', b'0'] => 1,
         [_, _, b'0'] => 2,
         _ => 3,
     };
-    out.push(b'.');
-    out.extend_from_slice(&digits[..shown]);
+    text[begin] = b'.';
+    let end = begin + 1 + shown;
+    let mut left = whole;
+    loop {
+        begin -= 1;
+        text[begin] += (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&text[begin..end]);
     true
 }
 
@@ -376,6 +401,7 @@ macro_rules! fields {
             type Ok = ();
             type Error = WriteError;
 
+            #[inline(always)]
             fn serialize_field<T: Serialize + ?Sized>(
                 &mut self,
                 name: &'static str,
@@ -398,7 +424,6 @@ impl SerializeMap for Parts<'_> {
     type Error = WriteError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), WriteError> {
-        self.separate();
         let begin = self.out.len();
         key.serialize(Writer { out: self.out })?;
         if self.out.get(begin) != Some(&b'"') {
@@ -409,7 +434,7 @@ impl SerializeMap for Parts<'_> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
         self.out.push(b':');
-        value.serialize(Writer { out: self.out })
+        self.item(value)
     }
 
     fn end(self) -> Result<(), WriteError> {

@@ -27,6 +27,7 @@ pub mod follow;
 mod gate;
 pub mod json;
 mod limits;
+mod memory;
 pub mod metrics;
 mod random;
 mod response_cache;

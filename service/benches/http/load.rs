@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::server::Server;
+
 /// Connections that ask at the same time.
 pub(crate) const CONNECTIONS: usize = 16;
 /// How long one phase asks before the next has its turn.
@@ -18,26 +20,30 @@ pub(crate) type NextRequest<'a> = &'a (dyn Fn() -> Vec<u8> + Sync);
 /// Requests of one kind to one server.
 pub(crate) struct Phase<'a> {
     pub(crate) name: &'static str,
-    address: SocketAddr,
+    server: &'a Server,
     request: NextRequest<'a>,
     throughputs: Vec<f64>,
+    processor_micros: Vec<f64>,
     micros: Vec<u32>,
 }
 
 impl<'a> Phase<'a> {
-    pub(crate) fn new(name: &'static str, address: SocketAddr, request: NextRequest<'a>) -> Self {
+    pub(crate) fn new(name: &'static str, server: &'a Server, request: NextRequest<'a>) -> Self {
         Self {
             name,
-            address,
+            server,
             request,
             throughputs: Vec::new(),
+            processor_micros: Vec::new(),
             micros: Vec::new(),
         }
     }
 
     pub(crate) fn run(&mut self) {
-        let begun = Instant::now();
-        let micros = ask_until(self.address, self.request, &|| begun.elapsed() >= TURN);
+        let (begun, before) = (Instant::now(), self.server.processor_seconds());
+        let micros = ask_until(self.server.address, self.request, &|| begun.elapsed() >= TURN);
+        let taken = self.server.processor_seconds() - before;
+        self.processor_micros.push(taken * 1e6 / micros.len() as f64);
         self.throughputs
             .push(micros.len() as f64 / begun.elapsed().as_secs_f64());
         self.micros.extend(micros);
@@ -47,11 +53,12 @@ impl<'a> Phase<'a> {
         self.micros.len()
     }
 
-    /// Prints what was seen and gives back requests a second.
-    pub(crate) fn report(&mut self, floor: Option<f64>) -> f64 {
-        self.throughputs.sort_by(f64::total_cmp);
+    /// Prints what was seen and gives back requests a second, and those a second of the server's processor: whatever
+    /// else the machine does takes the first from the server, and little from the second.
+    pub(crate) fn report(&mut self, floor: Option<f64>) -> (f64, f64) {
         self.micros.sort_unstable();
-        let throughput = self.throughputs[self.throughputs.len() / 2];
+        let throughput = median(&mut self.throughputs);
+        let processor_micros = median(&mut self.processor_micros);
         let (p50, p99) = (quantile(&self.micros, 0.5), quantile(&self.micros, 0.99));
         let share = floor.map_or(String::new(), |floor| {
             format!(", {:.0} % of the floor", throughput / floor * 100.0)
@@ -63,8 +70,14 @@ impl<'a> Phase<'a> {
         println!("BENCH http.{}.per_second {throughput:.0} 1/s", self.name);
         println!("BENCH http.{}.p50_us {p50} us", self.name);
         println!("BENCH http.{}.p99_us {p99} us", self.name);
-        throughput
+        println!("BENCH http.{}.processor_us {processor_micros:.1} us", self.name);
+        (throughput, 1e6 / processor_micros)
     }
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// A quantile of what is sorted.

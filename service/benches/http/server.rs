@@ -57,6 +57,7 @@ impl Server {
         let imported = Command::new(env!("CARGO_BIN_EXE_faciliauto-service"))
             .args(["import", "--sample", &format!("--redis-url={url}")])
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .status();
         assert!(imported.unwrap().success(), "the sample stock is not imported");
         (server, url)
@@ -77,6 +78,18 @@ impl Server {
             thread::sleep(Duration::from_millis(20));
         }
         Self { process, address }
+    }
+
+    /// What its threads have had of a processor so far.
+    pub(crate) fn processor_seconds(&self) -> f64 {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+        let nanoseconds = threads.map(|thread| {
+            // A thread may end meanwhile.
+            let spent = std::fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap_or_default();
+            let first = spent.split_whitespace().next();
+            first.map_or(0.0, |number| number.parse().unwrap())
+        });
+        nanoseconds.sum::<f64>() / 1e9
     }
 
     pub(crate) fn resident_mebibytes(&self) -> f64 {

@@ -346,25 +346,25 @@ fn money(Centavos(centavos): Centavos) -> String {
     }
 }
 
+/// `Olá! Vi o `, as a part of a URL.
+const GREETING: &str = "Ol%C3%A1%21%20Vi%20o%20";
+
+/// ` no FacilIAuto e gostaria de mais informações.`, as a part of a URL.
+const INTEREST: &str = "%20no%20FacilIAuto%20e%20gostaria%20de%20mais%20informa%C3%A7%C3%B5es.";
+
 /// Opens a conversation with the seller, with a first sentence written.
 fn whatsapp_url(number: &str, car: &str, year: u16, price: &str) -> String {
     let mut url = String::with_capacity(320);
     url.push_str("https://wa.me/");
     url.push_str(number.trim_start_matches('+'));
     url.push_str("?text=");
-    let year = year.to_string();
-    let parts = [
-        "Olá! Vi o ",
-        car,
-        " ",
-        &year,
-        " por ",
-        price,
-        " no FacilIAuto e gostaria de mais informações.",
-    ];
-    for part in parts {
-        push_escaped(&mut url, part);
-    }
+    url.push_str(GREETING);
+    push_escaped(&mut url, car);
+    url.push_str("%20");
+    url.push_str(itoa::Buffer::new().format(year));
+    url.push_str("%20por%20");
+    push_escaped(&mut url, price);
+    url.push_str(INTEREST);
     url
 }
 
