@@ -223,10 +223,10 @@ impl Follower {
             head.version.to_string(),
         );
         let built = tokio::task::spawn_blocking(move || -> Result<_, StockProblems> {
-            Ok(ServedCatalogue::new(
-                Catalogue::build(stock, &tables, today, version)?,
-                head,
-            ))
+            let built = Catalogue::build(stock, &tables, today, version);
+            // What this thread took for it, only this thread can give back.
+            memory::give_back();
+            Ok(ServedCatalogue::new(built?, head))
         });
         match built.await {
             Ok(Ok(served)) => Ok(served),

@@ -116,37 +116,57 @@ impl Parts<'_> {
 /// How many bytes from the beginning need no escape.
 fn clean(bytes: &[u8]) -> usize {
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    let within = |block: usize| BLOCK * block + first_escape(&bytes[BLOCK * block..]);
-    if let Some(block) = blocks.iter().position(needs_escape) {
-        return within(block);
+    let first = |escapes: u32| escapes.trailing_zeros() as usize;
+    for (place, block) in blocks.iter().enumerate() {
+        let escapes = escapes(block);
+        if escapes != 0 {
+            return place * BLOCK + first(escapes);
+        }
     }
-    match bytes.last_chunk::<BLOCK>() {
-        // What was looked at already may be looked at again; what comes behind it is looked at all at once.
-        Some(last) if !needs_escape(last) => bytes.len(),
-        Some(_) => within(blocks.len()),
-        None => first_escape(rest),
+    if rest.is_empty() {
+        return bytes.len();
+    }
+    // The last block begins among bytes that were looked at already; a text without one is filled up.
+    let (last, begin) = match bytes.last_chunk::<BLOCK>() {
+        Some(last) => (*last, bytes.len() - BLOCK),
+        None => {
+            let mut filled = [b' '; BLOCK];
+            filled[..rest.len()].copy_from_slice(rest);
+            (filled, 0)
+        }
+    };
+    match escapes(&last) {
+        0 => bytes.len(),
+        escapes => begin + first(escapes),
     }
 }
 
 /// What one instruction looks at on every processor that we build for.
 const BLOCK: usize = 16;
 
-/// No exit within the block: the compiler then looks at all of it at once.
-fn needs_escape(block: &[u8; BLOCK]) -> bool {
-    block
-        .iter()
-        .fold(0, |any, byte| any | u8::from(must_escape(*byte)))
-        != 0
+/// A bit for each byte that must be escaped: control characters, quotes and backslashes.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn escapes(block: &[u8; BLOCK]) -> u32 {
+    use std::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
+    };
+    // SAFETY: SSE2 is part of x86-64, and the load reads the sixteen bytes that are borrowed, wherever they stand.
+    unsafe {
+        let bytes = _mm_loadu_si128(block.as_ptr().cast());
+        let is = |byte: u8| _mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte.cast_signed()));
+        let control = _mm_cmpeq_epi8(bytes, _mm_min_epu8(bytes, _mm_set1_epi8(0x1f)));
+        let any = _mm_or_si128(control, _mm_or_si128(is(b'"'), is(b'\\')));
+        _mm_movemask_epi8(any).cast_unsigned()
+    }
 }
 
-fn first_escape(bytes: &[u8]) -> usize {
-    let found = bytes.iter().position(|byte| must_escape(*byte));
-    found.unwrap_or(bytes.len())
-}
-
-const fn must_escape(byte: u8) -> bool {
-    // Without a shortcut, so that there is no branch.
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+/// A bit for each byte that must be escaped: control characters, quotes and backslashes.
+#[cfg(not(target_arch = "x86_64"))]
+fn escapes(block: &[u8; BLOCK]) -> u32 {
+    let must = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+    let bits = block.iter().enumerate();
+    bits.fold(0, |bits, (place, byte)| bits | u32::from(must(*byte)) << place)
 }
 
 fn push_text(out: &mut Vec<u8>, text: &str) {

@@ -17,14 +17,15 @@ use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter, sync::Cache};
 
 use crate::document::Value;
 
-/// All answers together. An answer of five cars has some 25 KB.
-const MOST_BYTES: u64 = 8 << 20;
+/// All answers together: with the index and the keys that made room the cache stays below 8 MiB. An answer of five cars
+/// has some 25 KB.
+const MOST_BYTES: u64 = 7 << 20;
 
 /// How many answers about the size of one the cache lays itself out for.
-const LIKELY_ANSWERS: usize = 320;
+const LIKELY_ANSWERS: usize = 256;
 
 /// How many keys that had to make room are remembered, to tell a cache that is too small from questions that are new.
-const REMEMBERED_EVICTIONS: usize = 8192;
+const REMEMBERED_EVICTIONS: usize = 4096;
 
 /// Bytes of the canonical form of a questionnaire.
 const LIKELY_REQUEST: usize = 512;

@@ -77,14 +77,14 @@ fn main() {
         let share = of_processor / floor_of_processor;
         println!("BENCH http.{name}.processor_share_of_floor {share:.3} x");
     }
-    connections::measure(service.address, &distinct);
-
     let asked = EARLY + phases[1].requests() + phases[2].requests();
     if std::env::var_os("FACILIAUTO_BENCH_QUICK").is_none() {
         soak(LATE.saturating_sub(asked));
     }
     println!("BENCH http.rss_early.mib {early:.1} MiB");
     println!("BENCH http.rss.mib {:.1} MiB", service.resident_mebibytes());
+    // Last, since the buffers of a thousand connections leave some MiB behind.
+    connections::measure(service.address, &distinct);
 }
 
 /// A questionnaire, another for each number. Each comes from an address of its own, which counts only behind a proxy.
