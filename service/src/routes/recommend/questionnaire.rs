@@ -7,10 +7,10 @@ use faciliauto_engine::{
     stock::{Category, Centavos, Fuel, Gearbox},
     text::fold,
 };
-use serde_json::Value;
 
 use super::whereabouts::{Whereabouts, whereabouts};
 use crate::{
+    document::Value,
     error::ApiError,
     fields::{FieldError, Fields, Findings, Warning},
     stock::rows::words,
@@ -97,7 +97,7 @@ impl Draft {
 ///
 /// # Errors
 /// As [`Draft::finish`].
-pub(super) fn read(body: Value, catalogue: &Catalogue) -> Result<Asked, ApiError> {
+pub(super) fn read(body: Value<'_>, catalogue: &Catalogue) -> Result<Asked, ApiError> {
     let mut findings = Findings::default();
     let draft = Fields::new(body, "", &mut findings).map(|mut fields| {
         let draft = Draft::read(&mut fields, catalogue);
