@@ -28,6 +28,7 @@ mod page;
 mod places;
 mod problems;
 mod recommend;
+mod redis_faults;
 mod redis_state;
 mod response_cache;
 mod shutdown;
