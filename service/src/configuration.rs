@@ -15,6 +15,7 @@ use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, V
 use crate::{
     cors::AllowedOrigins,
     state::connection::{ConnectionSettings, Secret, UrlSource},
+    tls::TlsFiles,
 };
 
 /// What every variable of ours begins with.
@@ -36,6 +37,12 @@ struct Arguments {
     /// Where /metrics listens.
     #[arg(long, global = true, value_name = "ADDRESS", default_value = "0.0.0.0:9090")]
     metrics_listen: SocketAddr,
+    /// A file with the certificate of the API and those it rests on, PEM: it is served over TLS alone.
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_certificate_file: Option<PathBuf>,
+    /// A file with the certificate's private key, PEM; both are read again when they change.
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_key_file: Option<PathBuf>,
     /// Redis or Valkey to keep state in: redis://USER@HOST:PORT, or rediss:// for TLS.
     #[arg(long, global = true, value_name = "URL", hide_env_values = true)]
     redis_url: Option<String>,
@@ -54,6 +61,9 @@ struct Arguments {
     /// The least severe lines that are logged.
     #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
     log_level: LogLevel,
+    /// Log one in COUNT requests that went well; 0 = none of them. Refusals and errors are always logged.
+    #[arg(long, global = true, value_name = "COUNT", default_value_t = 1)]
+    access_log_sample: u32,
     /// How long requests in flight may take after SIGTERM.
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10,
           value_parser = clap::value_parser!(u64).range(0..=3600))]
@@ -169,12 +179,16 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where `/metrics` listens.
     pub metrics_listen: SocketAddr,
+    /// What the API is served over TLS with; `None` = without TLS.
+    pub tls: Option<TlsFiles>,
     /// Where state is kept; `None` = in memory, for as long as the process lives.
     pub redis: Option<ConnectionSettings>,
     /// Where the administrators' tokens are; `None` = nobody is one.
     pub admin_token_file: Option<PathBuf>,
     /// The least severe lines that are logged.
     pub log_level: LogLevel,
+    /// Of how many requests that went well one is logged; 1 = all of them, 0 = none.
+    pub access_log_sample: u32,
     /// How long requests in flight may take once the process is told to stop.
     pub drain: Duration,
     /// How long `/readyz` refuses before the drain begins.
@@ -236,12 +250,15 @@ impl Settings {
         let Arguments {
             listen,
             metrics_listen,
+            tls_certificate_file,
+            tls_key_file,
             redis_url,
             redis_url_file,
             redis_password_file,
             key_prefix,
             admin_token_file,
             log_level,
+            access_log_sample,
             drain_seconds,
             readiness_delay_seconds,
             workers,
@@ -253,6 +270,12 @@ impl Settings {
             report_file,
             command,
         } = typed;
+        let tls = match (tls_certificate_file, tls_key_file) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => return Err("--tls-certificate-file needs --tls-key-file"),
+            (None, Some(_)) => return Err("--tls-key-file needs --tls-certificate-file"),
+        };
         let url = match (redis_url, redis_url_file) {
             (Some(_), Some(_)) => {
                 return Err("--redis-url and --redis-url-file (or their variables) exclude each other");
@@ -297,9 +320,11 @@ impl Settings {
             command,
             listen,
             metrics_listen,
+            tls,
             redis,
             admin_token_file,
             log_level,
+            access_log_sample,
             drain: Duration::from_secs(drain_seconds),
             readiness_delay: Duration::from_secs(readiness_delay_seconds),
             workers: workers.map_or_else(processors, usize::from),
@@ -386,9 +411,11 @@ mod tests {
             command: Command::Serve,
             listen: "0.0.0.0:8000".parse().unwrap(),
             metrics_listen: "0.0.0.0:9090".parse().unwrap(),
+            tls: None,
             redis: None,
             admin_token_file: None,
             log_level: LogLevel::Info,
+            access_log_sample: 1,
             drain: Duration::from_secs(10),
             readiness_delay: Duration::ZERO,
             workers: std::thread::available_parallelism().unwrap().get(),
@@ -410,11 +437,14 @@ mod tests {
         let variables = [
             ("FACILIAUTO_LISTEN", "127.0.0.1:8001"),
             ("FACILIAUTO_METRICS_LISTEN", "127.0.0.1:9091"),
+            ("FACILIAUTO_TLS_CERTIFICATE_FILE", "/etc/faciliauto/tls/tls.crt"),
+            ("FACILIAUTO_TLS_KEY_FILE", "/etc/faciliauto/tls/tls.key"),
             ("FACILIAUTO_REDIS_URL", "redis://api@shop-redis:6379"),
             ("FACILIAUTO_REDIS_PASSWORD_FILE", "/etc/faciliauto/redis/password"),
             ("FACILIAUTO_KEY_PREFIX", "shops:shop"),
             ("FACILIAUTO_ADMIN_TOKEN_FILE", "/etc/faciliauto/admin/tokens"),
             ("FACILIAUTO_LOG_LEVEL", "debug"),
+            ("FACILIAUTO_ACCESS_LOG_SAMPLE", "15"),
             ("FACILIAUTO_DRAIN_SECONDS", "11"),
             ("FACILIAUTO_READINESS_DELAY_SECONDS", "12"),
             ("FACILIAUTO_WORKERS", "13"),
@@ -433,6 +463,10 @@ mod tests {
             command: Command::Import(ImportSource::Sample),
             listen: "127.0.0.1:8001".parse().unwrap(),
             metrics_listen: "127.0.0.1:9091".parse().unwrap(),
+            tls: Some(TlsFiles {
+                certificate: "/etc/faciliauto/tls/tls.crt".into(),
+                key: "/etc/faciliauto/tls/tls.key".into(),
+            }),
             redis: Some(ConnectionSettings {
                 url: UrlSource::Given(Secret::new("redis://api@shop-redis:6379".to_owned())),
                 password_file: Some("/etc/faciliauto/redis/password".into()),
@@ -440,6 +474,7 @@ mod tests {
             }),
             admin_token_file: Some("/etc/faciliauto/admin/tokens".into()),
             log_level: LogLevel::Debug,
+            access_log_sample: 15,
             drain: Duration::from_secs(11),
             readiness_delay: Duration::from_secs(12),
             workers: 13,
@@ -519,6 +554,8 @@ mod tests {
                 &["--redis-url", "redis://a", "import", "--sample", "--none"],
                 "--none",
             ),
+            (&["--tls-certificate-file", "a"], "--tls-key-file"),
+            (&["--tls-key-file", "a"], "--tls-certificate-file"),
             (&["--key-prefix", "a*"], "--key-prefix"),
             (&["--workers", "0"], "--workers"),
             (&["--limits", "redis"], "--limits"),

@@ -42,8 +42,6 @@ pub enum ApiError {
     HistoryNotFound,
     /// The key of an id is needed, or an administrator's token.
     KeyNeeded,
-    /// Another request had the same name.
-    IdempotencyMismatch,
     /// Too many interactions wait for the store.
     BufferFull,
     /// There is nothing at this path.
@@ -59,6 +57,8 @@ pub enum ApiError {
     TooSlow,
     /// The body is larger than the route takes.
     BodyTooLarge,
+    /// The address and the headers are larger than any that are meant.
+    HeadTooLarge,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
     /// Any other refusal by the HTTP layer itself.
@@ -85,6 +85,10 @@ pub enum ApiError {
     },
     /// The stock is not the one that the writer saw.
     EtagMismatch,
+    /// The key of the request was used for another one.
+    IdempotencyMismatch,
+    /// A token was made under the key of the request, and cannot be shown again.
+    IdempotencyKeyUsed,
     /// Others changed the stock again and again meanwhile.
     StockMoved,
     /// The store does not answer, or cannot now.
@@ -187,12 +191,6 @@ impl ApiError {
                 "Acesso não identificado",
                 "Envie a chave deste id no cabeçalho X-User-Key, ou o token de um administrador.",
             ),
-            Self::IdempotencyMismatch => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency-mismatch",
-                "Chave já usada",
-                "Outro pedido já usou este Idempotency-Key com outro conteúdo. Use uma chave nova para cada pedido.",
-            ),
             Self::BufferFull => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "buffer-full",
@@ -228,6 +226,12 @@ impl ApiError {
                 "body-too-large",
                 "Pedido grande demais",
                 "O corpo do pedido é maior do que este endereço aceita.",
+            ),
+            Self::HeadTooLarge => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "head-too-large",
+                "Cabeçalhos grandes demais",
+                "O endereço e os cabeçalhos do pedido somam mais do que o serviço aceita.",
             ),
             Self::UnsupportedMediaType => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -281,6 +285,18 @@ impl ApiError {
                 "etag-mismatch",
                 "O estoque mudou",
                 "O estoque não é mais o que o If-Match indica. Leia-o de novo antes de gravar.",
+            ),
+            Self::IdempotencyMismatch => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-mismatch",
+                "Chave já usada em outro pedido",
+                "Esta Idempotency-Key já foi usada com outro conteúdo. Use uma chave nova para um pedido novo.",
+            ),
+            Self::IdempotencyKeyUsed => (
+                StatusCode::CONFLICT,
+                "idempotency-key-used",
+                "Token já feito",
+                "Com esta Idempotency-Key o token já foi feito e só é mostrado uma vez. Use uma chave nova para fazer outro.",
             ),
             Self::StockMoved => (
                 StatusCode::CONFLICT,
@@ -342,6 +358,7 @@ impl ApiError {
             StatusCode::REQUEST_TIMEOUT => Self::TooSlow,
             StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::HeadTooLarge,
             status if status.is_client_error() => Self::BadRequest,
             _ => Self::Internal,
         }

@@ -12,20 +12,25 @@
 //! what went wrong.
 
 mod access;
+mod access_log;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod configuration;
 pub mod cors;
 mod desk;
+pub mod document;
 mod edge;
 pub mod error;
 pub mod fields;
 pub mod follow;
 mod gate;
 pub mod housekeeping;
+mod idempotency;
 mod journal;
+pub mod json;
 mod limits;
+mod memory;
 pub mod metrics;
 mod random;
 mod response_cache;
@@ -36,3 +41,5 @@ pub mod state;
 pub mod stock;
 mod store;
 pub mod telemetry;
+pub mod tls;
+mod unpacking;

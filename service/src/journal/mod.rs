@@ -369,9 +369,17 @@ mod tests {
             basis: Basis::Unopened,
             put: Vec::new(),
             remove: Vec::new(),
+            updates: Vec::new(),
             marks: Vec::new(),
+            once: None,
         };
-        state.commit(change, &|_| {}).await.unwrap();
+        state
+            .commit(change, &|_| {})
+            .await
+            .unwrap()
+            .confirmed()
+            .await
+            .unwrap();
         let store = Arc::new(Store::new(Arc::clone(&state) as Arc<dyn State>));
         let metrics = Metrics::register(&mut Registry::default());
         let terms = Terms {

@@ -2,7 +2,6 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::header::CACHE_CONTROL, web};
 use serde::Serialize;
-use serde_json::Value;
 
 use self::history::History;
 use super::{
@@ -12,6 +11,7 @@ use super::{
     seen_car::{SeenCar, match_tenths, position},
 };
 use crate::{
+    document::Value,
     error::ApiError,
     fields::{Fields, Findings, Warning},
     startup::Shared,
@@ -130,7 +130,7 @@ pub(super) async fn show_history(
 }
 
 impl Given {
-    fn read(body: Value) -> Result<(Self, Vec<Warning>), ApiError> {
+    fn read(body: Value<'_>) -> Result<(Self, Vec<Warning>), ApiError> {
         let mut findings = Findings::default();
         let given = Fields::new(body, "", &mut findings).and_then(|mut fields| {
             let given = Self::of(&mut fields);

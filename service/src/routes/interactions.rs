@@ -3,7 +3,6 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::header::CACHE_CONTROL, web};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{
     once::Once,
@@ -11,6 +10,7 @@ use super::{
     seen_car::{SeenCar, match_tenths, position},
 };
 use crate::{
+    document::Value,
     error::ApiError,
     fields::{Fields, Findings, Warning},
     journal::Outcome,
@@ -104,7 +104,7 @@ pub(super) async fn track(
 }
 
 impl Tracked {
-    fn read(body: Value) -> Result<(Self, Vec<Warning>), ApiError> {
+    fn read(body: Value<'_>) -> Result<(Self, Vec<Warning>), ApiError> {
         let mut findings = Findings::default();
         let tracked = Fields::new(body, "", &mut findings).and_then(|mut fields| {
             let tracked = Self::of(&mut fields);

@@ -10,7 +10,10 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{self, Bytes},
+};
 use faciliauto_engine::{
     catalogue::Catalogue,
     questionnaire::Quality,
@@ -19,7 +22,6 @@ use faciliauto_engine::{
     stock::Category,
 };
 use serde::Serialize;
-use serde_json::Value;
 
 use super::recommend::{
     self,
@@ -27,8 +29,10 @@ use super::recommend::{
     questionnaire::{Asked, Draft},
 };
 use crate::{
+    document::Value,
     error::ApiError,
     fields::{Fields, Findings},
+    json::{WriteError, with_text},
     metrics::Metrics,
     response_cache::Remembered,
     startup::Shared,
@@ -116,9 +120,21 @@ pub(super) async fn refine_recommendations(
     Ok(recommend::answered(made.body))
 }
 
+/// The brands of the profile as they were written: what the app sends again should look like what it sent.
+fn brands_as_typed(body: &Value<'_>) -> Option<Vec<String>> {
+    let profile = body.as_object()?.get("current_profile")?.as_object()?;
+    let Value::Array(brands) = profile.get("marcas_preferidas")? else {
+        return None;
+    };
+    brands
+        .iter()
+        .map(|brand| brand.as_str().map(str::to_owned))
+        .collect()
+}
+
 impl Step {
-    fn read(body: Value, catalogue: &Catalogue) -> Result<Self, ApiError> {
-        let typed_brands = body.pointer("/current_profile/marcas_preferidas").cloned();
+    fn read(body: Value<'_>, catalogue: &Catalogue) -> Result<Self, ApiError> {
+        let preferred_brands = brands_as_typed(&body).unwrap_or_default();
         let mut findings = Findings::default();
         let mut draft = None;
         let Some(mut fields) = Fields::new(body, "", &mut findings) else {
@@ -144,9 +160,6 @@ impl Step {
         if judged.is_empty() {
             return Err(ApiError::NoFeedback);
         }
-        let preferred_brands = typed_brands
-            .and_then(|brands| serde_json::from_value(brands).ok())
-            .unwrap_or_default();
         Ok(Self {
             user_id,
             session_id,
@@ -193,7 +206,7 @@ impl Step {
         confidence: f64,
         before: &Recommendation<'_>,
         after: &Recommendation<'_>,
-    ) -> serde_json::Result<Vec<u8>> {
+    ) -> Result<Bytes, WriteError> {
         let mut recommendation = Answer::new(catalogue, &self.asked, after);
         recommendation.mark_improved(|place| is_better_placed(before, after, place));
         let best_score = after
@@ -203,7 +216,7 @@ impl Step {
             .fold(0.0, f64::max);
         let converged = best_score >= self.target_score;
         let wanted = &self.asked.questionnaire;
-        serde_json::to_vec(&RefinementAnswer {
+        let answer = RefinementAnswer {
             user_id: self.user_id.as_deref(),
             session_id: self.session_id.as_deref(),
             iteration: 1,
@@ -231,7 +244,8 @@ impl Step {
                     .collect(),
             },
             recommendation,
-        })
+        };
+        with_text(&answer, Bytes::copy_from_slice)
     }
 
     fn insights(

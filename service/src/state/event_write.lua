@@ -42,8 +42,9 @@ local function count(event, step)
   add(totals, 'deed:' .. event.deed, step)
   if event.duration then
     add(totals, 'durations', step)
-    -- Not by add: a sum of durations can be 0 while there are some.
-    redis.call('HINCRBY', totals, 'duration_seconds', step * event.duration)
+    -- Not by add: a sum of durations can be 0 while there are some. And not for 0: -1 * 0 is "-0", which is no number
+    -- to the server.
+    if event.duration > 0 then redis.call('HINCRBY', totals, 'duration_seconds', step * event.duration) end
   end
   for _, use in ipairs(uses) do
     if event[use.field] then add(use.key, event[use.field], step) end

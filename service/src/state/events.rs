@@ -25,7 +25,7 @@ use super::StateError;
 mod names;
 mod person_keys;
 
-/// Events that one call of [`Events::record`] takes: a script of that length takes a server a few milliseconds.
+/// Events that one call of [`Events::record`] takes: a server serves nobody else meanwhile, for tens of milliseconds.
 pub const MOST_AT_ONCE: usize = 500;
 
 /// How long before it is recorded an event may have happened; an older one counts as this old.

@@ -24,11 +24,18 @@ local function date(number)
   return string.format('%04d-%02d-%02d', year, month, day)
 end
 
+-- The same, computed once in a batch: its events are of two days or three, and the days around are asked for too.
+local dates = {}
+local function day_of(number)
+  dates[number] = dates[number] or date(number)
+  return dates[number]
+end
+
 -- What is kept under an id: on this day, or on the day before or after, when the same request has reached the store
 -- by another way meanwhile.
 local function find(number, id)
   for _, near in ipairs({number, number - 1, number + 1}) do
-    local kept = redis.call('HGET', events_key(date(near)), id)
+    local kept = redis.call('HGET', events_key(day_of(near)), id)
     if kept then
       local readable, event = pcall(cjson.decode, kept)
       return readable and type(event) == 'table' and event or {}
@@ -57,7 +64,7 @@ for _ = 1, tonumber(ARGV[3]) do
   elseif kept then
     answers[#answers + 1] = answer('repeated', kept.at, kept.first_of_user, kept.first_of_session)
   else
-    local day = date(number)
+    local day = day_of(number)
     local first_of_user, first_of_session = is_new(event.user_index), is_new(event.session_index)
     local first = (first_of_user and '"first_of_user":true,' or '')
       .. (first_of_session and '"first_of_session":true,' or '')

@@ -12,9 +12,10 @@ use actix_web::{
     web::{self, Bytes},
 };
 use faciliauto_engine::{catalogue::Catalogue, recommendation::Recommendation};
-use serde_json::Value;
 
-use crate::{error::ApiError, metrics::Metrics, response_cache::Remembered, startup::Shared};
+use crate::{
+    document::Value, error::ApiError, metrics::Metrics, response_cache::Remembered, startup::Shared,
+};
 use questionnaire::Asked;
 
 pub(super) mod answer;
@@ -44,11 +45,11 @@ pub(super) async fn recommend(
     }
     let asked = questionnaire::read(body, &served.catalogue)?;
     let small = served.catalogue.len() <= CARS_AT_ONCE;
-    let metrics = shared.metrics.clone();
-    let make = move || made(&served.catalogue, &asked, &metrics);
     let remembered = if small {
-        make()
+        made(&served.catalogue, &asked, &shared.metrics)
     } else {
+        let lent = shared.clone();
+        let make = move || made(&served.catalogue, &asked, &lent.metrics);
         shared.gate.run(make).await?
     }?;
     count(&shared.metrics, &remembered);
@@ -69,7 +70,7 @@ fn made(catalogue: &Catalogue, asked: &Asked, metrics: &Metrics) -> Result<Remem
 
 /// An answer with what is counted of it.
 pub(super) fn remembered(
-    body: Vec<u8>,
+    body: Bytes,
     catalogue: &Catalogue,
     asked: &Asked,
     recommendation: &Recommendation<'_>,
@@ -80,7 +81,7 @@ pub(super) fn remembered(
         .then(|| cause(recommendation).into());
     let matches = recommendation.cars.iter().map(|car| car.match_tenths).collect();
     Remembered::new(
-        body.into(),
+        body,
         asked.questionnaire.usage,
         matches,
         recommendation.diversity_thousandths,
@@ -109,24 +110,35 @@ pub(super) fn answered(body: Bytes) -> HttpResponse {
         .body(body)
 }
 
+/// What a body of JSON is answered with, without HTTP around it: for fuzzing, and for tests of bodies alone.
+///
+/// # Errors
+/// What is wrong with the body.
+pub fn answer_to(body: &[u8], catalogue: &Catalogue) -> Result<Bytes, ApiError> {
+    let asked = questionnaire::read(json(body)?, catalogue)?;
+    let recommendation = catalogue.recommend(&asked.questionnaire);
+    answer::write(catalogue, &asked, &recommendation).map_err(|_| ApiError::Internal)
+}
+
 /// The body as JSON, when it says that it is.
-pub(super) fn parse(request: &HttpRequest, body: &[u8]) -> Result<Value, ApiError> {
+pub(super) fn parse<'body>(request: &HttpRequest, body: &'body [u8]) -> Result<Value<'body>, ApiError> {
     let declared = request
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let essence = declared
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    let is_json =
-        essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json");
-    if !is_json {
+    let essence = declared.split(';').next().unwrap_or_default().trim();
+    let is_json = || {
+        let essence = essence.to_ascii_lowercase();
+        essence.starts_with("application/") && essence.ends_with("+json")
+    };
+    if !essence.eq_ignore_ascii_case("application/json") && !is_json() {
         return Err(ApiError::UnsupportedMediaType);
     }
+    json(body)
+}
+
+fn json(body: &[u8]) -> Result<Value<'_>, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError::BrokenJson {
         line: error.line(),
         column: error.column(),

@@ -1,9 +1,6 @@
 //! What buyers did, in memory.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::PoisonError,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::future::{BoxFuture, FutureExt, ready};
 use jiff::{Timestamp, civil::Date};
@@ -42,6 +39,8 @@ pub(super) struct EventLog {
     durations: u64,
     duration_seconds: u64,
     ledger: BTreeMap<String, Timestamp>,
+    /// When the last turn of keeping house was taken.
+    turn: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -84,6 +83,7 @@ impl Default for EventLog {
             durations: 0,
             duration_seconds: 0,
             ledger: BTreeMap::new(),
+            turn: None,
         }
     }
 }
@@ -217,6 +217,20 @@ impl MemoryState {
         })?
     }
 
+    fn take_turn(&self) -> Result<bool, StateError> {
+        let now = self.clock.now();
+        self.with_events(|log| {
+            // A clock that was set back must not put the next turn off.
+            let due = log.turn.is_none_or(|taken| {
+                now < taken || now.duration_since(taken).unsigned_abs() >= HOUSEKEEPING_EVERY
+            });
+            if due {
+                log.turn = Some(now);
+            }
+            due
+        })
+    }
+
     fn erase_now(&self, ids: &[String]) -> Result<Erased, StateError> {
         let at = milliseconds(self.clock.now());
         let events = self.with_events(|log| {
@@ -288,16 +302,7 @@ impl Events for MemoryState {
     }
 
     fn take_housekeeping_turn(&self) -> BoxFuture<'_, Result<bool, StateError>> {
-        let now = self.clock.now();
-        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back must not put the next turn off.
-        let due = turn.is_none_or(|taken| {
-            now < taken || now.duration_since(taken).unsigned_abs() >= HOUSEKEEPING_EVERY
-        });
-        if due {
-            *turn = Some(now);
-        }
-        ready(Ok(due)).boxed()
+        ready(self.take_turn()).boxed()
     }
 }
 

@@ -294,6 +294,7 @@ impl RedisState {
 
     async fn erase_people(&self, ids: &[String]) -> Result<Erased, StateError> {
         let people = self.people().await?;
+        let ticket = self.confirmer.ticket().await?;
         let mut erased = Erased {
             events: 0,
             at: self.server_time().await?,
@@ -321,6 +322,8 @@ impl RedisState {
                 more = is_more;
             }
         }
+        // Whoever is told to be forgotten is forgotten also when the server's machine dies now.
+        self.confirmer.confirmation(ticket).await?;
         Ok(erased)
     }
 

@@ -1,12 +1,14 @@
-//! What the tests start: applications in this process, the real program, Redis, and a line to cut.
+//! What the tests start: applications in this process, the real program, Redis, a line to cut, and certificates.
 
 pub(crate) mod application;
 pub(crate) mod buyers;
 pub(crate) mod dealers;
 pub(crate) mod fixtures;
+pub(crate) mod journal;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis_server;
+pub(crate) mod tls;
 
 use std::time::{Duration, Instant};
 
