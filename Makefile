@@ -20,7 +20,7 @@ run: ## Serve the API alone on port 8000: sample stock, state in memory
 	@echo "  curl -s localhost:8000/recommend --json '{\"orcamento_min\": 50000, \"orcamento_max\": 90000, \"uso_principal\": \"familia\"}'"
 	@cargo run --quiet -p faciliauto-service
 
-.PHONY: test test-fast test-cluster test-tools test-page test-redis-matrix lint format
+.PHONY: test test-fast test-cluster test-tools test-page test-redis-faults test-redis-matrix lint format
 test: test-fast test-tools test-cluster ## Everything that must hold before a change lands
 
 test-fast: lint ## Formatting, lints, unit and integration tests; no cluster
@@ -42,6 +42,9 @@ test-page: ## The buyers' page in a headless Chromium, which is installed where 
 
 test-redis-matrix: ## The tests that use Redis, against Redis 7.0, Redis 8.0 and Valkey 8.1
 	@$(PYTHON) hack/redis_matrix.py
+
+test-redis-faults: ## Break a real Redis under two replicas, 200 requests/s, 30 s each time, and compare records and p99
+	FACILIAUTO_TEST_LONG_FAULTS=1 cargo test --release --locked -p faciliauto-service --test service redis_faults -- --test-threads 1 --nocapture
 
 test-cluster: ## Tests on a real cluster, brought up when none is given
 	$(PYTHON) hack/system test
