@@ -24,6 +24,7 @@ run: ## Serve the API alone on port 8000: sample stock, state in memory
 test: test-fast test-tools test-cluster ## Everything that must hold before a change lands
 
 test-fast: lint ## Formatting, lints, unit and integration tests; no cluster
+	@$(PYTHON) hack/debian.py curl redis-server
 	cargo test --workspace --locked
 
 lint: ## Formatting and lints; warnings fail
@@ -44,6 +45,7 @@ test-redis-matrix: ## The tests that use Redis, against Redis 7.0, Redis 8.0 and
 	@$(PYTHON) hack/redis_matrix.py
 
 test-redis-faults: ## Break a real Redis under two replicas, 200 requests/s, 30 s each time, and compare records and p99
+	@$(PYTHON) hack/debian.py redis-server
 	FACILIAUTO_TEST_LONG_FAULTS=1 cargo test --release --locked -p faciliauto-service --test service redis_faults -- --test-threads 1 --nocapture
 
 test-cluster: ## Tests on a real cluster, brought up when none is given
@@ -57,9 +59,11 @@ bench-peers: ## The same ranking by Polars, DuckDB, NumPy and PostgreSQL, in tur
 	@$(PYTHON) hack/bench_peers
 
 bench-http: ## A recommendation over HTTP beside a bare handler: one core for the server, load from the other
+	@$(PYTHON) hack/debian.py redis-server
 	@cargo bench --quiet --locked -p faciliauto-service --bench http
 
-bench-stock: ## 100,000 cars of one dealer from its upload to every replica: times and memory; needs redis-server
+bench-stock: ## 100,000 cars of one dealer from its upload to every replica: times and memory
+	@$(PYTHON) hack/debian.py redis-server
 	@cargo bench --quiet --locked -p faciliauto-service --bench stock
 
 fuzz: ## Each fuzz target of engine and service for SECONDS_EACH (60); needs a nightly toolchain and cargo-fuzz
