@@ -16,7 +16,7 @@ PACKAGES = {"chromedriver": "chromium-driver", "promtool": "prometheus"}
 
 
 def install(*programs: str) -> None:
-    """Installs those that are missing, or ends with what to install by hand."""
+    """Installs those that are missing and starts no service of theirs, or ends with what to install by hand."""
     missing = [PACKAGES.get(program, program) for program in programs if shutil.which(program) is None]
     if not missing:
         return
@@ -24,7 +24,8 @@ def install(*programs: str) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         sys.exit(f"{named} {'is' if len(missing) == 1 else 'are'} needed: install it, or run this as root on Debian")
     print(f"installing {named}", file=sys.stderr, flush=True)
-    quietly = {"check": True, "stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+    # At this run level the packages start nothing.
+    quietly = {"check": True, "stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}}
     subprocess.run(["apt-get", "update", "--quiet=2"], **quietly)
     subprocess.run(["apt-get", "install", "--quiet=2", "--yes", "--no-install-recommends", *missing], **quietly)
 
