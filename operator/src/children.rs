@@ -236,9 +236,31 @@ pub fn project(kind: Kind, object: &mut DynamicObject) {
             let names = config_map_names(&object.data["spec"]["template"]["spec"]);
             object.data[CONFIG_MAPS] = json!(names);
         }
+        Kind::ConfigMap => digest_values(&mut object.data["data"]),
         _ => {}
     }
 }
+
+/// Replaces each value by its digest: dashboards are large, and to see a change their content is not
+/// needed. A digest stays what it is, for an answer of the API server may pass here twice.
+pub fn digest_values(data: &mut Value) {
+    use sha2::{Digest, Sha256};
+    for value in data
+        .as_object_mut()
+        .into_iter()
+        .flat_map(serde_json::Map::values_mut)
+    {
+        if let Some(text) = value.as_str().filter(|text| !text.starts_with(DIGEST)) {
+            *value = json!(format!(
+                "{DIGEST}{}",
+                names::hex(&Sha256::digest(text.as_bytes()))
+            ));
+        }
+    }
+}
+
+/// What a value that was replaced by its digest begins with.
+const DIGEST: &str = "sha256=";
 
 /// Whether the entry belongs to another manager and covers `spec.replicas`.
 fn owns_replicas_and_is_not_us(entry: &ManagedFieldsEntry) -> bool {
