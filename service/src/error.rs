@@ -49,6 +49,8 @@ pub enum ApiError {
     TooSlow,
     /// The body is larger than the route takes.
     BodyTooLarge,
+    /// The address and the headers are larger than any that are meant.
+    HeadTooLarge,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
     /// Any other refusal by the HTTP layer itself.
@@ -75,6 +77,10 @@ pub enum ApiError {
     },
     /// The stock is not the one that the writer saw.
     EtagMismatch,
+    /// The key of the request was used for another one.
+    IdempotencyMismatch,
+    /// A token was made under the key of the request, and cannot be shown again.
+    IdempotencyKeyUsed,
     /// Others changed the stock again and again meanwhile.
     StockMoved,
     /// The store does not answer, or cannot now.
@@ -189,6 +195,12 @@ impl ApiError {
                 "Pedido grande demais",
                 "O corpo do pedido é maior do que este endereço aceita.",
             ),
+            Self::HeadTooLarge => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "head-too-large",
+                "Cabeçalhos grandes demais",
+                "O endereço e os cabeçalhos do pedido somam mais do que o serviço aceita.",
+            ),
             Self::UnsupportedMediaType => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported-media-type",
@@ -241,6 +253,18 @@ impl ApiError {
                 "etag-mismatch",
                 "O estoque mudou",
                 "O estoque não é mais o que o If-Match indica. Leia-o de novo antes de gravar.",
+            ),
+            Self::IdempotencyMismatch => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-mismatch",
+                "Chave já usada em outro pedido",
+                "Esta Idempotency-Key já foi usada com outro conteúdo. Use uma chave nova para um pedido novo.",
+            ),
+            Self::IdempotencyKeyUsed => (
+                StatusCode::CONFLICT,
+                "idempotency-key-used",
+                "Token já feito",
+                "Com esta Idempotency-Key o token já foi feito e só é mostrado uma vez. Use uma chave nova para fazer outro.",
             ),
             Self::StockMoved => (
                 StatusCode::CONFLICT,
@@ -302,6 +326,7 @@ impl ApiError {
             StatusCode::REQUEST_TIMEOUT => Self::TooSlow,
             StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::HeadTooLarge,
             status if status.is_client_error() => Self::BadRequest,
             _ => Self::Internal,
         }

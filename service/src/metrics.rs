@@ -17,7 +17,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use self::store_server::StoreServer;
 use crate::{catalogue::Showroom, clock::Clock, limits::Class, response_cache::Miss};
+
+pub(crate) mod store_server;
 
 /// `Content-Type` of [`render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -30,6 +33,11 @@ const REQUEST_BUCKETS: [f64; 12] = [
 /// The engine alone: from microseconds at a few hundred cars to tens of milliseconds at a million.
 const RECOMMENDATION_BUCKETS: [f64; 10] = [
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0,
+];
+
+/// From a command on the same machine to the longest that anybody waits for one.
+const STORE_BUCKETS: [f64; 12] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 2.5,
 ];
 
 const SCORE_BUCKETS: [f64; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
@@ -119,6 +127,7 @@ pub struct Metrics {
     stock_imports: Family<ImportLabels, Counter>,
     rate_limited: Family<ClassLabels, Counter>,
     rate_limit_decisions: Family<DeciderLabels, Counter>,
+    store_commands: Histogram,
 }
 
 impl Metrics {
@@ -137,6 +146,7 @@ impl Metrics {
             stock_imports: Family::default(),
             rate_limited: Family::default(),
             rate_limit_decisions: Family::default(),
+            store_commands: Histogram::new(STORE_BUCKETS),
         };
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
         registry.register_with_unit(
@@ -233,6 +243,22 @@ impl Metrics {
             clock,
             shared,
         }));
+    }
+
+    /// Registers what concerns the server of a shared store.
+    pub(crate) fn register_store_server(&self, registry: &mut Registry, server: StoreServer) {
+        registry.register_with_unit(
+            "redis_command_duration",
+            "Time that a command took, be it answered or not",
+            Unit::Seconds,
+            self.store_commands.clone(),
+        );
+        registry.register_collector(Box::new(server));
+    }
+
+    /// Counts a command to the store.
+    pub(crate) fn store_command(&self, took: Duration) {
+        self.store_commands.observe(took.as_secs_f64());
     }
 
     /// Counts an answered request.

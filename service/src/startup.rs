@@ -34,8 +34,9 @@ use crate::{
     error::ApiError,
     follow::Follower,
     gate::Gate,
+    housekeeping,
     limits::{Decider, local::LocalDecider, redis::RedisDecider},
-    metrics::{self, Metrics},
+    metrics::{self, Metrics, store_server::StoreServer},
     response_cache::ResponseCache,
     routes,
     state::{
@@ -46,6 +47,7 @@ use crate::{
     },
     stock::{self, StockFile},
     store::Store,
+    tls::Certificates,
 };
 
 /// Load balancers keep idle connections for 60 s: one that we close first is an error to their client.
@@ -53,6 +55,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How long the head of a request may take to arrive.
 const LONGEST_HEAD: Duration = Duration::from_secs(10);
+
+/// How long the handshake of TLS may take, before there is any head.
+const LONGEST_HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// Handshakes that each thread waits for at the same time, some 20 KiB apiece. While so many are begun and not
+/// finished nobody else is let in, so it takes hundreds of connections a second to keep buyers out.
+const MOST_HANDSHAKES: usize = 2048;
 
 /// Beyond the drain: what is still open then is dropped, and the process ends.
 const BEYOND_DRAIN: Duration = Duration::from_secs(2);
@@ -91,11 +100,11 @@ impl Shared {
         let store = Arc::new(Store::new(Arc::new(MemoryState::new(clock.clone()))));
         Self {
             showroom: Arc::clone(&showroom),
-            tables: Arc::clone(&tables),
+            tables,
             metrics: Metrics::register(&mut Registry::default()),
             gate: Gate::new(workers),
             responses: Arc::default(),
-            desk: Desk::new(store, Arc::default(), clock, showroom, tables),
+            desk: Desk::new(store, Arc::default(), clock, showroom),
             stopping: Arc::default(),
             store_is_shared: false,
             longest_request: LONGEST_REQUEST,
@@ -110,6 +119,8 @@ impl Shared {
 pub struct Application {
     api: TcpListener,
     metrics_page: TcpListener,
+    /// What the API is served over TLS with.
+    certificates: Option<Arc<Certificates>>,
     settings: Settings,
     shared: web::Data<Shared>,
     registry: Arc<Registry>,
@@ -130,9 +141,15 @@ impl Drop for Background {
 
 /// Describes a connection to the shared store and begins to listen for its announcements, until the task
 /// that comes with it is dropped.
-fn enter(connection: &ConnectionSettings, secrets: &Secrets) -> anyhow::Result<(Arc<dyn State>, Background)> {
+fn enter(
+    connection: &ConnectionSettings,
+    secrets: &Secrets,
+    metrics: &Metrics,
+) -> anyhow::Result<(Arc<dyn State>, Background)> {
     let info = connection.describe(secrets)?;
-    let state = RedisState::new(info, &connection.key_prefix, Patience::SERVING)?;
+    let metrics = metrics.clone();
+    let state = RedisState::new(info, &connection.key_prefix, Patience::SERVING)?
+        .observed(move |took| metrics.store_command(took));
     let listening = Background(vec![tokio::spawn(state.listen())]);
     Ok((Arc::new(state), listening))
 }
@@ -144,6 +161,7 @@ async fn follow_with_current_secrets(
     connection: ConnectionSettings,
     mut secrets: Secrets,
     mut listening: Background,
+    metrics: Metrics,
 ) {
     loop {
         tokio::select! {
@@ -151,7 +169,7 @@ async fn follow_with_current_secrets(
             () = connection.secrets_changed(&secrets) => {}
         }
         let entered = connection.secrets().map_err(anyhow::Error::from).and_then(|now| {
-            let entered = enter(&connection, &now)?;
+            let entered = enter(&connection, &now, &metrics)?;
             Ok((now, entered))
         });
         match entered {
@@ -188,13 +206,21 @@ impl Application {
         let state: Arc<dyn State> = match &settings.redis {
             Some(connection) => {
                 let secrets = connection.secrets()?;
-                let (state, listening) = enter(connection, &secrets)?;
+                let (state, listening) = enter(connection, &secrets, &metrics)?;
                 entered = Some((connection.clone(), secrets, listening));
                 state
             }
             None => Arc::new(sample_in_memory(&tables, &clock).await?),
         };
         let store = Arc::new(Store::new(Arc::clone(&state)));
+        background
+            .0
+            .push(tokio::spawn(housekeeping::keep(Arc::clone(&store))));
+        if shared_store {
+            let server = StoreServer::default();
+            metrics.register_store_server(&mut registry, server.clone());
+            background.0.push(tokio::spawn(server.watch(Arc::clone(&store))));
+        }
         let admins = match &settings.admin_token_file {
             None => Arc::default(),
             Some(path) => {
@@ -206,13 +232,17 @@ impl Application {
                 admins
             }
         };
-        let desk = Desk::new(
-            Arc::clone(&store),
-            admins,
-            clock.clone(),
-            Arc::clone(&showroom),
-            Arc::clone(&tables),
-        );
+        let certificates = match &settings.tls {
+            None => None,
+            Some(files) => {
+                let certificates = Certificates::read(files.clone()).context("failed to prepare TLS")?;
+                let certificates = Arc::new(certificates);
+                let current = Arc::clone(&certificates).keep_current();
+                background.0.push(tokio::spawn(current));
+                Some(certificates)
+            }
+        };
+        let desk = Desk::new(Arc::clone(&store), admins, clock.clone(), Arc::clone(&showroom));
         let mut follower = Follower::new(
             state,
             Arc::clone(&showroom),
@@ -224,10 +254,19 @@ impl Application {
             // The sample is at hand: the first request finds it.
             follower.check().await;
         }
+        let for_connections = metrics.clone();
         background.0.push(tokio::spawn(async move {
             match entered {
                 Some((connection, secrets, listening)) => {
-                    follow_with_current_secrets(follower, store, connection, secrets, listening).await;
+                    follow_with_current_secrets(
+                        follower,
+                        store,
+                        connection,
+                        secrets,
+                        listening,
+                        for_connections,
+                    )
+                    .await;
                 }
                 None => follower.run().await,
             }
@@ -253,6 +292,7 @@ impl Application {
         Ok(Self {
             api,
             metrics_page,
+            certificates,
             settings,
             shared,
             registry: Arc::new(registry),
@@ -266,6 +306,12 @@ impl Application {
     /// The system's, when the listener is gone.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.api.local_addr()
+    }
+
+    /// Whether the API is served over TLS.
+    #[must_use]
+    pub fn serves_tls(&self) -> bool {
+        self.certificates.is_some()
     }
 
     /// Where `/metrics` listens.
@@ -285,13 +331,14 @@ impl Application {
         let Self {
             api,
             metrics_page,
+            certificates,
             settings,
             shared,
             registry,
             background,
         } = self;
         let stopping = Arc::clone(&shared.stopping);
-        let api = serve_api(api, &settings, shared).context("failed to serve the API")?;
+        let api = serve_api(api, certificates, &settings, shared).context("failed to serve the API")?;
         let metrics_page = serve_metrics(metrics_page, registry).context("failed to serve the metrics")?;
         let (api_handle, metrics_handle) = (api.handle(), metrics_page.handle());
         let api = tokio::spawn(api);
@@ -351,8 +398,10 @@ async fn sample_in_memory(tables: &Tables, clock: &Clock) -> anyhow::Result<Memo
         put: stock::by_dealership(file.stock),
         remove: Vec::new(),
         marks: Vec::new(),
+        updates: Vec::new(),
+        once: None,
     };
-    state.commit(change, &|_| {}).await?;
+    state.commit(change, &|_| {}).await?.confirmed().await?;
     Ok(state)
 }
 
@@ -380,15 +429,26 @@ pub(crate) fn app(
         .configure(routes::configure)
 }
 
-fn serve_api(listener: TcpListener, settings: &Settings, shared: web::Data<Shared>) -> io::Result<Server> {
+fn serve_api(
+    listener: TcpListener,
+    certificates: Option<Arc<Certificates>>,
+    settings: &Settings,
+    shared: web::Data<Shared>,
+) -> anyhow::Result<Server> {
     let server = HttpServer::new(move || app(shared.clone(), |_| {}))
         .workers(settings.workers)
         .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
         .client_request_timeout(LONGEST_HEAD)
+        .tls_handshake_timeout(LONGEST_HANDSHAKE)
+        .max_connection_rate(MOST_HANDSHAKES)
         .client_disconnect_timeout(Duration::from_secs(2))
         .tcp_nodelay(true)
         .disable_signals()
         .shutdown_timeout(settings.drain.as_secs());
+    if let Some(certificates) = certificates {
+        let settings = certificates.server_settings()?;
+        return Ok(server.listen_rustls_0_23(listener, settings)?.run());
+    }
     // HTTP/1.1 only: to tell HTTP/2 without TLS apart, actix waits for the first bytes of a connection without any
     // bound, so that a client that sends nothing would keep its place for ever.
     Ok(server.listen(listener)?.run())

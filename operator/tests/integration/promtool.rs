@@ -103,8 +103,31 @@ async fn exposed() -> BTreeSet<String> {
     let page = crate::contract::page(metrics, "/metrics".to_owned()).await;
     stop.send(()).expect("it still runs");
     running.await.expect("no panic").expect("a clean end");
-    let source = fs::read_to_string(repository().join("service/src/metrics.rs")).expect("the source");
-    with_suffixes(&page, &source)
+    let source = |file: &str| fs::read_to_string(repository().join("service/src").join(file)).expect(file);
+    let mut names = with_suffixes(&page, &source("metrics.rs"));
+    names.extend(figures_of_redis(&source("metrics/store_server.rs")));
+    names
+}
+
+/// Names of what is exposed only after a Redis has answered: each stands before its description, and
+/// that before its unit.
+fn figures_of_redis(source: &str) -> BTreeSet<String> {
+    let words: Vec<_> = source.split('"').collect();
+    let figures = words
+        .windows(4)
+        .filter(|part| part[0].trim_start().starts_with("redis_"));
+    figures
+        .map(|part| {
+            let (name, after) = (part[0], part[3].split_once('\n').map_or("", |(_, rest)| rest));
+            let unit = ["Bytes", "Seconds"]
+                .into_iter()
+                .find(|unit| after.trim_start().starts_with(&format!("Some(&Unit::{unit})")));
+            unit.map_or_else(
+                || name.to_owned(),
+                |unit| format!("{name}_{}", unit.to_lowercase()),
+            )
+        })
+        .collect()
 }
 
 /// The series' names: a counter ends in `_total`, a histogram has three.

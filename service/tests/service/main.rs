@@ -1,6 +1,7 @@
 //! The service from outside: over HTTP on a free port, as a process, with a real Redis.
 //!
-//! Tests that need Redis start `redis-server` themselves; without it they fail and say so.
+//! Tests that need Redis start `redis-server` themselves, or the server that `FACILIAUTO_TEST_REDIS_SERVER`
+//! names; without it they fail and say so.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,14 +11,18 @@
 mod harness;
 
 mod cars;
+mod confirmation;
 mod cors;
 mod dealer_access;
 mod dealer_replicas;
 mod dealer_stock;
 mod dealerships;
 mod edge;
+mod edge_bounds;
 mod follow;
+mod fuzz_seeds;
 mod health;
+mod idempotency;
 mod import;
 mod import_killed;
 mod limits;
@@ -28,9 +33,15 @@ mod page;
 mod places;
 mod problems;
 mod recommend;
+mod redis_events;
 mod redis_state;
 mod response_cache;
 mod shutdown;
 mod slow_clients;
 mod state;
+mod state_erasure;
+mod state_events;
+mod state_events_random;
+mod state_updates;
 mod stats;
+mod tls;

@@ -1,8 +1,10 @@
 //! `/metrics`: names are a contract with dashboards and alerts.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
-use crate::harness::application::TestApplication;
+use crate::harness::{application::TestApplication, eventually, redis_server::RedisServer};
 
 /// Prevents a dashboard or an alert from watching a name that no longer exists.
 #[tokio::test(flavor = "multi_thread")]
@@ -57,7 +59,10 @@ async fn every_promised_name_is_there() {
             "{beginning}\n{text}"
         );
     }
-    assert!(!text.contains("redis_up"), "there is no Redis to be up or down");
+    assert!(
+        !text.contains("redis_"),
+        "there is no Redis to be up or down, or to have figures"
+    );
     assert!(!text.contains("secret"), "labels are patterns");
     let lost = application
         .client
@@ -66,4 +71,38 @@ async fn every_promised_name_is_there() {
         .await
         .unwrap();
     assert_eq!(lost.status(), 404);
+}
+
+/// Prevents the figures of the store's server from being missing, from going when it hangs, and a scrape from
+/// waiting for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_of_the_store_outlive_its_server() {
+    const FIGURES: [&str; 3] = [
+        "redis_memory_used_bytes",
+        "redis_evicted_keys",
+        "redis_last_save_timestamp_seconds",
+    ];
+    let server = RedisServer::start();
+    let application = TestApplication::on(&server.url()).await;
+    let figures = async || {
+        let mut figures = Vec::new();
+        for name in FIGURES {
+            figures.push(application.metric(name).await?);
+        }
+        Some(figures)
+    };
+    let known = eventually("the server has given figures", figures).await;
+    let saved: f64 = server.ask::<i64>(&["LASTSAVE"]) as f64;
+    assert!(known[0] > 100_000.0, "{known:?}");
+    assert_eq!(known[1..], [0.0, saved]);
+    assert!(application.metric("redis_command_duration_seconds_count").await > Some(0.0));
+    server.signal("STOP");
+    eventually("the server is missed", async || {
+        (application.metric("redis_up").await == Some(0.0)).then_some(())
+    })
+    .await;
+    let begun = Instant::now();
+    assert_eq!(figures().await, Some(known));
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    server.signal("CONT");
 }

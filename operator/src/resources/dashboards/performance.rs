@@ -6,8 +6,8 @@ pub(super) fn board() -> Board {
     Board {
         word: "performance",
         title: "performance",
-        description: "Where the time goes: response time by route, the engine, the cache, limits, CPU and memory.",
-        rows: vec![routes(), engine(), cache(), process()],
+        description: "Where the time goes: response time by route, the engine, the cache, limits, Redis, CPU and memory.",
+        rows: vec![routes(), engine(), cache(), redis(), process()],
     }
 }
 
@@ -123,6 +123,41 @@ fn cache() -> Row {
             Panel::graph("Open files", "short", &[("process_open_fds{§}", "{{pod}}")])
                 .about("Files and sockets that each replica has open; mostly connections of clients.")
                 .width(8),
+        ],
+    }
+}
+
+fn redis() -> Row {
+    Row {
+        title: "Redis",
+        panels: vec![
+            Panel::graph(
+                "Time of a command",
+                "s",
+                &[
+                    ("histogram_quantile(0.50, sum by (le) (rate(redis_command_duration_seconds_bucket{§}[$__rate_interval])))", "p50"),
+                    ("histogram_quantile(0.99, sum by (le) (rate(redis_command_duration_seconds_bucket{§}[$__rate_interval])))", "p99"),
+                ],
+            )
+            .about("Time that replicas wait for Redis, answered or not. A rise of both is Redis, of p99 alone mostly the network.")
+            .width(8),
+            Panel::graph("Memory", "bytes", &[("max(redis_memory_used_bytes{§})", "used")])
+                .about("Memory that Redis has taken. A managed Redis keeps its data under half of its memory limit.")
+                .width(8),
+            Panel::graph(
+                "Keys dropped",
+                "short",
+                &[("max(increase(redis_evicted_keys{§}[$__rate_interval]))", "dropped")],
+            )
+            .about("Keys that Redis dropped to make room. Only what can be made again is ever dropped; many mean too little memory.")
+            .width(8),
+            Panel::graph(
+                "Time since Redis last wrote all",
+                "s",
+                &[("time() - max(redis_last_save_timestamp_seconds{§})", "last save")],
+            )
+            .about("Age of what Redis last wrote whole to its disk. Its log of changes is written all the time beside that.")
+            .width(8),
         ],
     }
 }

@@ -1,8 +1,8 @@
 //! What holders of tokens do with one dealership: its record, its token and, in [`stock`], its cars.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
-    http::header::{AUTHORIZATION, CACHE_CONTROL},
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::header::{AUTHORIZATION, CACHE_CONTROL, IF_MATCH},
     web,
 };
 use serde::Serialize;
@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 
 use super::recommend::parse;
 use crate::{
+    desk::Answered,
     error::ApiError,
     fields::{Findings, Warning},
+    idempotency::{IdempotencyKey, Identity, REPLAYED},
     random,
     startup::Shared,
     state::dealers::TokenDigest,
@@ -46,6 +48,23 @@ async fn let_dealer(request: &HttpRequest, shared: &Shared, id: &str) -> Result<
     shared.desk.admins.let_dealer(&*state, bearer(request), id).await
 }
 
+/// What tells a request from others under the same key, besides its path: its condition and its body.
+fn parts_of<'a>(request: &'a HttpRequest, path: &'a str, body: &'a [u8]) -> [&'a [u8]; 3] {
+    let condition = request.headers().get(IF_MATCH);
+    [
+        path.as_bytes(),
+        condition.map_or(b"", |value| value.as_bytes()),
+        body,
+    ]
+}
+
+/// Says on an answer that it was given before.
+fn tell_replay(answer: &mut HttpResponseBuilder, replayed: bool) {
+    if replayed {
+        answer.insert_header(REPLAYED);
+    }
+}
+
 #[derive(Serialize)]
 struct DealershipReceipt {
     id: String,
@@ -64,6 +83,8 @@ pub(super) async fn put_dealership(
 ) -> Result<HttpResponse, ApiError> {
     let_admin(&request, &shared).await?;
     let id = path.into_inner();
+    let identity = IdempotencyKey::of(&request)?
+        .map(|key| Identity::of_parts(key.within("record", &id), &parts_of(&request, "", &body)));
     let mut value = parse(&request, &body)?;
     let mut findings = Findings::default();
     if let Some(fields) = value.as_object_mut() {
@@ -82,18 +103,20 @@ pub(super) async fn put_dealership(
     let Some(dealership) = dealership.filter(|_| findings.error_count == 0) else {
         return Err(ApiError::InvalidFields(findings.errors));
     };
-    let (created, head) = shared.desk.put_dealership(dealership).await?;
-    let mut answer = if created {
+    let written = shared.desk.put_dealership(dealership, identity.as_ref()).await?;
+    let Answered { receipt, replayed } = written.confirmed().await?;
+    let mut answer = if receipt.created {
         HttpResponse::Created()
     } else {
         HttpResponse::Ok()
     };
+    tell_replay(&mut answer, replayed);
     Ok(answer
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(DealershipReceipt {
             id,
-            created,
-            catalog_version: head.version.to_string(),
+            created: receipt.created,
+            catalog_version: receipt.catalog_version,
             warnings: findings.warnings,
         }))
 }
@@ -107,7 +130,11 @@ pub(super) async fn make_token(
     let_admin(&request, &shared).await?;
     let token = format!("{TOKEN_PREFIX}{}", random::hexadecimal(TOKEN_BYTES));
     let id = path.into_inner();
-    shared.desk.set_token(&id, Some(TokenDigest::of(&token))).await?;
+    let once = IdempotencyKey::of(&request)?.map(|key| key.within("token", &id));
+    shared
+        .desk
+        .set_token(&id, Some(TokenDigest::of(&token)), once.as_ref())
+        .await?;
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(json!({"dealership_id": id, "token": token})))
@@ -120,7 +147,8 @@ pub(super) async fn revoke_token(
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, ApiError> {
     let_admin(&request, &shared).await?;
-    shared.desk.set_token(&path, None).await?;
+    // What is revoked twice is revoked: no key is needed.
+    shared.desk.set_token(&path, None, None).await?;
     Ok(HttpResponse::NoContent()
         .insert_header((CACHE_CONTROL, "no-store"))
         .finish())

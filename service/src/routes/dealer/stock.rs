@@ -12,13 +12,15 @@ use actix_web::{
 use futures::StreamExt;
 use serde::Serialize;
 
-use super::let_dealer;
+use super::{let_dealer, parts_of, tell_replay};
 use crate::{
-    desk::{CarReceipt, IfMatch, StockReceipt, aside},
+    desk::{Answered, CarReceipt, IfMatch, StockReceipt, aside},
     error::ApiError,
     fields::Warning,
+    idempotency::{IdempotencyKey, Identity},
     routes::{query::Query, recommend::parse},
     startup::Shared,
+    state::once::Fingerprint,
     stock::upload::{CarPatch, LineReader, Unreadable, Upload},
 };
 
@@ -114,18 +116,36 @@ pub(in crate::routes) async fn put(
         fields.flag("dry_run").unwrap_or(false)
     })?;
     let form = form(&request)?;
+    // A trial does nothing that could be done twice.
+    let key = IdempotencyKey::of(&request)?.filter(|_| !dry_run);
     let condition = text_of(&request, &IF_MATCH).map(IfMatch::parse);
     // Who does not exist need not send a hundred thousand cars to learn it.
     let dealership = shared.desk.dealer(&id).await?.dealership;
-    let _place = shared.desk.place()?;
-    let mut upload = receive(&request, payload, form, &id, &shared).await?;
+    let place = shared.desk.place()?;
+    let mut fingerprint = key.is_some().then(|| {
+        let mut fingerprint = Fingerprint::default();
+        for part in parts_of(&request, "", b"") {
+            fingerprint.part(part);
+        }
+        fingerprint
+    });
+    let mut upload = receive(&request, payload, form, &id, &shared, fingerprint.as_mut()).await?;
+    let identity = key.zip(fingerprint).map(|(key, fingerprint)| Identity {
+        key: key.within("stock", &id),
+        fingerprint: fingerprint.finish(),
+    });
     let warnings = std::mem::take(&mut upload.findings.warnings);
-    let receipt: StockReceipt = shared
+    let written = shared
         .desk
-        .put_stock(dealership, upload, condition, dry_run)
+        .put_stock(dealership, upload, condition, dry_run, identity.as_ref())
         .await?;
-    tracing::info!(cars = receipt.cars, dry_run, "a stock was handed in");
-    Ok(HttpResponse::Ok()
+    // Whoever waits for the disk holds no rows.
+    drop(place);
+    let Answered::<StockReceipt> { receipt, replayed } = written.confirmed().await?;
+    tracing::info!(cars = receipt.cars, dry_run, replayed, "a stock was handed in");
+    let mut answer = HttpResponse::Ok();
+    tell_replay(&mut answer, replayed);
+    Ok(answer
         .insert_header((ETAG, receipt.etag.as_str()))
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(Answer { receipt, warnings }))
@@ -144,9 +164,17 @@ pub(in crate::routes) async fn patch_car(
     if findings.error_count > 0 {
         return Err(ApiError::InvalidFields(findings.errors));
     }
+    let identity = IdempotencyKey::of(&request)?
+        .map(|key| Identity::of_parts(key.within("car", &id), &parts_of(&request, &car, &body)));
     let condition = text_of(&request, &IF_MATCH).map(IfMatch::parse);
-    let receipt: CarReceipt = shared.desk.patch_car(&id, &car, patch, condition).await?;
-    Ok(HttpResponse::Ok()
+    let written = shared
+        .desk
+        .patch_car(&id, &car, patch, condition, identity.as_ref())
+        .await?;
+    let Answered::<CarReceipt> { receipt, replayed } = written.confirmed().await?;
+    let mut answer = HttpResponse::Ok();
+    tell_replay(&mut answer, replayed);
+    Ok(answer
         .insert_header((ETAG, receipt.etag.as_str()))
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(Answer {
@@ -175,13 +203,14 @@ fn form(request: &HttpRequest) -> Result<Form, ApiError> {
     }
 }
 
-/// Reads the body as it arrives, unpacked.
+/// Reads the body as it arrives, unpacked; what is sent packed once and plain the next time is the same.
 async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
     form: Form,
     dealership: &str,
     shared: &Shared,
+    mut fingerprint: Option<&mut Fingerprint>,
 ) -> Result<Upload, ApiError> {
     let today = shared.desk.clock.today();
     let mut body = Decompress::from_headers(payload, request.headers());
@@ -197,6 +226,9 @@ async fn receive(
         received += chunk.len();
         if received > largest {
             return Err(ApiError::BodyTooLarge);
+        }
+        if let Some(fingerprint) = &mut fingerprint {
+            fingerprint.more(&chunk);
         }
         match form {
             Form::Array => array.extend_from_slice(&chunk),

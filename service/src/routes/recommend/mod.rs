@@ -94,6 +94,16 @@ fn answered(body: Bytes) -> HttpResponse {
         .body(body)
 }
 
+/// What a body of JSON is answered with, without HTTP around it: for fuzzing, and for tests of bodies alone.
+///
+/// # Errors
+/// What is wrong with the body.
+pub fn answer_to(body: &[u8], catalogue: &Catalogue) -> Result<Vec<u8>, ApiError> {
+    let asked = questionnaire::read(json(body)?, catalogue)?;
+    let recommendation = catalogue.recommend(&asked.questionnaire);
+    answer::write(catalogue, &asked, &recommendation).map_err(|_| ApiError::Internal)
+}
+
 /// The body as JSON, when it says that it is.
 pub(super) fn parse(request: &HttpRequest, body: &[u8]) -> Result<Value, ApiError> {
     let declared = request
@@ -112,6 +122,10 @@ pub(super) fn parse(request: &HttpRequest, body: &[u8]) -> Result<Value, ApiErro
     if !is_json {
         return Err(ApiError::UnsupportedMediaType);
     }
+    json(body)
+}
+
+fn json(body: &[u8]) -> Result<Value, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError::BrokenJson {
         line: error.line(),
         column: error.column(),

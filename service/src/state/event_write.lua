@@ -1,0 +1,71 @@
+-- Begins every script that writes what buyers did: refuses in the order in which commit.lua does, and has what the
+-- scripts share. What follows it in one text is record.lua, erase.lua or forget.lua.
+--
+-- KEYS  1 generation  2 fence
+-- ARGV  1 epoch  2 what the names of all keys of the generation begin with
+--
+-- Names of keys are made of the prefix and what a stored event says, so they are not in KEYS. All of them lie under
+-- the prefix of the access list; a cluster of several nodes is not served.
+--
+-- Answers {"ok", ...} or {refusal, detail}.
+
+local epoch, root = ARGV[1], ARGV[2]
+
+local current = redis.call('GET', KEYS[1])
+if current ~= epoch then return {'moved', current or ''} end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local deadline = tonumber(redis.call('HGET', KEYS[2], 'deadline') or '')
+if deadline and deadline > now then
+  return {'fenced', redis.call('HGET', KEYS[2], 'id') or ''}
+end
+
+local days, totals, ledger = root .. 'event-days', root .. 'event-totals', root .. 'ledger'
+
+local function events_key(day) return root .. 'events:' .. day end
+local function times_key(day) return root .. 'event-times:' .. day end
+local function person_key(name) return root .. 'person:' .. name end
+
+-- The hashes that count how many events use an id, each with the field of an event that names it.
+local uses = {
+  {key = root .. 'event-users', field = 'user_index'},
+  {key = root .. 'event-sessions', field = 'session_index'},
+  {key = root .. 'event-cars', field = 'car_index'},
+}
+
+-- Counts an event in (1) or out (-1); what is used no more is counted no more.
+local function count(event, step)
+  local function add(key, field, number)
+    if redis.call('HINCRBY', key, field, number) <= 0 then redis.call('HDEL', key, field) end
+  end
+  add(totals, 'deed:' .. event.deed, step)
+  if event.duration then
+    add(totals, 'durations', step)
+    -- Not by add: a sum of durations can be 0 while there are some. And not for 0: -1 * 0 is "-0", which is no number
+    -- to the server.
+    if event.duration > 0 then redis.call('HINCRBY', totals, 'duration_seconds', step * event.duration) end
+  end
+  for _, use in ipairs(uses) do
+    if event[use.field] then add(use.key, event[use.field], step) end
+  end
+end
+
+-- Removes an event from its day, the indexes of the ids in it, and the counts. Gives how many that were: 1 or 0.
+local function remove(day, id)
+  local kept = redis.call('HGET', events_key(day), id)
+  redis.call('ZREM', times_key(day), id)
+  if not kept then return 0 end
+  redis.call('HDEL', events_key(day), id)
+  if redis.call('EXISTS', events_key(day)) == 0 then redis.call('SREM', days, day) end
+  -- What cannot be read goes nevertheless.
+  local readable, event = pcall(cjson.decode, kept)
+  if readable and type(event) == 'table' and event.deed then
+    for _, name in ipairs({event.user_index or '', event.session_index or ''}) do
+      if name ~= '' then redis.call('SREM', person_key(name), day .. '/' .. id) end
+    end
+    count(event, -1)
+  end
+  return 1
+end
+
