@@ -4,7 +4,7 @@
 //! tried again at the pace of the backoff, at most every 30 s. Nothing waits for one of these, and no
 //! failure of one reaches another watch.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt, future, stream};
 use k8s_openapi::api::networking::v1::IngressClass;
@@ -26,6 +26,9 @@ use crate::{
 
 /// Annotation of the class that serves an Ingress which names none.
 const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
+
+/// As long as the longest pause of the backoff.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Plural name of ingress classes.
 pub(super) const INGRESS_CLASSES: &str = "ingressclasses";
@@ -151,9 +154,9 @@ impl OptionalWatch {
                 }
             }
         }
-        if let Some(pause) = self.backoff.next() {
-            tokio::time::sleep(pause).await;
-        }
+        // It never ends; if it did, this must not become a loop without a pause.
+        let pause = self.backoff.next().unwrap_or(LONGEST_PAUSE);
+        tokio::time::sleep(pause).await;
     }
 
     /// Begins anew with a list: a watch that goes on from where it was would not notice a kind that
