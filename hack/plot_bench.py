@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes docs/performance.svg and the tables of docs/performance.md from the benchmarks' lines.
 
-    make bench-engine > figures; make bench-peers >> figures; python3 hack/plot_bench.py figures
+    make bench-engine > figures; make bench-peers >> figures; make bench-http >> figures
+    python3 hack/plot_bench.py figures
 
 The processor is this machine's, the date that of the file. A table whose lines the file does not have stays as it was.
 """
@@ -72,10 +73,21 @@ PEERS: dict[str, tuple[str, float | None]] = {
 }
 
 
-def read(path: pathlib.Path) -> Values:
+# What is asked over HTTP, and what share of the floor it should have.
+HTTP: dict[str, tuple[str, float | None]] = {
+    "floor": ("floor", None),
+    "distinct": ("new questionnaires", 0.30),
+    "cached": ("one questionnaire again", 0.70),
+    "distinct_redis_limits": ("new questionnaires, limits in Redis", None),
+    "cached_redis_limits": ("one questionnaire again, limits in Redis", None),
+}
+
+
+def read(path: pathlib.Path, subject: str) -> Values:
     """Value and unit by name, without the common beginning of the names."""
-    lines = (line.split() for line in path.read_text().splitlines() if line.startswith("BENCH engine."))
-    return {name.removeprefix("engine."): (float(value), unit) for _, name, value, unit in lines}
+    begin = f"BENCH {subject}."
+    lines = (line.removeprefix(begin).split() for line in path.read_text().splitlines() if line.startswith(begin))
+    return {name: (float(value), unit) for name, value, unit in lines}
 
 
 def processor() -> str:
@@ -121,6 +133,24 @@ def peers_table(values: Values) -> str:
         p50 = figure(*values[f"top20_1m.{name}_p50.us"])
         rows.append(f"| {label} | {p50} | {figure(ratio, unit)} | {judged} |")
     return "\n".join(rows)
+
+
+def http_table(values: Values) -> str:
+    rows = ["| what | requests/s | p50 | p99 | processor | of the floor | target | |"]
+    rows.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
+    for name, (label, target) in HTTP.items():
+        if f"{name}.per_second" not in values:
+            continue
+        times = [figure(*values[f"{name}.{time}_us"]) for time in ("p50", "p99", "processor")]
+        share = values.get(f"{name}.share_of_floor", (1.0, ""))[0]
+        judged = f"≥ {target:.2f} | {'met' if share >= target else 'not met'}" if target else " | "
+        cells = [label, f"{values[f'{name}.per_second'][0]:,.0f}", *times, f"{share:.2f}", judged]
+        rows.append(f"| {' | '.join(cells)} |")
+    ratio, early, late = (values[name][0] for name in ("connections_1000.p95_ratio", "rss_early.mib", "rss.mib"))
+    return "\n".join(rows) + (
+        f"\n\nMemory after 100,000 requests {early:.1f} MiB, after a million {late:.1f} (target ≤ 24)."
+        f" Beside 1,000 open connections the p95 of 100 requests/s is {ratio:.2f} times what it is alone."
+    )
 
 
 def replace(page: str, mark: str, text: str) -> str:
@@ -194,7 +224,7 @@ def main() -> int:
         print(__doc__)
         return 2
     path = pathlib.Path(sys.argv[1])
-    values = read(path)
+    values, http = read(path, "engine"), read(path, "http")
     day = datetime.date.fromtimestamp(path.stat().st_mtime).isoformat()
     caption = f"{processor()}, {day}"
     page = PAGE.read_text()
@@ -204,6 +234,8 @@ def main() -> int:
         PLOT.write_text(plot(values, caption))
     if "top20_1m.ours_p50.us" in values:
         page = replace(page, "peers", f"{caption}.\n\n{peers_table(values)}")
+    if "rss.mib" in http:
+        page = replace(page, "http", f"{caption}.\n\n{http_table(http)}")
     PAGE.write_text(page)
     return 0
 

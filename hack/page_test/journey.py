@@ -121,6 +121,42 @@ class Journey(unittest.TestCase):
         self.assertEqual([name for name in loaded if not name.startswith(self.service.address)], [])
         self.assertEqual(browser.complaints(), [])
 
+    def test_what_was_looked_at_is_counted_and_no_answer_goes_along(self) -> None:
+        """Prevents clicks from being lost or counted twice, and a buyer's answers from being sent along with them."""
+        browser = self.browser
+        browser.run(
+            """
+            window.sent = [];
+            const real = window.fetch;
+            window.fetch = async (address, options) => {
+              const answer = await real(address, options);
+              const { keepalive, body } = options;
+              if (address.endsWith("track")) window.sent.push([answer.status, keepalive, JSON.parse(body)]);
+              return answer;
+            };
+            document.addEventListener("click", (event) => event.target.closest(".whatsapp") && event.preventDefault());
+            """
+        )
+        self.ask("50000", "90000", city="Olinda", state="PE")
+        browser.answered()
+        self.assertEqual(browser.run("return window.sent"), [], "what is open from the start was opened by nobody")
+        second = browser.all(".car")[1]
+        summary = browser.one("summary", second)
+        for _ in range(3):
+            summary.send_keys(Keys.ENTER)
+        browser.until("it was told", lambda: browser.run("return window.sent.length") == 1)
+        browser.one(".whatsapp", second).send_keys(Keys.ENTER)
+        browser.until("it was told", lambda: browser.run("return window.sent.length") == 2)
+        sent = browser.run("return window.sent")
+        visit, car, score = (sent[0][2][field] for field in ("session_id", "car_id", "score"))
+        told = {"session_id": visit, "car_id": car, "recommendation_position": 2, "score": score}
+        self.assertEqual(
+            sent,
+            [[201, True, {**told, "interaction_type": kind}] for kind in ("view_details", "whatsapp_contact")],
+        )
+        self.assertRegex(visit, "^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
+        self.assertEqual(browser.complaints(), [])
+
     def test_invented_cars_say_that_they_are(self) -> None:
         """Prevents sample stock from being taken for real cars."""
         browser = self.browser

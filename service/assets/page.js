@@ -196,6 +196,45 @@ function showProblem(problem) {
   (places.length > 0 ? focusable(places[0]) : summary).focus();
 }
 
+// ---- Telling what was looked at ----
+
+/** A random UUID. Browsers give ready ones only to pages that came encrypted. */
+function randomId() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const digits = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+let visit = null;
+
+/** The id of this visit: made up, of this tab alone, and gone with it. */
+function visitId() {
+  const name = "faciliauto-visit";
+  try {
+    visit ??= sessionStorage.getItem(name) ?? randomId();
+    sessionStorage.setItem(name, visit);
+  } catch {
+    // Without storage a visit lasts until the page is left.
+    visit ??= randomId();
+  }
+  return visit;
+}
+
+/** Tells what was done with a car, and nothing of the answers. That it fails is nobody's business. */
+function track(kind, { car, match_score: score }, index) {
+  const body = { session_id: visitId(), car_id: car.id, interaction_type: kind, recommendation_position: index + 1, score };
+  fetch("interactions/track", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Accept: "application/json" },
+    body: JSON.stringify(body),
+    // The page may be left at this very click.
+    keepalive: true,
+  }).catch(() => {});
+}
+
 // ---- Showing cars ----
 
 /** Reasons as bars on one scale, and their sum, which is the match. */
@@ -311,7 +350,15 @@ function card(recommendation, index, asked, longest) {
   add(make("h4", {}, "Custo mensal"));
   const affordability = affordable(recommendation, asked);
   if (affordability) add(make("p", { class: "affordable" }, affordability));
-  add(costs(recommendation.tco_breakdown, index === 0));
+  const details = costs(recommendation.tco_breakdown, index === 0);
+  // By the click: those that are open from the start were opened by nobody.
+  const opened = ({ currentTarget }) => {
+    if (details.open) return;
+    currentTarget.removeEventListener("click", opened);
+    track("view_details", recommendation, index);
+  };
+  details.querySelector("summary").addEventListener("click", opened);
+  add(details);
   if (recommendation.comparison || recommendation.price_to_be_first_text) {
     add(make("h4", {}, "Comparação"));
     if (recommendation.comparison) add(make("p", { class: "comparison" }, recommendation.comparison.text));
@@ -321,6 +368,7 @@ function card(recommendation, index, asked, longest) {
     const link = make("a", { class: "whatsapp", href: recommendation.whatsapp_url, target: "_blank", rel: "noopener noreferrer" });
     link.append("Falar com a loja no WhatsApp");
     link.setAttribute("aria-describedby", id);
+    link.addEventListener("click", () => track("whatsapp_contact", recommendation, index));
     add(make("p", { class: "contact" }, link));
   }
   return article;

@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::{
+    cell::Cell,
     io::Write,
     net::TcpListener,
     path::Path,
@@ -113,8 +114,40 @@ async fn main() {
     report("put_1k_beside_100k.answered", answered.took.as_secs_f64(), "s");
     report("put_1k_beside_100k.seen", seen.as_secs_f64(), "s");
 
-    // What is not needed any more goes back to the system within seconds.
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    // Sales of one dealer while another hands in a large stock, on the same replica.
+    let done = Cell::new(false);
+    let put = async {
+        bench.put_stock("grande", packed.clone()).await;
+        done.set(true);
+    };
+    let sales = async {
+        let mut longest = Duration::ZERO;
+        for number in 0.. {
+            let answer = bench
+                .patch(
+                    "pequena",
+                    &format!("p-{}", number % CARS_OF_ANOTHER),
+                    json!({"preco": 40_000}),
+                )
+                .await;
+            longest = longest.max(answer.took);
+            if done.get() {
+                eprintln!("{number} sales beside a put of {CARS} cars");
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        longest
+    };
+    let ((), longest) = tokio::join!(put, sales);
+    report(
+        "patch_beside_put_100k.answered.max",
+        longest.as_secs_f64() * 1000.0,
+        "ms",
+    );
+
+    // Threads that worked aside end after ten idle seconds, and what they held goes back to the system with them.
+    tokio::time::sleep(Duration::from_secs(20)).await;
     for (replica, name) in bench.replicas.iter().zip(["writer", "reader"]) {
         report(&format!("resident.{name}"), replica.mebibytes("VmRSS:"), "MiB");
         report(

@@ -61,6 +61,9 @@ struct Arguments {
     /// The least severe lines that are logged.
     #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
     log_level: LogLevel,
+    /// Log one in COUNT requests that went well; 0 = none of them. Refusals and errors are always logged.
+    #[arg(long, global = true, value_name = "COUNT", default_value_t = 1)]
+    access_log_sample: u32,
     /// How long requests in flight may take after SIGTERM.
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10,
           value_parser = clap::value_parser!(u64).range(0..=3600))]
@@ -82,6 +85,14 @@ struct Arguments {
     /// Origins whose pages may call the API from a browser, separated by commas: https://HOST,https://HOST:PORT.
     #[arg(long, global = true, value_name = "ORIGINS")]
     cors_origins: Option<AllowedOrigins>,
+    /// Anybody may read anybody's feedback history, as older apps expect; otherwise only with its key.
+    #[arg(long, global = true, value_name = "true|false", num_args = 0..=1, require_equals = true,
+          default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    open_history: bool,
+    /// For how many days backups are kept: an erasure says by when the last one with a person's data is gone.
+    #[arg(long, global = true, value_name = "DAYS", default_value_t = 7,
+          value_parser = clap::value_parser!(u16).range(1..=3650))]
+    backup_retention_days: u16,
     /// Where `import` writes its report, one line of JSON.
     #[arg(long, global = true, value_name = "FILE")]
     report_file: Option<PathBuf>,
@@ -176,6 +187,8 @@ pub struct Settings {
     pub admin_token_file: Option<PathBuf>,
     /// The least severe lines that are logged.
     pub log_level: LogLevel,
+    /// Of how many requests that went well one is logged; 1 = all of them, 0 = none.
+    pub access_log_sample: u32,
     /// How long requests in flight may take once the process is told to stop.
     pub drain: Duration,
     /// How long `/readyz` refuses before the drain begins.
@@ -188,6 +201,10 @@ pub struct Settings {
     pub trusted_hops: usize,
     /// Origins whose pages may call the API from a browser.
     pub cors_origins: AllowedOrigins,
+    /// Whether anybody may read anybody's feedback history.
+    pub open_history: bool,
+    /// For how many days backups are kept.
+    pub backup_retention_days: u16,
     /// Where `import` reports.
     pub report_file: Option<PathBuf>,
     /// Variables that begin like ours and mean nothing: a warning, never an error, because Kubernetes
@@ -241,12 +258,15 @@ impl Settings {
             key_prefix,
             admin_token_file,
             log_level,
+            access_log_sample,
             drain_seconds,
             readiness_delay_seconds,
             workers,
             limits,
             trusted_hops,
             cors_origins,
+            open_history,
+            backup_retention_days,
             report_file,
             command,
         } = typed;
@@ -304,12 +324,15 @@ impl Settings {
             redis,
             admin_token_file,
             log_level,
+            access_log_sample,
             drain: Duration::from_secs(drain_seconds),
             readiness_delay: Duration::from_secs(readiness_delay_seconds),
             workers: workers.map_or_else(processors, usize::from),
             limits,
             trusted_hops: usize::from(trusted_hops),
             cors_origins: cors_origins.unwrap_or_default(),
+            open_history,
+            backup_retention_days,
             report_file,
             unknown_variables,
         })
@@ -392,12 +415,15 @@ mod tests {
             redis: None,
             admin_token_file: None,
             log_level: LogLevel::Info,
+            access_log_sample: 1,
             drain: Duration::from_secs(10),
             readiness_delay: Duration::ZERO,
             workers: std::thread::available_parallelism().unwrap().get(),
             limits: Limits::Local,
             trusted_hops: 0,
             cors_origins: AllowedOrigins::default(),
+            open_history: false,
+            backup_retention_days: 7,
             report_file: None,
             unknown_variables: vec![],
         };
@@ -418,6 +444,7 @@ mod tests {
             ("FACILIAUTO_KEY_PREFIX", "shops:shop"),
             ("FACILIAUTO_ADMIN_TOKEN_FILE", "/etc/faciliauto/admin/tokens"),
             ("FACILIAUTO_LOG_LEVEL", "debug"),
+            ("FACILIAUTO_ACCESS_LOG_SAMPLE", "15"),
             ("FACILIAUTO_DRAIN_SECONDS", "11"),
             ("FACILIAUTO_READINESS_DELAY_SECONDS", "12"),
             ("FACILIAUTO_WORKERS", "13"),
@@ -427,6 +454,8 @@ mod tests {
                 "FACILIAUTO_CORS_ORIGINS",
                 "https://loja.example,http://localhost:5173",
             ),
+            ("FACILIAUTO_OPEN_HISTORY", "true"),
+            ("FACILIAUTO_BACKUP_RETENTION_DAYS", "15"),
             ("FACILIAUTO_REPORT_FILE", "/dev/termination-log"),
             ("PATH", "/bin"),
         ];
@@ -445,12 +474,15 @@ mod tests {
             }),
             admin_token_file: Some("/etc/faciliauto/admin/tokens".into()),
             log_level: LogLevel::Debug,
+            access_log_sample: 15,
             drain: Duration::from_secs(11),
             readiness_delay: Duration::from_secs(12),
             workers: 13,
             limits: Limits::Off,
             trusted_hops: 14,
             cors_origins: "https://loja.example,http://localhost:5173".parse().unwrap(),
+            open_history: true,
+            backup_retention_days: 15,
             report_file: Some("/dev/termination-log".into()),
             unknown_variables: vec![],
         };
@@ -531,6 +563,8 @@ mod tests {
             (&["--trusted-hops", "17"], "--trusted-hops"),
             (&["--cors-origins", "https://a.example/,b"], "--cors-origins"),
             (&["--log-level", "loud"], "--log-level"),
+            (&["--open-history=talvez"], "--open-history"),
+            (&["--backup-retention-days", "0"], "--backup-retention-days"),
         ] {
             let message = parse(line, &[]).expect_err("refused").to_string();
             assert!(message.contains(named), "{line:?}: {message}");

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
+use self::turns::Turns;
 use crate::{
     access::AdminTokens,
     catalogue::Showroom,
@@ -30,9 +31,10 @@ use crate::{
 };
 
 mod cars;
+mod turns;
 
-/// How often a change is decided anew when others were faster. Requests of one process queue up, so only
-/// other replicas can win a race.
+/// How often a change is decided anew when others were faster. Requests of one process that could make each other
+/// decide anew queue up, so mostly other replicas win a race.
 const ATTEMPTS: u32 = 12;
 
 /// How long a car stays sold when a stock without `If-Match`, perhaps older than the sale, says otherwise.
@@ -48,6 +50,8 @@ pub(crate) struct Desk {
     pub(crate) admins: Arc<AdminTokens>,
     pub(crate) clock: Clock,
     showroom: Arc<Showroom>,
+    turns: Turns,
+    /// What is put makes whatever else is put decide anew, so it is put one by one.
     writing: Mutex<()>,
     uploads: Semaphore,
 }
@@ -147,6 +151,7 @@ impl Desk {
             admins,
             clock,
             showroom,
+            turns: Turns::default(),
             writing: Mutex::new(()),
             uploads: Semaphore::new(UPLOADS_AT_ONCE),
         }
@@ -186,6 +191,7 @@ impl Desk {
         dealership: Dealership,
         identity: Option<&Identity>,
     ) -> Result<Written<Answered<RecordReceipt>>, ApiError> {
+        let _of_dealer = self.turns.of(&dealership.id).await;
         let _turn = self.writing.lock().await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
@@ -250,6 +256,7 @@ impl Desk {
         .await?;
         let id = dealership.id;
         let real = upload.cars.iter().any(|car| !car.sample);
+        let _of_dealer = self.turns.of(&id).await;
         let _turn = self.writing.lock().await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();

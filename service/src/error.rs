@@ -30,12 +30,20 @@ pub enum ApiError {
     BrokenBody,
     /// Answers that exclude each other.
     Contradiction(Vec<FieldError>),
+    /// A refinement with nothing to learn from.
+    NoFeedback,
     /// Fields that are missing or ill-typed, or name something that does not exist.
     InvalidFields(Vec<FieldError>),
     /// There is no such car.
     CarNotFound,
     /// There is no such dealership.
     DealershipNotFound,
+    /// There is no history of this id for whoever asks.
+    HistoryNotFound,
+    /// The key of an id is needed, or an administrator's token.
+    KeyNeeded,
+    /// Too many interactions wait for the store.
+    BufferFull,
     /// There is nothing at this path.
     RouteNotFound,
     /// The path exists, but not for this method.
@@ -147,6 +155,12 @@ impl ApiError {
                 "Respostas contraditórias",
                 "As respostas se contradizem ou citam o que não existe; veja quais em errors.",
             ),
+            Self::NoFeedback => (
+                StatusCode::BAD_REQUEST,
+                "no-feedback",
+                "Nenhuma avaliação",
+                "A lista feedbacks está vazia: envie ao menos uma avaliação de carro.",
+            ),
             Self::InvalidFields(_) => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "invalid-fields",
@@ -164,6 +178,24 @@ impl ApiError {
                 "dealership-not-found",
                 "Concessionária não encontrada",
                 "Não há concessionária com este id.",
+            ),
+            Self::HistoryNotFound => (
+                StatusCode::NOT_FOUND,
+                "history-not-found",
+                "Histórico não encontrado",
+                "Não há histórico com este id, ou falta a chave dele no cabeçalho X-User-Key.",
+            ),
+            Self::KeyNeeded => (
+                StatusCode::UNAUTHORIZED,
+                "key-needed",
+                "Acesso não identificado",
+                "Envie a chave deste id no cabeçalho X-User-Key, ou o token de um administrador.",
+            ),
+            Self::BufferFull => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "buffer-full",
+                "Gravação indisponível",
+                "Há interações demais à espera do armazenamento. Esta não foi guardada; tente de novo em instantes.",
             ),
             Self::RouteNotFound => (
                 StatusCode::NOT_FOUND,
@@ -386,14 +418,15 @@ impl ApiError {
             | Self::NotReady { .. }
             | Self::Busy
             | Self::StoreUnavailable
-            | Self::StoreNotOpen => {
+            | Self::StoreNotOpen
+            | Self::BufferFull => {
                 response.insert_header((RETRY_AFTER, "1"));
             }
             // A restore takes seconds to minutes.
             Self::WritesHeldBack => {
                 response.insert_header((RETRY_AFTER, "10"));
             }
-            Self::Unauthorized => {
+            Self::Unauthorized | Self::KeyNeeded => {
                 response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"faciliauto\""));
             }
             Self::TooManyRequests { retry_after_seconds } => {

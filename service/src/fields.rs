@@ -1,11 +1,12 @@
 //! Reads the fields of a JSON object one by one: every mistake is collected with its pointer, not only the
 //! first, and what nobody asked for is named at the end, so that nothing is ignored in silence.
 
-use std::ops::RangeInclusive;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use faciliauto_engine::stock::Centavos;
 use serde::Serialize;
-use serde_json::{Map, Value};
+
+use crate::document::{Object, Value};
 
 /// More mistakes than this help nobody, and an answer must not grow with what was sent.
 const MOST_LISTED: usize = 100;
@@ -57,6 +58,15 @@ impl Findings {
         }
     }
 
+    /// Notes all that was found elsewhere, behind what was found so far.
+    pub fn append(&mut self, later: Self) {
+        self.error_count += later.error_count;
+        self.errors.extend(later.errors);
+        self.errors.truncate(MOST_LISTED);
+        self.warnings.extend(later.warnings);
+        self.warnings.truncate(MOST_LISTED);
+    }
+
     /// Notes something that is accepted and not used.
     pub fn warn(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
         if self.warnings.len() < MOST_LISTED {
@@ -69,19 +79,23 @@ impl Findings {
 }
 
 /// An object that is being read.
-pub struct Fields<'findings> {
+pub struct Fields<'reading> {
     pointer: String,
-    values: Map<String, Value>,
-    findings: &'findings mut Findings,
+    values: Object<'reading>,
+    findings: &'reading mut Findings,
 }
 
-impl<'findings> Fields<'findings> {
+impl<'reading> Fields<'reading> {
     /// Begins to read an object that stands at `pointer`, which is empty for the whole document.
     ///
     /// `None`, with the mistake noted, when the value is no object.
-    pub fn new(value: Value, pointer: impl Into<String>, findings: &'findings mut Findings) -> Option<Self> {
+    pub fn new(
+        value: impl Into<Value<'reading>>,
+        pointer: impl Into<String>,
+        findings: &'reading mut Findings,
+    ) -> Option<Self> {
         let pointer = pointer.into();
-        match value {
+        match value.into() {
             Value::Object(values) => Some(Self {
                 pointer,
                 values,
@@ -140,6 +154,11 @@ impl<'findings> Fields<'findings> {
 
     /// A text that is not blank.
     pub fn text(&mut self, name: &str) -> Option<String> {
+        self.borrowed_text(name).map(Cow::into_owned)
+    }
+
+    /// A text that is not blank, as it stands in the document.
+    pub fn borrowed_text(&mut self, name: &str) -> Option<Cow<'reading, str>> {
         match self.take(name)? {
             Value::String(text) if text.trim().is_empty() => {
                 self.error(name, "empty", "não pode ser vazio");
@@ -214,7 +233,7 @@ impl<'findings> Fields<'findings> {
         allowed: &[&str],
         from_word: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        let text = self.text(name)?;
+        let text = self.borrowed_text(name)?;
         let value = from_word(&text);
         if value.is_none() {
             self.error(
@@ -228,7 +247,7 @@ impl<'findings> Fields<'findings> {
 
     /// A list of words of a closed list; those that are not in it are named in a warning.
     pub fn words<T>(&mut self, name: &str, from_word: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
-        let texts = self.texts(name)?;
+        let texts = self.borrowed_texts(name)?;
         let mut values = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
             match from_word(text) {
@@ -254,6 +273,11 @@ impl<'findings> Fields<'findings> {
 
     /// A list of texts.
     pub fn texts(&mut self, name: &str) -> Option<Vec<String>> {
+        let texts = self.borrowed_texts(name)?;
+        Some(texts.into_iter().map(Cow::into_owned).collect())
+    }
+
+    fn borrowed_texts(&mut self, name: &str) -> Option<Vec<Cow<'reading, str>>> {
         let items = match self.take(name)? {
             Value::Array(items) => items,
             other => return self.ill_typed(name, "uma lista", &other),
@@ -272,6 +296,66 @@ impl<'findings> Fields<'findings> {
         Some(texts)
     }
 
+    /// A list of objects of which at most `most` are read; a longer one is a mistake. `None` when it was not sent or is no
+    /// list; an object with a mistake is left out, with the mistake noted.
+    pub fn objects<T>(
+        &mut self,
+        name: &str,
+        most: usize,
+        mut read: impl FnMut(&mut Fields<'_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let items = match self.take(name)? {
+            Value::Array(items) => items,
+            other => return self.ill_typed(name, "uma lista", &other),
+        };
+        if items.len() > most {
+            self.error(name, "range", format!("deve ter no máximo {most} itens"));
+            return None;
+        }
+        let list = self.pointer(name);
+        let mut objects = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            if let Some(mut inner) = Fields::new(item, format!("{list}/{index}"), self.findings) {
+                objects.extend(read(&mut inner));
+                inner.finish();
+            }
+        }
+        Some(objects)
+    }
+
+    /// The id of a person or a thing, as apps make them up: bounded, and fit for a line of text.
+    pub fn id(&mut self, name: &str) -> Option<String> {
+        let id = self.text(name)?;
+        if let Err(message) = check_id(&id) {
+            self.error(name, "format", message);
+            return None;
+        }
+        Some(id)
+    }
+
+    /// A text of bounded length, which may be empty.
+    pub fn free_text(&mut self, name: &str, most_letters: usize) -> Option<String> {
+        match self.take(name)? {
+            Value::String(text) if text.chars().count() > most_letters => {
+                self.error(
+                    name,
+                    "range",
+                    format!("deve ter no máximo {most_letters} caracteres"),
+                );
+                None
+            }
+            Value::String(text) => Some(text.into_owned()),
+            other => self.ill_typed(name, "um texto", &other),
+        }
+    }
+
+    /// Takes fields out that are accepted and not used, whatever they hold.
+    pub fn pass_over(&mut self, names: &[&str]) {
+        for name in names {
+            self.values.remove(*name);
+        }
+    }
+
     /// An object inside this one.
     pub fn object(&mut self, name: &str, read: impl FnOnce(&mut Fields<'_>)) {
         let Some(value) = self.take(name) else { return };
@@ -283,7 +367,7 @@ impl<'findings> Fields<'findings> {
     }
 
     /// Takes a field out as it is; null counts as not sent.
-    pub fn take(&mut self, name: &str) -> Option<Value> {
+    pub fn take(&mut self, name: &str) -> Option<Value<'reading>> {
         self.values.remove(name).filter(|value| !value.is_null())
     }
 
@@ -295,7 +379,7 @@ impl<'findings> Fields<'findings> {
         }
     }
 
-    fn ill_typed<T>(&mut self, name: &str, wanted: &str, found: &Value) -> Option<T> {
+    fn ill_typed<T>(&mut self, name: &str, wanted: &str, found: &Value<'_>) -> Option<T> {
         self.error(
             name,
             "type",
@@ -305,7 +389,24 @@ impl<'findings> Fields<'findings> {
     }
 }
 
-fn kind_of(value: &Value) -> &'static str {
+/// Letters of the longest id.
+const LONGEST_ID: usize = 128;
+
+/// Whether a text can be an id.
+///
+/// # Errors
+/// What is wrong with it, in Portuguese.
+pub fn check_id(id: &str) -> Result<(), String> {
+    let letters = id.chars().count();
+    if !(1..=LONGEST_ID).contains(&letters) || id.trim().is_empty() || id.chars().any(char::is_control) {
+        return Err(format!(
+            "deve ter de 1 a {LONGEST_ID} caracteres, sem caracteres de controle"
+        ));
+    }
+    Ok(())
+}
+
+fn kind_of(value: &Value<'_>) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true ou false",
@@ -322,7 +423,7 @@ mod tests {
 
     use super::*;
 
-    fn read(value: Value, read: impl FnOnce(&mut Fields<'_>)) -> Findings {
+    fn read(value: serde_json::Value, read: impl FnOnce(&mut Fields<'_>)) -> Findings {
         let mut findings = Findings::default();
         if let Some(mut fields) = Fields::new(value, "", &mut findings) {
             read(&mut fields);

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use crate::{
     catalogue::{ServedCatalogue, Showroom, StoreCondition},
     clock::Clock,
+    memory,
     metrics::{ImportResult, Metrics},
     state::{
         CatalogVersion, DealerStock, Head, State, StateError, StoredStock,
@@ -157,7 +158,7 @@ impl Follower {
         if self.showroom.served().is_some() {
             self.metrics.import(ImportResult::Applied);
         }
-        self.showroom.show(served);
+        self.show(served);
         self.refused = None;
     }
 
@@ -262,9 +263,15 @@ impl Follower {
             cars: served.catalogue.cars().map(|car| car.car.clone()).collect(),
         };
         match self.build(stock, served.head.clone()).await {
-            Ok(rebuilt) => self.showroom.show(rebuilt.knowing(served.versions.clone())),
+            Ok(rebuilt) => self.show(rebuilt.knowing(served.versions.clone())),
             Err(reason) => tracing::error!(reason, "the catalogue could not be built for a new day"),
         }
+    }
+
+    /// Puts a catalogue in the place of the one before, and gives back what building it took.
+    fn show(&self, served: ServedCatalogue) {
+        self.showroom.show(served);
+        memory::give_back();
     }
 
     /// Builds on a thread of its own, since a large stock takes a while.
@@ -275,10 +282,10 @@ impl Follower {
             head.version.to_string(),
         );
         let built = tokio::task::spawn_blocking(move || -> Result<_, StockProblems> {
-            Ok(ServedCatalogue::new(
-                Catalogue::build(stock, &tables, today, version)?,
-                head,
-            ))
+            let built = Catalogue::build(stock, &tables, today, version);
+            // What this thread took for it, only this thread can give back.
+            memory::give_back();
+            Ok(ServedCatalogue::new(built?, head))
         });
         match built.await {
             Ok(Ok(served)) => Ok(served),

@@ -46,6 +46,11 @@ impl IdempotencyKey {
         }
     }
 
+    /// As it was sent.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// What it means for one kind of request of one dealership: elsewhere the same key is another.
     pub(crate) fn within(&self, kind: &str, dealership: &str) -> OnceKey {
         OnceKey::of(&[kind, dealership, &self.0])

@@ -12,12 +12,14 @@
 //! what went wrong.
 
 mod access;
+mod access_log;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod configuration;
 pub mod cors;
 mod desk;
+pub mod document;
 mod edge;
 pub mod error;
 pub mod fields;
@@ -25,7 +27,10 @@ pub mod follow;
 mod gate;
 pub mod housekeeping;
 mod idempotency;
+mod journal;
+pub mod json;
 mod limits;
+mod memory;
 pub mod metrics;
 mod random;
 mod response_cache;

@@ -1,7 +1,7 @@
 //! What is measured. Names are a contract with dashboards and alerts; labels are bounded: route patterns,
 //! never paths. The registry is owned and handed in, so that two applications in one process do not meet.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use faciliauto_engine::questionnaire::Usage;
 use prometheus_client::{
@@ -18,7 +18,7 @@ use prometheus_client::{
 };
 
 use self::store_server::StoreServer;
-use crate::{catalogue::Showroom, clock::Clock, limits::Class, response_cache::Miss};
+use crate::{catalogue::Showroom, clock::Clock, limits::Class, response_cache::Miss, state::events::Deed};
 
 pub(crate) mod store_server;
 
@@ -48,14 +48,14 @@ const TICKS_PER_SECOND: f64 = 100.0;
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RequestLabels {
     method: &'static str,
-    route: String,
+    route: Cow<'static, str>,
     status: u16,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RouteLabels {
     method: &'static str,
-    route: String,
+    route: Cow<'static, str>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -76,6 +76,16 @@ struct MissLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ImportLabels {
     result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TypeLabels {
+    r#type: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DealershipLabels {
+    dealership: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -121,12 +131,17 @@ pub struct Metrics {
     recommendations: Family<UsageLabels, Counter>,
     recommendation_duration: Histogram,
     recommendation_match_score: Histogram,
+    recommendation_diversity_score: Histogram,
     recommendations_empty: Family<CauseLabels, Counter>,
     cache_hits: Counter,
     cache_misses: Family<MissLabels, Counter>,
     stock_imports: Family<ImportLabels, Counter>,
     rate_limited: Family<ClassLabels, Counter>,
     rate_limit_decisions: Family<DeciderLabels, Counter>,
+    interactions: Family<TypeLabels, Counter>,
+    whatsapp_clicks: Family<DealershipLabels, Counter>,
+    interactions_buffered: Gauge,
+    interactions_dropped: Counter,
     store_commands: Histogram,
 }
 
@@ -140,12 +155,17 @@ impl Metrics {
             recommendations: Family::default(),
             recommendation_duration: Histogram::new(RECOMMENDATION_BUCKETS),
             recommendation_match_score: Histogram::new(SCORE_BUCKETS),
+            recommendation_diversity_score: Histogram::new(SCORE_BUCKETS),
             recommendations_empty: Family::default(),
             cache_hits: Counter::default(),
             cache_misses: Family::default(),
             stock_imports: Family::default(),
             rate_limited: Family::default(),
             rate_limit_decisions: Family::default(),
+            interactions: Family::default(),
+            whatsapp_clicks: Family::default(),
+            interactions_buffered: Gauge::default(),
+            interactions_dropped: Counter::default(),
             store_commands: Histogram::new(STORE_BUCKETS),
         };
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
@@ -175,6 +195,11 @@ impl Metrics {
             "recommendation_match_score",
             "Match of each recommended car, 0 to 1",
             metrics.recommendation_match_score.clone(),
+        );
+        registry.register(
+            "recommendation_diversity_score",
+            "How much the cars of a list differ, 0 to 1: the mean over each two of them",
+            metrics.recommendation_diversity_score.clone(),
         );
         registry.register(
             "recommendations_empty",
@@ -210,6 +235,31 @@ impl Metrics {
             "rate_limit_decisions",
             "Requests counted against a limit, by who decided: a replica alone, or all through Redis",
             metrics.rate_limit_decisions.clone(),
+        );
+        registry.register(
+            "interactions",
+            "What buyers did with cars, feedback included, counted when it is first stored",
+            metrics.interactions.clone(),
+        );
+        for word in Deed::words() {
+            metrics
+                .interactions
+                .get_or_create_owned(&TypeLabels { r#type: word });
+        }
+        registry.register(
+            "whatsapp_clicks",
+            "Conversations with sellers that buyers opened, by dealership of the catalogue",
+            metrics.whatsapp_clicks.clone(),
+        );
+        registry.register(
+            "interactions_buffered",
+            "Interactions that wait in this process for the store",
+            metrics.interactions_buffered.clone(),
+        );
+        registry.register(
+            "interactions_dropped",
+            "Interactions that are lost: no room to wait, or no store before the process ended",
+            metrics.interactions_dropped.clone(),
         );
         registry.register(
             "build",
@@ -262,8 +312,7 @@ impl Metrics {
     }
 
     /// Counts an answered request.
-    pub fn request(&self, method: &'static str, route: &str, status: u16, took: Duration) {
-        let route = route.to_owned();
+    pub fn request(&self, method: &'static str, route: Cow<'static, str>, status: u16, took: Duration) {
         self.request_duration
             .get_or_create_owned(&RouteLabels {
                 method,
@@ -293,6 +342,33 @@ impl Metrics {
             .inc();
     }
 
+    /// Counts something that a buyer did, by its word.
+    pub(crate) fn interaction(&self, word: &'static str) {
+        self.interactions
+            .get_or_create_owned(&TypeLabels { r#type: word })
+            .inc();
+    }
+
+    /// Counts a conversation that a buyer opened with a dealership of the catalogue.
+    pub(crate) fn whatsapp_click(&self, dealership: &str) {
+        self.whatsapp_clicks
+            .get_or_create_owned(&DealershipLabels {
+                dealership: dealership.to_owned(),
+            })
+            .inc();
+    }
+
+    /// Says how many interactions wait for the store.
+    pub(crate) fn interactions_buffered(&self, count: usize) {
+        self.interactions_buffered
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts interactions that are lost.
+    pub(crate) fn interactions_dropped(&self, count: usize) {
+        self.interactions_dropped.inc_by(count as u64);
+    }
+
     /// Counts how long the engine took for a questionnaire.
     pub fn recommendation_made(&self, took: Duration) {
         self.recommendation_duration.observe(took.as_secs_f64());
@@ -309,14 +385,18 @@ impl Metrics {
         };
     }
 
-    /// Counts an answered questionnaire, with the match of each car in thousandths.
-    pub fn recommendation(&self, usage: Usage, matches: impl Iterator<Item = u16>) {
+    /// Counts an answered questionnaire, with the match of each car and how much they differ, in thousandths.
+    pub fn recommendation(&self, usage: Usage, matches: impl Iterator<Item = u16>, diversity: Option<u16>) {
         self.recommendations
             .get_or_create_owned(&UsageLabels { usage: usage.word() })
             .inc();
         for tenths in matches {
             self.recommendation_match_score
                 .observe(f64::from(tenths) / 1000.0);
+        }
+        if let Some(thousandths) = diversity {
+            self.recommendation_diversity_score
+                .observe(f64::from(thousandths) / 1000.0);
         }
     }
 

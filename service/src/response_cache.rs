@@ -6,7 +6,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, Hash, Hasher, RandomState},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -14,16 +14,21 @@ use actix_web::web::Bytes;
 use faciliauto_engine::{catalogue::Catalogue, questionnaire::Usage};
 use jiff::civil::Date;
 use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter, sync::Cache};
-use serde_json::Value;
 
-/// All answers together. An answer of five cars has 10 to 15 KB.
-const MOST_BYTES: u64 = 8 << 20;
+use crate::document::Value;
+
+/// All answers together: with the index and the keys that made room the cache stays below 8 MiB. An answer of five cars
+/// has some 25 KB.
+const MOST_BYTES: u64 = 7 << 20;
 
 /// How many answers about the size of one the cache lays itself out for.
-const LIKELY_ANSWERS: usize = 640;
+const LIKELY_ANSWERS: usize = 256;
 
 /// How many keys that had to make room are remembered, to tell a cache that is too small from questions that are new.
-const REMEMBERED_EVICTIONS: usize = 8192;
+const REMEMBERED_EVICTIONS: usize = 4096;
+
+/// Bytes of the canonical form of a questionnaire.
+const LIKELY_REQUEST: usize = 512;
 
 /// What one entry costs beside its text.
 const OVERHEAD: u64 = 256;
@@ -39,6 +44,8 @@ pub(crate) struct Remembered {
     pub(crate) usage: Usage,
     /// Of each recommended car, in tenths of a percent.
     pub(crate) matches: Arc<[u16]>,
+    /// How much the recommended cars differ, where there are two.
+    pub(crate) diversity_thousandths: Option<u16>,
     /// Why the list is empty, when it is.
     pub(crate) empty_cause: Option<Arc<str>>,
     version: Arc<str>,
@@ -50,6 +57,7 @@ impl Remembered {
         body: Bytes,
         usage: Usage,
         matches: Arc<[u16]>,
+        diversity_thousandths: Option<u16>,
         empty_cause: Option<Arc<str>>,
         catalogue: &Catalogue,
     ) -> Self {
@@ -57,6 +65,7 @@ impl Remembered {
             body,
             usage,
             matches,
+            diversity_thousandths,
             empty_cause,
             version: catalogue.version().into(),
             day: catalogue.reference_date(),
@@ -123,14 +132,21 @@ impl ResponseCache {
 
     /// The key of a request: of its values, in whatever order its fields came. `None` when it discloses an income, which
     /// is neither looked for nor kept.
-    pub(crate) fn key(&self, body: &Value) -> Option<Key> {
-        if body.pointer("/financial_capacity/monthly_income_range").is_some() {
+    pub(crate) fn key(&self, body: &Value<'_>) -> Option<Key> {
+        let income = body.as_object().and_then(|fields| {
+            fields
+                .get("financial_capacity")?
+                .as_object()?
+                .get("monthly_income_range")
+        });
+        if income.is_some() {
             return None;
         }
-        // Objects of JSON are kept in the order of their names, so this text is canonical.
-        let canonical = serde_json::to_vec(body).ok()?;
+        // Fields are kept in the order of their names, so this is the canonical form.
+        let mut canonical = Canonical(Vec::with_capacity(LIKELY_REQUEST));
+        body.hash(&mut canonical);
         let [first, second] = &self.hashers;
-        Some(Key(first.hash_one(&canonical), second.hash_one(&canonical)))
+        Some(Key(first.hash_one(&canonical.0), second.hash_one(&canonical.0)))
     }
 
     /// The answer, if it was made of this catalogue.
@@ -149,12 +165,32 @@ impl ResponseCache {
     }
 }
 
+/// All that a value has to say for its hash, to be hashed in one go: a hash of many small pieces takes several times as
+/// long.
+struct Canonical(Vec<u8>);
+
+impl Hasher for Canonical {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+/// What the allocator gives for so many bytes: it has four sizes to each doubling.
+fn held(bytes: usize) -> u64 {
+    let step = (bytes.next_power_of_two() / 8).max(16);
+    bytes.next_multiple_of(step) as u64
+}
+
 #[derive(Clone)]
 struct Bytewise;
 
 impl Weighter<Key, Remembered> for Bytewise {
     fn weight(&self, _: &Key, answer: &Remembered) -> u64 {
-        answer.body.len() as u64 + OVERHEAD
+        held(answer.body.len()) + OVERHEAD
     }
 }
 
@@ -215,6 +251,7 @@ mod tests {
             Usage::Family,
             [].into(),
             None,
+            None,
             catalogue,
         )
     }
@@ -234,7 +271,7 @@ mod tests {
             one,
             key(r#"{"prioridades": {"economia": 2, "espaco": 2}, "orcamento_min": 1}"#)
         );
-        let disclosed = json!({"financial_capacity": {"monthly_income_range": "0-3000"}});
+        let disclosed = json!({"financial_capacity": {"monthly_income_range": "0-3000"}}).into();
         assert_eq!(cache.key(&disclosed), None);
     }
 
@@ -242,7 +279,7 @@ mod tests {
     #[test]
     fn another_version_or_day_is_a_miss() {
         let cache = ResponseCache::default();
-        let key = cache.key(&json!({})).unwrap();
+        let key = cache.key(&json!({}).into()).unwrap();
         let today = date(2026, 11, 25);
         let served = catalogue("a.1", today);
         assert_eq!(cache.get(key, &served).err(), Some(Miss::First));
@@ -263,7 +300,7 @@ mod tests {
         let cache = ResponseCache::holding(bound);
         let served = catalogue("a.1", date(2026, 11, 25));
         let keys: Vec<Key> = (0..500)
-            .map(|number| cache.key(&json!({"limit": number})).unwrap())
+            .map(|number| cache.key(&json!({"limit": number}).into()).unwrap())
             .collect();
         for key in &keys {
             cache.put(*key, answer(1000, &served));

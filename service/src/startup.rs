@@ -25,6 +25,7 @@ use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{
     access::AdminTokens,
+    access_log::AccessLog,
     catalogue::Showroom,
     clock::Clock,
     configuration::{Limits, Settings},
@@ -35,6 +36,7 @@ use crate::{
     follow::Follower,
     gate::Gate,
     housekeeping,
+    journal::{Journal, Terms},
     limits::{Decider, local::LocalDecider, redis::RedisDecider},
     metrics::{self, Metrics, store_server::StoreServer},
     response_cache::ResponseCache,
@@ -66,6 +68,9 @@ const MOST_HANDSHAKES: usize = 2048;
 /// Beyond the drain: what is still open then is dropped, and the process ends.
 const BEYOND_DRAIN: Duration = Duration::from_secs(2);
 
+/// How long interactions that wait for the store may take at the very end: a store that is there needs milliseconds.
+const LAST_FLUSH: Duration = Duration::from_secs(2);
+
 /// How long a request may take as a whole. Answers take milliseconds: this is for bodies on slow lines.
 const LONGEST_REQUEST: Duration = Duration::from_secs(15);
 
@@ -78,11 +83,14 @@ pub(crate) struct Shared {
     pub(crate) responses: Arc<ResponseCache>,
     /// Where dealers hand their stock in.
     pub(crate) desk: Desk,
+    /// Where buyers' feedback and interactions pass.
+    pub(crate) journal: Arc<Journal>,
     /// Set once the process is told to stop; `/readyz` says so.
     pub(crate) stopping: Arc<AtomicBool>,
     /// Whether other replicas read the same store.
     pub(crate) store_is_shared: bool,
     pub(crate) longest_request: Duration,
+    pub(crate) access_log: AccessLog,
     /// Decides how often an address may ask; `None` = as often as it likes.
     pub(crate) limits: Option<Arc<dyn Decider>>,
     /// Proxies of our own in front of this process.
@@ -98,16 +106,24 @@ impl Shared {
         let tables = Arc::new(Tables::bundled().unwrap());
         let clock = Clock::system();
         let store = Arc::new(Store::new(Arc::new(MemoryState::new(clock.clone()))));
+        let metrics = Metrics::register(&mut Registry::default());
+        let terms = Terms {
+            open_history: false,
+            backup_retention_days: 7,
+        };
+        let journal = Journal::new(Arc::clone(&store), metrics.clone(), clock.clone(), terms);
         Self {
             showroom: Arc::clone(&showroom),
             tables,
-            metrics: Metrics::register(&mut Registry::default()),
+            metrics,
+            journal: Arc::new(journal),
             gate: Gate::new(workers),
             responses: Arc::default(),
             desk: Desk::new(store, Arc::default(), clock, showroom),
             stopping: Arc::default(),
             store_is_shared: false,
             longest_request: LONGEST_REQUEST,
+            access_log: AccessLog::default(),
             limits: None,
             trusted_hops: 0,
             cors_origins: AllowedOrigins::default(),
@@ -243,6 +259,17 @@ impl Application {
             }
         };
         let desk = Desk::new(Arc::clone(&store), admins, clock.clone(), Arc::clone(&showroom));
+        let journal = Arc::new(Journal::new(
+            Arc::clone(&store),
+            metrics.clone(),
+            clock.clone(),
+            Terms {
+                open_history: settings.open_history,
+                backup_retention_days: settings.backup_retention_days,
+            },
+        ));
+        let flushing = Arc::clone(&journal).keep_flushing();
+        background.0.push(tokio::spawn(flushing));
         let mut follower = Follower::new(
             state,
             Arc::clone(&showroom),
@@ -282,9 +309,11 @@ impl Application {
             gate: Gate::new(settings.workers),
             responses: Arc::default(),
             desk,
+            journal,
             stopping: Arc::new(AtomicBool::new(false)),
             store_is_shared: shared_store,
             longest_request: LONGEST_REQUEST,
+            access_log: AccessLog::one_in(settings.access_log_sample),
             limits,
             trusted_hops: settings.trusted_hops,
             cors_origins: settings.cors_origins.clone(),
@@ -338,6 +367,7 @@ impl Application {
             background,
         } = self;
         let stopping = Arc::clone(&shared.stopping);
+        let journal = Arc::clone(&shared.journal);
         let api = serve_api(api, certificates, &settings, shared).context("failed to serve the API")?;
         let metrics_page = serve_metrics(metrics_page, registry).context("failed to serve the metrics")?;
         let (api_handle, metrics_handle) = (api.handle(), metrics_page.handle());
@@ -353,6 +383,7 @@ impl Application {
         );
         tokio::time::sleep(settings.readiness_delay).await;
         drain(api, &api_handle, settings.drain).await;
+        journal.close(LAST_FLUSH).await;
         drop(background);
         // Last, so that the last requests can still be scraped.
         metrics_handle.stop(false).await;
@@ -418,13 +449,14 @@ pub(crate) fn app(
         InitError = (),
     >,
 > {
+    let around = shared.clone();
     // The last layer is the outermost.
     App::new()
         .app_data(shared)
-        .wrap(from_fn(edge::containment))
-        .wrap(from_fn(edge::deadline))
         .wrap(Compress::default())
-        .wrap(from_fn(edge::envelope))
+        .wrap(from_fn(move |request, next| {
+            edge::envelope(around.clone(), request, next)
+        }))
         .configure(more)
         .configure(routes::configure)
 }

@@ -39,6 +39,21 @@ impl Traits {
     }
 }
 
+/// How much cars differ, in thousandths: 1000 less the mean likeness of each two; `None` for fewer than two.
+pub(crate) fn unlikeness(cars: &[Traits], rules: &DiversityRules) -> Option<u16> {
+    let pairs = cars.len() * cars.len().saturating_sub(1) / 2;
+    if pairs == 0 {
+        return None;
+    }
+    let likeness: u64 = cars
+        .iter()
+        .enumerate()
+        .flat_map(|(place, car)| cars[place + 1..].iter().map(move |other| (car, other)))
+        .map(|(car, other)| u64::from(car.likeness(*other, rules)))
+        .sum();
+    Some(1000_u64.saturating_sub(likeness * 100 / pairs as u64) as u16)
+}
+
 /// A car that could take a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
@@ -205,6 +220,27 @@ mod tests {
             counts.2 += usize::from(other.dealership == own.dealership);
         }
         counts
+    }
+
+    /// Prevents the figure of a list's variety from being upside down, or from counting a pair twice.
+    #[test]
+    fn unlikeness_is_the_mean_over_pairs() {
+        let car = |family, brand, category: usize, dealership| Traits {
+            family,
+            brand,
+            category: Category::ALL[category],
+            dealership,
+            year: 2020,
+        };
+        let (one, stranger) = (car(1, 1, 1, 1), car(2, 2, 2, 2));
+        assert_eq!(unlikeness(&[], &rules()), None);
+        assert_eq!(unlikeness(&[one], &rules()), None);
+        assert_eq!(unlikeness(&[one, one], &rules()), Some(0));
+        assert_eq!(unlikeness(&[one, stranger], &rules()), Some(1000));
+        // Likeness 10, 0 and 0 tenths: a mean of 3.33 tenths.
+        assert_eq!(unlikeness(&[one, one, stranger], &rules()), Some(667));
+        // The same brand alone: 2 tenths.
+        assert_eq!(unlikeness(&[one, car(3, 1, 2, 2)], &rules()), Some(800));
     }
 
     proptest! {

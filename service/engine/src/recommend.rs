@@ -4,7 +4,7 @@ use crate::{
     catalogue::Catalogue,
     comparison::{compare, price_to_be_first},
     cost::Accounts,
-    diversity::{Candidate, Traits, diversify},
+    diversity::{Candidate, Traits, diversify, unlikeness},
     explanation::{Explanation, Judgement, Standing, explain},
     facts::FactSource,
     filters::Filters,
@@ -111,7 +111,9 @@ pub(crate) fn recommend<'catalogue>(
     } else {
         (None, None)
     };
+    let traits: Vec<Traits> = cars.iter().map(|car| Traits::of(car.car)).collect();
     Recommendation {
+        diversity_thousandths: unlikeness(&traits, rules),
         matching,
         available,
         cars,

@@ -161,6 +161,9 @@ pub struct Recommendation<'catalogue> {
     pub top_priorities: Vec<Quality>,
     /// What each criterion that plays a part weighs, in the order of [`Criterion::ALL`]; they sum to 256.
     pub weights: Vec<(Criterion, u16)>,
+    /// How much the cars of the list differ, in thousandths: 1000 less the mean likeness of each two of them, likeness as
+    /// variety counts it. `None` for fewer than two cars.
+    pub diversity_thousandths: Option<u16>,
     /// When nothing matched: which wish emptied the list, as a sentence in Portuguese.
     pub message: Option<String>,
     /// When nothing matched: what to change and how many cars that would bring, in Portuguese.

@@ -23,7 +23,7 @@ impl Desk {
         condition: Option<IfMatch>,
         identity: Option<&Identity>,
     ) -> Result<Written<Answered<CarReceipt>>, ApiError> {
-        let _turn = self.writing.lock().await;
+        let _turn = self.turns.of(id).await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
             let CarGlance { head, dealership } = state.glance(id, car_id).await?;

@@ -39,7 +39,7 @@ impl Class {
     pub(crate) fn of(pattern: &str) -> Option<Self> {
         match pattern.strip_prefix("/api").unwrap_or(pattern) {
             "/health" | "/livez" | "/readyz" | "/metrics" => None,
-            "/recommend" => Some(Self::Recommend),
+            "/recommend" | "/refine-recommendations" => Some(Self::Recommend),
             "/stats" => Some(Self::Stats),
             _ => Some(Self::Other),
         }

@@ -217,7 +217,7 @@ pub(super) async fn show(
 }
 
 /// The same request with another cursor.
-fn next_page(request: &HttpRequest, cursor: &str) -> String {
+pub(super) fn next_page(request: &HttpRequest, cursor: &str) -> String {
     let kept = request
         .query_string()
         .split('&')

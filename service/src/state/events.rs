@@ -417,7 +417,7 @@ pub trait Events {
 }
 
 /// The name of an erased person in the ledger.
-pub(super) fn erased_entry(keys: &PersonKeys, id: &str) -> String {
+pub(crate) fn erased_entry(keys: &PersonKeys, id: &str) -> String {
     format!("erased:{}", keys.ledger_name(id))
 }
 

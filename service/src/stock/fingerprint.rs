@@ -77,7 +77,7 @@ mod tests {
     fn car(id: &str, price: u32) -> Car {
         let row = json!({"id": id, "marca": "Fiat", "modelo": "Argo", "ano": 2020, "preco": price,
             "quilometragem": 41_000, "combustivel": "flex", "cambio": "manual", "categoria": "Hatch"});
-        rows::car(row, String::new(), Some("d"), &mut Findings::default()).unwrap()
+        rows::car(row.into(), String::new(), Some("d"), &mut Findings::default()).unwrap()
     }
 
     /// Prevents a dealer from overwriting a change that it did not see, or from being refused although it saw all.

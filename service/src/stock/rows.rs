@@ -11,9 +11,11 @@ use faciliauto_engine::{
 };
 use jiff::civil::Date;
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::fields::{Fields, Findings};
+use crate::{
+    document::Value,
+    fields::{Fields, Findings},
+};
 
 /// Ids are parts of keys and of addresses.
 const LONGEST_ID: usize = 64;
@@ -42,7 +44,7 @@ pub mod words {
 }
 
 /// Reads a dealership. `None` when it has mistakes, which are noted.
-pub fn dealership(row: Value, pointer: String, findings: &mut Findings) -> Option<Dealership> {
+pub fn dealership(row: Value<'_>, pointer: String, findings: &mut Findings) -> Option<Dealership> {
     let before = findings.error_count;
     let mut fields = Fields::new(row, pointer, findings)?;
     let id = fields.required("id", identifier);
@@ -85,7 +87,12 @@ pub fn dealership(row: Value, pointer: String, findings: &mut Findings) -> Optio
 
 /// Reads a car. `None` when it has mistakes, which are noted. `dealership`: whose it is when the row need
 /// not say so.
-pub fn car(row: Value, pointer: String, dealership: Option<&str>, findings: &mut Findings) -> Option<Car> {
+pub fn car(
+    row: Value<'_>,
+    pointer: String,
+    dealership: Option<&str>,
+    findings: &mut Findings,
+) -> Option<Car> {
     let before = findings.error_count;
     let mut fields = Fields::new(row, pointer, findings)?;
     let id = fields.required("id", identifier);
@@ -506,7 +513,7 @@ mod tests {
         ] {
             let row =
                 serde_json::json!({"id": "d", "name": "n", "city": "c", "state": "pe", "whatsapp": printed});
-            let read = dealership(row, String::new(), &mut Findings::default());
+            let read = dealership(row.into(), String::new(), &mut Findings::default());
             assert_eq!(
                 read.as_ref().and_then(|dealer| dealer.whatsapp.as_deref()),
                 expected,

@@ -16,7 +16,7 @@ use faciliauto_service::{
 
 use crate::{
     harness::{application::TestApplication, eventually, redis_server::RedisServer},
-    state::redis_state,
+    state::{redis_state, set_token},
     state_events::{aged, liked, open, viewed},
 };
 
@@ -219,14 +219,14 @@ async fn a_token_is_revoked_on_a_full_server() {
         .await
         .unwrap();
     let [one, two] = ["one", "two"].map(TokenDigest::of);
-    state.set_dealer_token("a", Some(one)).await.unwrap();
+    assert!(set_token(&state, "a", Some(one)).await);
     server.ask::<()>(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
-    let refused = state.set_dealer_token("a", Some(two)).await;
+    let refused = state.set_dealer_token("a", Some(two), None).await;
     assert!(matches!(refused, Err(StateError::Full(_))), "{refused:?}");
     assert_eq!(state.dealer_token("a").await.unwrap(), Some(one));
     assert!(state.ledger().await.unwrap().is_empty());
-    assert!(state.set_dealer_token("a", None).await.unwrap());
+    assert!(set_token(&state, "a", None).await);
     assert_eq!(state.ledger().await.unwrap().len(), 1);
 }
 

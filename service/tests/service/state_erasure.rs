@@ -23,7 +23,7 @@ use jiff::{Timestamp, ToSpan};
 
 use crate::{
     harness::{fixtures::dealer, redis_server::RedisServer},
-    state::{commit, on_both, redis_state},
+    state::{commit, on_both, redis_state, set_token},
     state_events::{aged, by, everything, liked, open, store, viewed},
 };
 
@@ -108,17 +108,17 @@ async fn tokens_that_are_gone_are_in_the_ledger(state: Arc<dyn State>) {
         named.sort();
         named
     };
-    state.set_dealer_token("a", Some(one), None).await.unwrap();
-    state.set_dealer_token("a", Some(one), None).await.unwrap();
-    state.set_dealer_token("b", None, None).await.unwrap();
+    set_token(&*state, "a", Some(one)).await;
+    set_token(&*state, "a", Some(one)).await;
+    set_token(&*state, "b", None).await;
     assert_eq!(entries().await, named(&[]), "in use, and never there");
-    state.set_dealer_token("a", Some(two), None).await.unwrap();
+    set_token(&*state, "a", Some(two)).await;
     assert_eq!(entries().await, named(&[one]), "replaced");
-    state.set_dealer_token("a", None, None).await.unwrap();
+    set_token(&*state, "a", None).await;
     assert_eq!(entries().await, named(&[one, two]), "revoked");
-    state.set_dealer_token("a", Some(two), None).await.unwrap();
+    set_token(&*state, "a", Some(two)).await;
     assert_eq!(entries().await, named(&[one]), "in use again");
-    state.set_dealer_token("b", Some(three)).await.unwrap();
+    set_token(&*state, "b", Some(three)).await;
     commit(&*state, Basis::Version(head.version), vec![], &["b"])
         .await
         .unwrap();

@@ -6,11 +6,12 @@ use actix_web::{
     web,
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::recommend::parse;
 use crate::{
     desk::Answered,
+    document::Value,
     error::ApiError,
     fields::{Findings, Warning},
     idempotency::{IdempotencyKey, Identity, REPLAYED},
@@ -36,8 +37,13 @@ fn bearer(request: &HttpRequest) -> Option<TokenDigest> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| TokenDigest::of(token))
 }
 
+/// Whether a request shows a token, anybody's.
+pub(super) fn has_bearer(request: &HttpRequest) -> bool {
+    bearer(request).is_some()
+}
+
 /// Refuses whoever is no administrator.
-async fn let_admin(request: &HttpRequest, shared: &Shared) -> Result<(), ApiError> {
+pub(super) async fn let_admin(request: &HttpRequest, shared: &Shared) -> Result<(), ApiError> {
     let state = shared.desk.store.current();
     shared.desk.admins.let_admin(&*state, bearer(request)).await
 }
@@ -88,8 +94,8 @@ pub(super) async fn put_dealership(
     let mut value = parse(&request, &body)?;
     let mut findings = Findings::default();
     if let Some(fields) = value.as_object_mut() {
-        let named = fields.insert("id".to_owned(), Value::String(id.clone()));
-        if named.is_some_and(|named| named != id.as_str()) {
+        let named = fields.insert("id", Value::String(id.as_str().into()));
+        if named.is_some_and(|named| named.as_str() != Some(id.as_str())) {
             findings.error("/id", "other_dealership", "deve ser o id deste endereço");
         }
     }

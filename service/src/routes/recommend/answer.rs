@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use actix_web::web::Bytes;
 use faciliauto_engine::{
     catalogue::Catalogue,
     cost::{CostOfOwnership, FinancialHealth},
@@ -17,12 +18,14 @@ use serde::Serialize;
 use super::questionnaire::Asked;
 use crate::{
     fields::Warning,
-    routes::{query::escape, wire::CarAnswer},
+    json::{WriteError, with_text},
+    routes::{query::push_escaped, wire::CarAnswer},
     stock::rows::reais,
 };
 
+/// What a recommendation says.
 #[derive(Serialize)]
-struct Answer<'a> {
+pub(in crate::routes) struct Answer<'a> {
     total_recommendations: usize,
     profile_summary: ProfileSummary<'a>,
     recommendations: Vec<RecommendationAnswer<'a>>,
@@ -62,6 +65,9 @@ struct RecommendationAnswer<'a> {
     whatsapp_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     distance_km: Option<u32>,
+    /// Only where there is a list from before to compare with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    improved: Option<bool>,
 }
 
 /// A recommendation with the wishes that were given up for it.
@@ -119,50 +125,70 @@ struct FilterAnswer<'a> {
     nao_informado: usize,
 }
 
+impl<'a> Answer<'a> {
+    pub(in crate::routes) fn new(
+        catalogue: &'a Catalogue,
+        asked: &'a Asked,
+        recommendation: &'a Recommendation<'_>,
+    ) -> Self {
+        let Recommendation {
+            matching: _,
+            available: _,
+            weights: _,
+            diversity_thousandths: _,
+            cars,
+            alternatives,
+            filters,
+            top_priorities,
+            message,
+            suggestion,
+        } = recommendation;
+        let wanted = &asked.questionnaire;
+        Self {
+            total_recommendations: cars.len(),
+            profile_summary: ProfileSummary {
+                budget_range: format!(
+                    "{} - {}",
+                    money(wanted.budget_minimum),
+                    money(wanted.budget_maximum)
+                ),
+                usage: wanted.usage.word(),
+                location: asked.location.as_deref(),
+                top_priorities: top_priorities.iter().copied().map(Quality::word).collect(),
+            },
+            recommendations: cars
+                .iter()
+                .map(|car| RecommendationAnswer::new(catalogue, car))
+                .collect(),
+            alternatives: alternatives
+                .iter()
+                .map(|alternative| AlternativeAnswer::new(catalogue, alternative))
+                .collect(),
+            filters: filters.iter().map(FilterAnswer::from).collect(),
+            warnings: &asked.warnings,
+            catalog_version: catalogue.version(),
+            message: message.as_deref(),
+            suggestion: suggestion.as_deref(),
+        }
+    }
+
+    /// Says of each car, by its place in the list, whether it stands better than before.
+    pub(in crate::routes) fn mark_improved(&mut self, improved: impl Fn(usize) -> bool) {
+        for (place, car) in self.recommendations.iter_mut().enumerate() {
+            car.improved = Some(improved(place));
+        }
+    }
+}
+
 /// The body of the answer.
 pub(super) fn write(
     catalogue: &Catalogue,
     asked: &Asked,
     recommendation: &Recommendation<'_>,
-) -> serde_json::Result<Vec<u8>> {
-    let Recommendation {
-        matching: _,
-        available: _,
-        weights: _,
-        cars,
-        alternatives,
-        filters,
-        top_priorities,
-        message,
-        suggestion,
-    } = recommendation;
-    let wanted = &asked.questionnaire;
-    serde_json::to_vec(&Answer {
-        total_recommendations: cars.len(),
-        profile_summary: ProfileSummary {
-            budget_range: format!(
-                "{} - {}",
-                money(wanted.budget_minimum),
-                money(wanted.budget_maximum)
-            ),
-            usage: wanted.usage.word(),
-            location: asked.location.as_deref(),
-            top_priorities: top_priorities.iter().copied().map(Quality::word).collect(),
-        },
-        recommendations: cars
-            .iter()
-            .map(|car| RecommendationAnswer::new(catalogue, car))
-            .collect(),
-        alternatives: alternatives
-            .iter()
-            .map(|alternative| AlternativeAnswer::new(catalogue, alternative))
-            .collect(),
-        filters: filters.iter().map(FilterAnswer::from).collect(),
-        warnings: &asked.warnings,
-        catalog_version: catalogue.version(),
-        message: message.as_deref(),
-        suggestion: suggestion.as_deref(),
-    })
+) -> Result<Bytes, WriteError> {
+    let answer = Answer::new(catalogue, asked, recommendation);
+    // As long as the text and no longer: answers are kept, and counted by their length.
+    with_text(&answer, Bytes::copy_from_slice)
 }
 
 impl<'a> RecommendationAnswer<'a> {
@@ -187,6 +213,7 @@ impl<'a> RecommendationAnswer<'a> {
             contributions: contributions.iter().map(ContributionAnswer::from).collect(),
             attention_points,
             distance_km: *distance_km,
+            improved: None,
             comparison: comparison.as_ref().map(ComparisonAnswer::from),
             price_to_be_first: price_to_be_first.as_ref().map(|first| reais(first.price)),
             price_to_be_first_text: price_to_be_first.as_ref().map(|first| first.text.as_str()),
@@ -320,10 +347,12 @@ fn percent(tenths: u16) -> f64 {
 
 /// `R$ 62.990`, with centavos only where there are any.
 fn money(Centavos(centavos): Centavos) -> String {
-    let digits = (centavos / 100).to_string();
-    let mut text = String::from("R$ ");
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(centavos / 100);
+    let mut text = String::with_capacity(20);
+    text.push_str("R$ ");
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push('.');
         }
         text.push(digit);
@@ -334,20 +363,92 @@ fn money(Centavos(centavos): Centavos) -> String {
     }
 }
 
+/// `Olá! Vi o `, as a part of a URL.
+const GREETING: &str = "Ol%C3%A1%21%20Vi%20o%20";
+
+/// ` no FacilIAuto e gostaria de mais informações.`, as a part of a URL.
+const INTEREST: &str = "%20no%20FacilIAuto%20e%20gostaria%20de%20mais%20informa%C3%A7%C3%B5es.";
+
 /// Opens a conversation with the seller, with a first sentence written.
 fn whatsapp_url(number: &str, car: &str, year: u16, price: &str) -> String {
-    let sentence =
-        format!("Olá! Vi o {car} {year} por {price} no FacilIAuto e gostaria de mais informações.");
-    format!(
-        "https://wa.me/{}?text={}",
-        number.trim_start_matches('+'),
-        escape(&sentence)
-    )
+    let mut url = String::with_capacity(320);
+    url.push_str("https://wa.me/");
+    url.push_str(number.trim_start_matches('+'));
+    url.push_str("?text=");
+    url.push_str(GREETING);
+    push_escaped(&mut url, car);
+    url.push_str("%20");
+    url.push_str(itoa::Buffer::new().format(year));
+    url.push_str("%20por%20");
+    push_escaped(&mut url, price);
+    url.push_str(INTEREST);
+    url
 }
 
 #[cfg(test)]
 mod tests {
+    use faciliauto_engine::tables::Tables;
+    use jiff::civil::date;
+    use serde_json::json;
+
     use super::*;
+    use crate::{
+        routes::recommend::questionnaire,
+        stock::{SAMPLE, StockFile},
+    };
+
+    /// Prevents an app from reading another number or text than the types say: buyers of all kinds, lists that are full,
+    /// short and empty.
+    #[test]
+    fn answers_are_written_as_the_library_does() {
+        let today = date(2026, 11, 26);
+        let stock = StockFile::read(SAMPLE, today).unwrap().stock;
+        let tables = Tables::bundled().unwrap();
+        let catalogue = Catalogue::build(stock, &tables, today, "a.1".to_owned()).unwrap();
+        let wishes = [
+            json!({}),
+            json!({"city": "Campinas", "state": "SP", "raio_maximo_km": 40.5, "unknown \"field\"": 1}),
+            json!({"state": "PE", "tamanho_familia": 7, "limit": 50, "diversificar": false}),
+            json!({"tipos_preferidos": ["SUV", "?"], "must_haves": ["isofix"], "ano_minimo": 2022}),
+            json!({"entrada": 10_000.55, "prazo_meses": 36, "km_mes": 1333,
+                "financial_capacity": {"monthly_income_range": "3000-5000", "max_monthly_tco": 1999.99}}),
+        ];
+        let (mut full, mut short, mut empty) = (0, 0, 0);
+        for usage in [
+            "familia",
+            "trabalho",
+            "lazer",
+            "comercial",
+            "primeiro_carro",
+            "transporte_passageiros",
+        ] {
+            for (least, most) in [
+                (0, 20_000),
+                (30_000, 45_000),
+                (50_000, 90_000),
+                (100_000, 900_000),
+            ] {
+                for wish in &wishes {
+                    let mut body = wish.clone();
+                    body["uso_principal"] = usage.into();
+                    body["orcamento_min"] = least.into();
+                    body["orcamento_max"] = most.into();
+                    let asked = questionnaire::read(body.into(), &catalogue).unwrap();
+                    let recommendation = catalogue.recommend(&asked.questionnaire);
+                    let answer = Answer::new(&catalogue, &asked, &recommendation);
+                    let written = write(&catalogue, &asked, &recommendation).unwrap();
+                    let written = std::str::from_utf8(&written).unwrap();
+                    assert_eq!(written, serde_json::to_string(&answer).unwrap());
+                    match recommendation.cars.len() {
+                        0 => empty += 1,
+                        found if found < asked.questionnaire.limit => short += 1,
+                        _ => full += 1,
+                    }
+                }
+            }
+        }
+        assert!(full > 10 && short > 10 && empty > 10, "{full} {short} {empty}");
+    }
 
     /// Prevents a budget from being shown with a thousand separator in the wrong place.
     #[test]

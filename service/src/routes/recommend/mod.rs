@@ -12,17 +12,18 @@ use actix_web::{
     web::{self, Bytes},
 };
 use faciliauto_engine::{catalogue::Catalogue, recommendation::Recommendation};
-use serde_json::Value;
 
-use crate::{error::ApiError, metrics::Metrics, response_cache::Remembered, startup::Shared};
+use crate::{
+    document::Value, error::ApiError, metrics::Metrics, response_cache::Remembered, startup::Shared,
+};
 use questionnaire::Asked;
 
-mod answer;
-mod questionnaire;
+pub(super) mod answer;
+pub(super) mod questionnaire;
 mod whereabouts;
 
 /// Up to how many cars a list is made on the thread that serves: it takes less time than handing it to another would.
-const CARS_AT_ONCE: usize = 10_000;
+pub(super) const CARS_AT_ONCE: usize = 10_000;
 
 pub(super) async fn recommend(
     request: HttpRequest,
@@ -44,11 +45,11 @@ pub(super) async fn recommend(
     }
     let asked = questionnaire::read(body, &served.catalogue)?;
     let small = served.catalogue.len() <= CARS_AT_ONCE;
-    let metrics = shared.metrics.clone();
-    let make = move || made(&served.catalogue, &asked, &metrics);
     let remembered = if small {
-        make()
+        made(&served.catalogue, &asked, &shared.metrics)
     } else {
+        let lent = shared.clone();
+        let make = move || made(&served.catalogue, &asked, &lent.metrics);
         shared.gate.run(make).await?
     }?;
     count(&shared.metrics, &remembered);
@@ -63,30 +64,45 @@ fn made(catalogue: &Catalogue, asked: &Asked, metrics: &Metrics) -> Result<Remem
     let started = Instant::now();
     let recommendation = catalogue.recommend(&asked.questionnaire);
     metrics.recommendation_made(started.elapsed());
+    let body = answer::write(catalogue, asked, &recommendation).map_err(|_| ApiError::Internal)?;
+    Ok(remembered(body, catalogue, asked, &recommendation))
+}
+
+/// An answer with what is counted of it.
+pub(super) fn remembered(
+    body: Bytes,
+    catalogue: &Catalogue,
+    asked: &Asked,
+    recommendation: &Recommendation<'_>,
+) -> Remembered {
     let empty_cause = recommendation
         .cars
         .is_empty()
-        .then(|| cause(&recommendation).into());
+        .then(|| cause(recommendation).into());
     let matches = recommendation.cars.iter().map(|car| car.match_tenths).collect();
-    let body = answer::write(catalogue, asked, &recommendation).map_err(|_| ApiError::Internal)?;
-    Ok(Remembered::new(
-        body.into(),
+    Remembered::new(
+        body,
         asked.questionnaire.usage,
         matches,
+        recommendation.diversity_thousandths,
         empty_cause,
         catalogue,
-    ))
+    )
 }
 
 /// An answer counts whenever it is sent.
-fn count(metrics: &Metrics, answer: &Remembered) {
-    metrics.recommendation(answer.usage, answer.matches.iter().copied());
+pub(super) fn count(metrics: &Metrics, answer: &Remembered) {
+    metrics.recommendation(
+        answer.usage,
+        answer.matches.iter().copied(),
+        answer.diversity_thousandths,
+    );
     if let Some(cause) = &answer.empty_cause {
         metrics.empty_recommendation(cause.to_string());
     }
 }
 
-fn answered(body: Bytes) -> HttpResponse {
+pub(super) fn answered(body: Bytes) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/json"))
         // What a buyer answered is nobody else's, and may name an income.
@@ -98,34 +114,31 @@ fn answered(body: Bytes) -> HttpResponse {
 ///
 /// # Errors
 /// What is wrong with the body.
-pub fn answer_to(body: &[u8], catalogue: &Catalogue) -> Result<Vec<u8>, ApiError> {
+pub fn answer_to(body: &[u8], catalogue: &Catalogue) -> Result<Bytes, ApiError> {
     let asked = questionnaire::read(json(body)?, catalogue)?;
     let recommendation = catalogue.recommend(&asked.questionnaire);
     answer::write(catalogue, &asked, &recommendation).map_err(|_| ApiError::Internal)
 }
 
 /// The body as JSON, when it says that it is.
-pub(super) fn parse(request: &HttpRequest, body: &[u8]) -> Result<Value, ApiError> {
+pub(super) fn parse<'body>(request: &HttpRequest, body: &'body [u8]) -> Result<Value<'body>, ApiError> {
     let declared = request
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let essence = declared
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    let is_json =
-        essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json");
-    if !is_json {
+    let essence = declared.split(';').next().unwrap_or_default().trim();
+    let is_json = || {
+        let essence = essence.to_ascii_lowercase();
+        essence.starts_with("application/") && essence.ends_with("+json")
+    };
+    if !essence.eq_ignore_ascii_case("application/json") && !is_json() {
         return Err(ApiError::UnsupportedMediaType);
     }
     json(body)
 }
 
-fn json(body: &[u8]) -> Result<Value, ApiError> {
+fn json(body: &[u8]) -> Result<Value<'_>, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError::BrokenJson {
         line: error.line(),
         column: error.column(),

@@ -7,10 +7,10 @@ use faciliauto_engine::{
     stock::{Category, Centavos, Fuel, Gearbox},
     text::fold,
 };
-use serde_json::Value;
 
 use super::whereabouts::{Whereabouts, whereabouts};
 use crate::{
+    document::Value,
     error::ApiError,
     fields::{FieldError, Fields, Findings, Warning},
     stock::rows::words,
@@ -26,11 +26,11 @@ const INCOME_RANGES: [&str; 5] = ["0-3000", "3000-5000", "5000-8000", "8000-1200
 
 /// A questionnaire with what its answer repeats or remarks.
 #[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) questionnaire: Questionnaire,
+pub(in crate::routes) struct Asked {
+    pub(in crate::routes) questionnaire: Questionnaire,
     /// Where the buyer is: `Campinas, SP` or `SP`.
     pub(super) location: Option<String>,
-    pub(super) warnings: Vec<Warning>,
+    pub(in crate::routes) warnings: Vec<Warning>,
 }
 
 /// What of the answers is not an answer the engine knows.
@@ -49,35 +49,65 @@ impl Surroundings {
     }
 }
 
-/// Reads a body.
+/// Answers as they were read. Whether they are whole, the mistakes noted beside them say.
+pub(in crate::routes) struct Draft {
+    questionnaire: Option<Questionnaire>,
+    contradictions: Vec<FieldError>,
+}
+
+impl Draft {
+    /// Reads the fields of a questionnaire, wherever in a document they stand.
+    pub(in crate::routes) fn read(fields: &mut Fields<'_>, catalogue: &Catalogue) -> Self {
+        let mut surroundings = Surroundings::default();
+        let questionnaire = fields_of(fields, &mut surroundings, catalogue);
+        if let Some(questionnaire) = &questionnaire {
+            contradictions(questionnaire, fields, &mut surroundings);
+        }
+        Self {
+            questionnaire,
+            contradictions: surroundings.contradictions,
+        }
+    }
+
+    /// What was asked, once the whole document is read.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidFields`] for what is missing or ill-typed, and only when all is well typed
+    /// [`ApiError::Contradiction`] for answers that exclude each other.
+    pub(in crate::routes) fn finish(self, findings: Findings) -> Result<Asked, ApiError> {
+        let Some(questionnaire) = self.questionnaire.filter(|_| findings.error_count == 0) else {
+            return Err(ApiError::InvalidFields(findings.errors));
+        };
+        if !self.contradictions.is_empty() {
+            return Err(ApiError::Contradiction(self.contradictions));
+        }
+        let location = match &questionnaire.city {
+            Some(city) => Some(format!("{}, {}", city.name, city.state)),
+            None => questionnaire.state.clone(),
+        };
+        Ok(Asked {
+            questionnaire,
+            location,
+            warnings: findings.warnings,
+        })
+    }
+}
+
+/// Reads a body that is a questionnaire.
 ///
 /// # Errors
-/// [`ApiError::InvalidFields`] for what is missing or ill-typed, and only when all is well typed
-/// [`ApiError::Contradiction`] for answers that exclude each other.
-pub(super) fn read(body: Value, catalogue: &Catalogue) -> Result<Asked, ApiError> {
+/// As [`Draft::finish`].
+pub(super) fn read(body: Value<'_>, catalogue: &Catalogue) -> Result<Asked, ApiError> {
     let mut findings = Findings::default();
-    let mut surroundings = Surroundings::default();
-    let questionnaire = Fields::new(body, "", &mut findings).and_then(|mut fields| {
-        let questionnaire = fields_of(&mut fields, &mut surroundings, catalogue);
+    let draft = Fields::new(body, "", &mut findings).map(|mut fields| {
+        let draft = Draft::read(&mut fields, catalogue);
         fields.finish();
-        questionnaire
+        draft
     });
-    let Some(questionnaire) = questionnaire.filter(|_| findings.error_count == 0) else {
-        return Err(ApiError::InvalidFields(findings.errors));
-    };
-    contradictions(&questionnaire, &mut surroundings);
-    if !surroundings.contradictions.is_empty() {
-        return Err(ApiError::Contradiction(surroundings.contradictions));
+    match draft {
+        Some(draft) => draft.finish(findings),
+        None => Err(ApiError::InvalidFields(findings.errors)),
     }
-    let location = match &questionnaire.city {
-        Some(city) => Some(format!("{}, {}", city.name, city.state)),
-        None => questionnaire.state.clone(),
-    };
-    Ok(Asked {
-        questionnaire,
-        location,
-        warnings: findings.warnings,
-    })
 }
 
 /// `None` only when a required field is missing or ill-typed, which is noted.
@@ -241,22 +271,30 @@ fn position(allowed: &[&str], text: &str) -> Option<usize> {
 }
 
 /// Answers that exclude each other, each well formed.
-fn contradictions(questionnaire: &Questionnaire, surroundings: &mut Surroundings) {
+fn contradictions(questionnaire: &Questionnaire, fields: &Fields<'_>, surroundings: &mut Surroundings) {
     const CODE: &str = "contradiction";
     if questionnaire.budget_maximum < questionnaire.budget_minimum {
-        surroundings.contradiction("/orcamento_max", CODE, "é menor do que orcamento_min");
+        surroundings.contradiction(
+            &fields.pointer("orcamento_max"),
+            CODE,
+            "é menor do que orcamento_min",
+        );
     }
     if questionnaire.budget_maximum == Centavos(0) {
-        surroundings.contradiction("/orcamento_max", CODE, "com zero não se compra um carro");
+        surroundings.contradiction(
+            &fields.pointer("orcamento_max"),
+            CODE,
+            "com zero não se compra um carro",
+        );
     }
     if let (Some(least), Some(most)) = (questionnaire.year_minimum, questionnaire.year_maximum)
         && most < least
     {
-        surroundings.contradiction("/ano_maximo", CODE, "é menor do que ano_minimo");
+        surroundings.contradiction(&fields.pointer("ano_maximo"), CODE, "é menor do que ano_minimo");
     }
     for (index, brand) in questionnaire.rejected_brands.iter().enumerate() {
         if questionnaire.preferred_brands.contains(brand) {
-            let pointer = format!("/marcas_rejeitadas/{index}");
+            let pointer = format!("{}/{index}", fields.pointer("marcas_rejeitadas"));
             surroundings.contradiction(&pointer, CODE, "a mesma marca está em marcas_preferidas");
         }
     }

@@ -1,6 +1,7 @@
 //! What the tests start: applications in this process, the real program, Redis, a line to cut, and certificates.
 
 pub(crate) mod application;
+pub(crate) mod buyers;
 pub(crate) mod dealers;
 pub(crate) mod fixtures;
 pub(crate) mod process;

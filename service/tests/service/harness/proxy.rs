@@ -54,7 +54,8 @@ impl Line {
     pub(crate) fn wait_until_held(&self) -> bool {
         let (held, changed) = &*self.held;
         let guard = held.lock().expect("a lock");
-        let patience = std::time::Duration::from_secs(20);
+        // A large import takes ten seconds in a build without optimisation, and more on a busy machine.
+        let patience = std::time::Duration::from_secs(60);
         let (guard, _) = changed
             .wait_timeout_while(guard, patience, |held| !*held)
             .expect("a lock");
