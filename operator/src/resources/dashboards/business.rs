@@ -6,8 +6,8 @@ pub(super) fn board() -> Board {
     Board {
         word: "business",
         title: "business",
-        description: "What buyers get: how many recommendations, how well the cars fit, which wishes no car meets, and the stock behind it.",
-        rows: vec![recommendations(), fit(), stock()],
+        description: "What buyers get: how many recommendations, how well the cars fit, what buyers do next, which wishes no car meets, and the stock behind it.",
+        rows: vec![recommendations(), fit(), interest(), stock()],
     }
 }
 
@@ -69,6 +69,15 @@ fn fit() -> Row {
             )
             .about("How well the recommended cars fit the wishes. A fall after a new stock means that it fits buyers less."),
             Panel::graph(
+                "Difference within an answer",
+                "percentunit",
+                &[(
+                    "sum(rate(recommendation_diversity_score_sum{§}[$__rate_interval])) / sum(rate(recommendation_diversity_score_count{§}[$__rate_interval]))",
+                    "mean",
+                )],
+            )
+            .about("How much the cars of an answer differ from each other. Close to zero buyers see the same car again and again."),
+            Panel::graph(
                 "Cars in an answer",
                 "short",
                 &[(
@@ -77,6 +86,44 @@ fn fit() -> Row {
                 )],
             )
             .about("Cars that a questionnaire is answered with, on the average."),
+        ],
+    }
+}
+
+fn interest() -> Row {
+    Row {
+        title: "Interest",
+        panels: vec![
+            Panel::stat("Conversations opened", "short", "sum(increase(whatsapp_clicks_total{§}[$__range])) or vector(0)")
+                .about("Conversations with sellers that buyers opened in WhatsApp, in the time that is shown.")
+                .width(6),
+            Panel::stat(
+                "Click-through",
+                "percentunit",
+                "(sum(increase(whatsapp_clicks_total{§}[$__range])) or vector(0)) / sum(increase(recommendations_total{§}[$__range]))",
+            )
+            .about("Conversations opened for each questionnaire answered, in the time that is shown.")
+            .width(6),
+            Panel::stat("Interactions lost", "short", "sum(increase(interactions_dropped_total{§}[$__range]))")
+                .about("What buyers did and nobody kept, in the time that is shown: Redis was away for longer than replicas remember.")
+                .width(6)
+                .thresholds(1.0, 100.0),
+            Panel::stat("Interactions waiting", "short", "sum(interactions_buffered{§})")
+                .about("What buyers did and replicas have not yet handed to Redis. A number that grows means that Redis is away.")
+                .width(6)
+                .thresholds(1_000.0, 10_000.0),
+            Panel::graph(
+                "What buyers do",
+                "reqps",
+                &[("sum by (type) (rate(interactions_total{§}[$__rate_interval]))", "{{type}}")],
+            )
+            .about("Interactions and feedback that were kept, each second, by what the buyer did."),
+            Panel::graph(
+                "Dealerships that buyers write to",
+                "short",
+                &[("topk(10, sum by (dealership) (increase(whatsapp_clicks_total{§}[1h])))", "{{dealership}}")],
+            )
+            .about("The ten dealerships with the most conversations opened within an hour."),
         ],
     }
 }
