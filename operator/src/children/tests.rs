@@ -191,3 +191,22 @@ fn stores_hold_what_is_read() {
         json!({"status": {"phase": "Running"}, CONFIG_MAPS: ["mounted", "environment"]})
     );
 }
+
+/// Prevents: an annotation of ours that looks like one of others, so that it is written again at each look;
+/// and memory spent on theirs.
+#[test]
+fn annotations_that_we_applied_are_kept() {
+    let entry = |manager: &str, key: &str| {
+        let field = format!("f:{key}");
+        json!({"manager": manager, "operation": "Apply", "fieldsV1": {"f:metadata": {"f:annotations": {field: {}}}}})
+    };
+    let mut object: DynamicObject = serde_json::from_value(json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "a", "managedFields": [entry("faciliauto-operator", "grafana_folder"), entry("other", "theirs")],
+            "annotations": {"grafana_folder": "b", "theirs": "c", "faciliauto.com/applied": "d"}},
+    }))
+    .expect("a ConfigMap");
+    project(Kind::ConfigMap, &mut object);
+    let left: Vec<_> = object.annotations().keys().map(String::as_str).collect();
+    assert_eq!(left, ["faciliauto.com/applied", "grafana_folder"]);
+}

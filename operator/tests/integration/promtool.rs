@@ -105,29 +105,30 @@ async fn exposed() -> BTreeSet<String> {
     running.await.expect("no panic").expect("a clean end");
     let source = |file: &str| fs::read_to_string(repository().join("service/src").join(file)).expect(file);
     let mut names = with_suffixes(&page, &source("metrics.rs"));
-    names.extend(figures_of_redis(&source("metrics/store_server.rs")));
+    for file in ["metrics.rs", "metrics/store_server.rs"] {
+        names.extend(collected(&source(file)));
+    }
     names
 }
 
-/// Names of what is exposed only after a Redis has answered: each stands before its description, and
-/// that before its unit.
-fn figures_of_redis(source: &str) -> BTreeSet<String> {
+/// Names of what the page shows only after a stock was loaded or a Redis has answered: each stands before
+/// its description, and that before its unit.
+fn collected(source: &str) -> BTreeSet<String> {
     let words: Vec<_> = source.split('"').collect();
-    let figures = words
-        .windows(4)
-        .filter(|part| part[0].trim_start().starts_with("redis_"));
-    figures
-        .map(|part| {
-            let (name, after) = (part[0], part[3].split_once('\n').map_or("", |(_, rest)| rest));
-            let unit = ["Bytes", "Seconds"]
-                .into_iter()
-                .find(|unit| after.trim_start().starts_with(&format!("Some(&Unit::{unit})")));
-            unit.map_or_else(
-                || name.to_owned(),
-                |unit| format!("{name}_{}", unit.to_lowercase()),
-            )
-        })
-        .collect()
+    let mut names = BTreeSet::new();
+    for part in words.windows(4) {
+        let after = part[3].split_once('\n').map_or("", |(_, rest)| rest.trim_start());
+        for (unit, suffix) in [
+            ("Some(&Unit::Bytes)", "_bytes"),
+            ("Some(&Unit::Seconds)", "_seconds"),
+            ("None,", ""),
+        ] {
+            if after.starts_with(unit) {
+                names.insert(format!("{}{suffix}", part[0]));
+            }
+        }
+    }
+    names
 }
 
 /// The series' names: a counter ends in `_total`, a histogram has three.
