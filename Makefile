@@ -20,8 +20,8 @@ run: ## Serve the API alone on port 8000: sample stock, state in memory
 	@echo "  curl -s localhost:8000/recommend --json '{\"orcamento_min\": 50000, \"orcamento_max\": 90000, \"uso_principal\": \"familia\"}'"
 	@cargo run --quiet -p faciliauto-service
 
-.PHONY: test test-fast test-cluster test-tools test-page test-redis-faults test-redis-matrix lint format
-test: test-fast test-tools test-cluster ## Everything that must hold before a change lands
+.PHONY: test test-fast test-alerts test-cluster test-tools test-page test-redis-faults test-redis-matrix lint format
+test: test-fast test-alerts test-tools test-cluster ## Everything that must hold before a change lands
 
 test-fast: lint ## Formatting, lints, unit and integration tests; no cluster
 	@$(PYTHON) hack/debian.py curl redis-server
@@ -34,6 +34,9 @@ lint: ## Formatting and lints; warnings fail
 
 format: ## Put the formatting right
 	cargo fmt --all
+
+test-alerts: ## Alerts fire when they should and only then, dashboards ask what Prometheus understands
+	PROMTOOL="$$($(PYTHON) hack/promtool.py)" cargo test --workspace --locked --test integration -- --include-ignored promtool
 
 test-tools: ## The tools under hack/, with a cluster of their own where none is up
 	$(PYTHON) -W ignore::ResourceWarning -m unittest discover --start-directory hack/cluster/tests --top-level-directory hack/cluster
