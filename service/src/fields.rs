@@ -352,7 +352,7 @@ impl<'reading> Fields<'reading> {
     /// Takes fields out that are accepted and not used, whatever they hold.
     pub fn pass_over(&mut self, names: &[&str]) {
         for name in names {
-            self.values.remove(*name);
+            self.values.remove(name);
         }
     }
 
