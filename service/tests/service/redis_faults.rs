@@ -83,8 +83,8 @@ impl Shop {
             "1",
             "--workers",
             "1",
-            "--log-level",
-            "error",
+            "--access-log-sample",
+            "0",
         ];
         let replicas = [
             ServingProcess::start(&arguments),
