@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix_web::{
@@ -68,7 +68,8 @@ const MOST_HANDSHAKES: usize = 2048;
 /// Beyond the drain: what is still open then is dropped, and the process ends.
 const BEYOND_DRAIN: Duration = Duration::from_secs(2);
 
-/// How long interactions that wait for the store may take at the very end: a store that is there needs milliseconds.
+/// How long interactions that wait for the store may take at the very end, however long the drain took: a store that is
+/// there needs milliseconds.
 const LAST_FLUSH: Duration = Duration::from_secs(2);
 
 /// How long a request may take as a whole. Answers take milliseconds: this is for bodies on slow lines.
@@ -382,8 +383,10 @@ impl Application {
             "stopping: not ready any more"
         );
         tokio::time::sleep(settings.readiness_delay).await;
+        let draining = Instant::now();
         drain(api, &api_handle, settings.drain).await;
-        journal.close(LAST_FLUSH).await;
+        let left = settings.drain.saturating_sub(draining.elapsed());
+        journal.close(left.max(LAST_FLUSH)).await;
         drop(background);
         // Last, so that the last requests can still be scraped.
         metrics_handle.stop(false).await;

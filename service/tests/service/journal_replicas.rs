@@ -295,7 +295,7 @@ async fn what_waits_is_written_before_the_process_ends() {
     assert_eq!(answer.status(), 202);
     serving.process.signal("TERM");
     server.start_again();
-    let status = serving.process.wait(Duration::from_secs(15)).expect("it ends");
+    let status = serving.process.wait(Duration::from_secs(20)).expect("it ends");
     assert!(status.success(), "{status}");
     eventually("another replica reaches the store", async || {
         let request = market.request(Method::GET, "/api/ml/stats", ADMIN);
