@@ -12,6 +12,7 @@ use faciliauto_engine::{
     tables::Tables,
 };
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
@@ -77,7 +78,7 @@ impl IfMatch {
 }
 
 /// What became of a stock that was handed in.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct StockReceipt {
     pub(crate) dealership_id: String,
     pub(crate) dry_run: bool,
@@ -95,7 +96,7 @@ pub(crate) struct StockReceipt {
 }
 
 /// What became of one car.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CarReceipt {
     id: String,
     dealership_id: String,

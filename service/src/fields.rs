@@ -4,8 +4,13 @@
 use std::ops::RangeInclusive;
 
 use faciliauto_engine::stock::Centavos;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+pub use shape::Shape;
+
+mod shape;
 
 /// More mistakes than this help nobody, and an answer must not grow with what was sent.
 const MOST_LISTED: usize = 100;
@@ -14,7 +19,7 @@ const MOST_LISTED: usize = 100;
 const MOST_REAIS: f64 = 1e9;
 
 /// A mistake in one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
     /// JSON pointer (RFC 6901).
     pub pointer: String,
@@ -25,7 +30,7 @@ pub struct FieldError {
 }
 
 /// Something accepted, but not used as the sender may think.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Warning {
     /// JSON pointer (RFC 6901).
     pub pointer: String,
@@ -73,6 +78,8 @@ pub struct Fields<'findings> {
     pointer: String,
     values: Map<String, Value>,
     findings: &'findings mut Findings,
+    /// Set while nothing is read and the reader only says what it would read.
+    shape: Option<Shape>,
 }
 
 impl<'findings> Fields<'findings> {
@@ -86,6 +93,7 @@ impl<'findings> Fields<'findings> {
                 pointer,
                 values,
                 findings,
+                shape: None,
             }),
             other => {
                 findings.error(
@@ -95,6 +103,39 @@ impl<'findings> Fields<'findings> {
                 );
                 None
             }
+        }
+    }
+
+    /// What a reader reads, as it says itself when it is run on nothing: every accessor notes its field and gives
+    /// back `None`.
+    pub fn describe(read: impl FnOnce(&mut Fields<'_>)) -> Shape {
+        let mut fields = Fields {
+            pointer: String::new(),
+            values: Map::new(),
+            findings: &mut Findings::default(),
+            shape: Some(Shape::default()),
+        };
+        read(&mut fields);
+        fields.shape.unwrap_or_default()
+    }
+
+    fn note(&mut self, name: &str, schema: impl FnOnce() -> Value) {
+        if let Some(shape) = &mut self.shape {
+            shape.field(name, schema());
+        }
+    }
+
+    /// Says what holds of a field beyond what its accessor checks, in keywords of JSON Schema. Reads nothing.
+    pub fn narrow(&mut self, name: &str, keywords: impl FnOnce() -> Value) {
+        if let Some(shape) = &mut self.shape {
+            shape.narrow(name, keywords());
+        }
+    }
+
+    /// Says what holds of fields together, as a JSON Schema of the object. Reads nothing.
+    pub fn rule(&mut self, schema: impl FnOnce() -> Value) {
+        if let Some(shape) = &mut self.shape {
+            shape.rule(schema());
         }
     }
 
@@ -130,6 +171,10 @@ impl<'findings> Fields<'findings> {
 
     /// Reads a field that must be there.
     pub fn required<T>(&mut self, name: &str, read: impl FnOnce(&mut Self, &str) -> Option<T>) -> Option<T> {
+        if let Some(shape) = &mut self.shape {
+            shape.require(name);
+            return read(self, name);
+        }
         if !self.has(name) {
             self.values.remove(name);
             self.error(name, "missing", "é obrigatório");
@@ -140,6 +185,7 @@ impl<'findings> Fields<'findings> {
 
     /// A text that is not blank.
     pub fn text(&mut self, name: &str) -> Option<String> {
+        self.note(name, || json!({"type": "string", "pattern": "\\S"}));
         match self.take(name)? {
             Value::String(text) if text.trim().is_empty() => {
                 self.error(name, "empty", "não pode ser vazio");
@@ -152,6 +198,7 @@ impl<'findings> Fields<'findings> {
 
     /// True or false.
     pub fn flag(&mut self, name: &str) -> Option<bool> {
+        self.note(name, || json!({"type": "boolean"}));
         match self.take(name)? {
             Value::Bool(flag) => Some(flag),
             other => self.ill_typed(name, "true ou false", &other),
@@ -160,6 +207,10 @@ impl<'findings> Fields<'findings> {
 
     /// A whole number within bounds. `5.0` counts as whole, as in JSON Schema.
     pub fn integer<T: TryFrom<i64>>(&mut self, name: &str, bounds: RangeInclusive<i64>) -> Option<T> {
+        self.note(
+            name,
+            || json!({"type": "integer", "minimum": bounds.start(), "maximum": bounds.end()}),
+        );
         let value = self.take(name)?;
         let whole = value.as_i64().or_else(|| {
             let number = value.as_f64()?;
@@ -186,6 +237,10 @@ impl<'findings> Fields<'findings> {
 
     /// A number within bounds.
     pub fn number(&mut self, name: &str, bounds: RangeInclusive<f64>) -> Option<f64> {
+        self.note(
+            name,
+            || json!({"type": "number", "minimum": bounds.start(), "maximum": bounds.end()}),
+        );
         let value = self.take(name)?;
         match value.as_f64() {
             None => self.ill_typed(name, "um número", &value),
@@ -214,6 +269,10 @@ impl<'findings> Fields<'findings> {
         allowed: &[&str],
         from_word: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
+        if self.shape.is_some() {
+            self.note(name, || json!({"type": "string", "enum": allowed}));
+            return None;
+        }
         let text = self.text(name)?;
         let value = from_word(&text);
         if value.is_none() {
@@ -227,7 +286,16 @@ impl<'findings> Fields<'findings> {
     }
 
     /// A list of words of a closed list; those that are not in it are named in a warning.
-    pub fn words<T>(&mut self, name: &str, from_word: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    pub fn words<T>(
+        &mut self,
+        name: &str,
+        allowed: &[&str],
+        from_word: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        if self.shape.is_some() {
+            self.note(name, || list_of(allowed));
+            return None;
+        }
         let texts = self.texts(name)?;
         let mut values = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
@@ -246,14 +314,20 @@ impl<'findings> Fields<'findings> {
         allowed: &[&str],
         from_word: impl Fn(&str) -> Option<T>,
     ) -> Option<Vec<T>> {
+        if self.shape.is_some() {
+            let one = json!({"type": "string", "enum": allowed});
+            self.note(name, || json!({"anyOf": [one, list_of(allowed)]}));
+            return None;
+        }
         if self.values.get(name).is_some_and(Value::is_string) {
             return self.word(name, allowed, from_word).map(|value| vec![value]);
         }
-        self.words(name, from_word)
+        self.words(name, allowed, from_word)
     }
 
     /// A list of texts.
     pub fn texts(&mut self, name: &str) -> Option<Vec<String>> {
+        self.note(name, || json!({"type": "array", "items": {"type": "string"}}));
         let items = match self.take(name)? {
             Value::Array(items) => items,
             other => return self.ill_typed(name, "uma lista", &other),
@@ -274,6 +348,11 @@ impl<'findings> Fields<'findings> {
 
     /// An object inside this one.
     pub fn object(&mut self, name: &str, read: impl FnOnce(&mut Fields<'_>)) {
+        if self.shape.is_some() {
+            let inside = Self::describe(read).schema();
+            self.note(name, || inside);
+            return;
+        }
         let Some(value) = self.take(name) else { return };
         let pointer = self.pointer(name);
         if let Some(mut inner) = Fields::new(value, pointer, self.findings) {
@@ -303,6 +382,11 @@ impl<'findings> Fields<'findings> {
         );
         None
     }
+}
+
+/// Words that are known are examples: others are taken, and named in a warning.
+fn list_of(known: &[&str]) -> Value {
+    json!({"type": "array", "items": {"type": "string", "examples": known}})
 }
 
 fn kind_of(value: &Value) -> &'static str {

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     let outcome = match settings.command.clone() {
         Command::Healthcheck => cli::healthcheck::run(settings.local_address()).map_err(anyhow::Error::from),
         Command::Import(source) => in_runtime(cli::import::run(&settings, &source)),
+        Command::Schema(which) => cli::schema::run(which).map_err(anyhow::Error::from),
         Command::Serve => in_runtime(serve(settings)),
     };
     match outcome {

@@ -2,13 +2,20 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{AUTHORIZATION, CACHE_CONTROL},
+    http::{
+        StatusCode,
+        header::{AUTHORIZATION, CACHE_CONTROL},
+    },
     web,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::recommend::parse;
+use super::{
+    openapi::{Access, Description, Group},
+    recommend::parse,
+};
 use crate::{
     error::ApiError,
     fields::{Findings, Warning},
@@ -46,13 +53,61 @@ async fn let_dealer(request: &HttpRequest, shared: &Shared, id: &str) -> Result<
     shared.desk.admins.let_dealer(&*state, bearer(request), id).await
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DealershipReceipt {
     id: String,
     created: bool,
     catalog_version: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
+}
+
+pub(super) fn describe_put() -> Description {
+    let example = json!({"name": "Loja do Centro", "city": "Curitiba", "state": "PR", "whatsapp": "(41) 98765-4321"});
+    Description::new(Group::Dealers, "Cria uma concessionária ou muda seus dados")
+        .details("Substitui os dados por inteiro; o estoque fica. O id é o do endereço.")
+        .only(Access::Administrators)
+        .path("id", rows::identifier_schema())
+        .sent(&rows::dealership_shape().without("id"), example)
+        .answers::<DealershipReceipt>(StatusCode::OK, "Os dados mudaram.")
+        .answers::<DealershipReceipt>(StatusCode::CREATED, "A concessionária foi criada.")
+        .refuses(writing())
+}
+
+pub(super) fn describe_make_token() -> Description {
+    Description::new(Group::Dealers, "Cria o token de uma concessionária")
+        .details("O token é mostrado uma só vez, e o anterior deixa de valer.")
+        .only(Access::Administrators)
+        .answers::<NewToken>(StatusCode::CREATED, "O token.")
+        .refuses(writing().chain([ApiError::DealershipNotFound]))
+}
+
+pub(super) fn describe_revoke_token() -> Description {
+    Description::new(Group::Dealers, "Revoga o token de uma concessionária")
+        .only(Access::Administrators)
+        .answers_as(
+            StatusCode::NO_CONTENT,
+            "Não há mais token, também quando já não havia.",
+            &[],
+        )
+        .refuses(writing().chain([ApiError::DealershipNotFound]))
+}
+
+/// Why a store may not take what is written.
+fn writing() -> impl Iterator<Item = ApiError> {
+    [
+        ApiError::StockMoved,
+        ApiError::WritesHeldBack,
+        ApiError::StoreFull,
+    ]
+    .into_iter()
+}
+
+/// A token, shown this once.
+#[derive(Serialize, JsonSchema)]
+struct NewToken {
+    dealership_id: String,
+    token: String,
 }
 
 /// `PUT /dealerships/{id}`
@@ -110,7 +165,10 @@ pub(super) async fn make_token(
     shared.desk.set_token(&id, Some(TokenDigest::of(&token))).await?;
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(json!({"dealership_id": id, "token": token})))
+        .json(NewToken {
+            dealership_id: id,
+            token,
+        }))
 }
 
 /// `DELETE /dealerships/{id}/token`

@@ -12,6 +12,7 @@ use faciliauto_engine::{
     },
     stock::Centavos,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::questionnaire::Asked;
@@ -21,8 +22,9 @@ use crate::{
     stock::rows::reais,
 };
 
-#[derive(Serialize)]
-struct Answer<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Recommendations")]
+pub(super) struct Answer<'a> {
     total_recommendations: usize,
     profile_summary: ProfileSummary<'a>,
     recommendations: Vec<RecommendationAnswer<'a>>,
@@ -36,7 +38,7 @@ struct Answer<'a> {
     suggestion: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ProfileSummary<'a> {
     budget_range: String,
     usage: &'a str,
@@ -44,7 +46,8 @@ struct ProfileSummary<'a> {
     top_priorities: Vec<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Recommendation")]
 struct RecommendationAnswer<'a> {
     car: CarAnswer<'a>,
     match_score: f64,
@@ -65,14 +68,16 @@ struct RecommendationAnswer<'a> {
 }
 
 /// A recommendation with the wishes that were given up for it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Alternative")]
 struct AlternativeAnswer<'a> {
     #[serde(flatten)]
     recommendation: RecommendationAnswer<'a>,
     relaxed: Vec<std::borrow::Cow<'a, str>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Contribution")]
 struct ContributionAnswer<'a> {
     criterion: &'a str,
     points: f64,
@@ -81,7 +86,8 @@ struct ContributionAnswer<'a> {
 }
 
 /// Against the next car of the list; points as each of the two shows them.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Comparison")]
 struct ComparisonAnswer<'a> {
     car_id: &'a str,
     match_percentage: f64,
@@ -90,13 +96,15 @@ struct ComparisonAnswer<'a> {
     text: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Difference")]
 struct DifferenceAnswer {
     criterion: &'static str,
     points: f64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CostOfOwnership")]
 struct CostAnswer<'a> {
     financing_monthly: f64,
     fuel_monthly: f64,
@@ -111,7 +119,8 @@ struct CostAnswer<'a> {
     assumptions: &'a [Cow<'a, str>],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Filter")]
 struct FilterAnswer<'a> {
     filter: Cow<'a, str>,
     removed: usize,
