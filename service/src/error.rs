@@ -532,7 +532,16 @@ mod tests {
         let all = ApiError::all();
         let places: Vec<usize> = all.iter().map(place).collect();
         assert_eq!(places, (0..all.len()).collect::<Vec<_>>());
-        assert_eq!(all.iter().map(ApiError::kind).collect::<BTreeSet<_>>().len(), all.len());
-        assert_eq!(all.iter().map(discriminant).collect::<std::collections::HashSet<_>>().len(), 27);
+        assert_eq!(
+            all.iter().map(ApiError::kind).collect::<BTreeSet<_>>().len(),
+            all.len()
+        );
+        assert_eq!(
+            all.iter()
+                .map(discriminant)
+                .collect::<std::collections::HashSet<_>>()
+                .len(),
+            27
+        );
     }
 }

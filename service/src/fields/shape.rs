@@ -158,7 +158,10 @@ mod tests {
             }),
         );
         assert_eq!(
-            shape.fields().find(|(name, _)| *name == "cor").map(|(_, schema)| schema["pattern"].clone()),
+            shape
+                .fields()
+                .find(|(name, _)| *name == "cor")
+                .map(|(_, schema)| schema["pattern"].clone()),
             Some(text["pattern"].clone())
         );
     }

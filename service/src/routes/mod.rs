@@ -117,9 +117,12 @@ pub const MANAGED_ENDPOINTS: &[Endpoint] = &[
     Endpoint::new("PUT", "/dealerships/{id}", dealer::describe_put, || {
         web::to(dealer::put_dealership)
     }),
-    Endpoint::new("POST", "/dealerships/{id}/token", dealer::describe_make_token, || {
-        web::to(dealer::make_token)
-    }),
+    Endpoint::new(
+        "POST",
+        "/dealerships/{id}/token",
+        dealer::describe_make_token,
+        || web::to(dealer::make_token),
+    ),
     Endpoint::new(
         "DELETE",
         "/dealerships/{id}/token",
@@ -129,9 +132,12 @@ pub const MANAGED_ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("/dealerships/{id}/stock", dealer::stock::describe, || {
         web::to(dealer::stock::show)
     }),
-    Endpoint::new("PUT", "/dealerships/{id}/stock", dealer::stock::describe_put, || {
-        web::to(dealer::stock::put)
-    }),
+    Endpoint::new(
+        "PUT",
+        "/dealerships/{id}/stock",
+        dealer::stock::describe_put,
+        || web::to(dealer::stock::put),
+    ),
     Endpoint::new(
         "PATCH",
         "/dealerships/{id}/cars/{car_id}",

@@ -14,8 +14,8 @@ use actix_web::{
     http::{
         StatusCode,
         header::{
-            Accept, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EntityTag, Header, HeaderValue,
-            Quality as Wish, VARY,
+            Accept, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EntityTag, Header,
+            HeaderValue, Quality as Wish, VARY,
         },
     },
     web,
@@ -158,17 +158,23 @@ fn prefers_html(accept: &Accept) -> bool {
 }
 
 pub(super) fn describe() -> Description {
-    Description::new(Group::Pages, "O que atende aqui; a um navegador, a página de quem compra")
-        .header("If-None-Match", "ETag que já se tem da página.")
-        .answers_as(
-            StatusCode::OK,
-            "JSON a programas, HTML a navegadores.",
-            &[
-                ("application/json", Some(SchemaGenerator::subschema_for::<root::Service>)),
-                ("text/html", None),
-            ],
-        )
-        .answers_as(StatusCode::NOT_MODIFIED, "É a página que já se tem.", &[])
+    Description::new(
+        Group::Pages,
+        "O que atende aqui; a um navegador, a página de quem compra",
+    )
+    .header("If-None-Match", "ETag que já se tem da página.")
+    .answers_as(
+        StatusCode::OK,
+        "JSON a programas, HTML a navegadores.",
+        &[
+            (
+                "application/json",
+                Some(SchemaGenerator::subschema_for::<root::Service>),
+            ),
+            ("text/html", None),
+        ],
+    )
+    .answers_as(StatusCode::NOT_MODIFIED, "É a página que já se tem.", &[])
 }
 
 pub(super) async fn show(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {

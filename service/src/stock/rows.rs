@@ -227,10 +227,7 @@ pub fn state(fields: &mut Fields<'_>, name: &str) -> Option<String> {
 
 /// A number as people print it, in E.164.
 fn whatsapp(fields: &mut Fields<'_>) -> Option<String> {
-    fields.narrow(
-        "whatsapp",
-        || json!({"pattern": "^([^0-9]*[0-9]){8,15}[^0-9]*$"}),
-    );
+    fields.narrow("whatsapp", || json!({"pattern": "^([^0-9]*[0-9]){8,15}[^0-9]*$"}));
     let text = fields.text("whatsapp")?;
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     // A Brazilian number without its country: two digits of area and eight or nine of line.

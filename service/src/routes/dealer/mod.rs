@@ -63,7 +63,8 @@ struct DealershipReceipt {
 }
 
 pub(super) fn describe_put() -> Description {
-    let example = json!({"name": "Loja do Centro", "city": "Curitiba", "state": "PR", "whatsapp": "(41) 98765-4321"});
+    let example =
+        json!({"name": "Loja do Centro", "city": "Curitiba", "state": "PR", "whatsapp": "(41) 98765-4321"});
     Description::new(Group::Dealers, "Cria uma concessionária ou muda seus dados")
         .details("Substitui os dados por inteiro; o estoque fica. O id é o do endereço.")
         .only(Access::Administrators)

@@ -72,7 +72,8 @@ struct Answer<Receipt> {
 }
 
 const ETAG_TEXT: &str = "O estoque como está: para If-Match e If-None-Match.";
-const IF_MATCH_TEXT: &str = "A ETag que se leu: a gravação só vale sobre este estoque, senão é 412. * vale sobre qualquer um.";
+const IF_MATCH_TEXT: &str =
+    "A ETag que se leu: a gravação só vale sobre este estoque, senão é 412. * vale sobre qualquer um.";
 
 pub(in crate::routes) fn describe() -> Description {
     Description::new(Group::Dealers, "O estoque de uma concessionária")
@@ -83,7 +84,10 @@ pub(in crate::routes) fn describe() -> Description {
             StatusCode::OK,
             "O estoque.",
             &[
-                ("application/json", Some(SchemaGenerator::subschema_for::<Vec<rows::CarRow<'static>>>)),
+                (
+                    "application/json",
+                    Some(SchemaGenerator::subschema_for::<Vec<rows::CarRow<'static>>>),
+                ),
                 (NDJSON, None),
             ],
         )

@@ -169,7 +169,11 @@ impl Description {
 
     /// An answer of JSON.
     pub(crate) fn answers<Body: JsonSchema>(self, status: StatusCode, text: &'static str) -> Self {
-        self.answers_as(status, text, &[("application/json", Some(SchemaGenerator::subschema_for::<Body>))])
+        self.answers_as(
+            status,
+            text,
+            &[("application/json", Some(SchemaGenerator::subschema_for::<Body>))],
+        )
     }
 
     /// An answer of any kind.
@@ -248,7 +252,11 @@ impl Description {
                 ApiError::StoreNotOpen,
             ]);
         }
-        let rank = |error: &ApiError| ApiError::all().iter().position(|other| other.kind() == error.kind());
+        let rank = |error: &ApiError| {
+            ApiError::all()
+                .iter()
+                .position(|other| other.kind() == error.kind())
+        };
         errors.sort_by_key(rank);
         errors.dedup_by_key(|error| error.kind());
         errors

@@ -55,7 +55,12 @@ pub fn document() -> Value {
 
     let mut paths: Map<String, Value> = Map::new();
     for endpoint in ENDPOINTS.iter().chain(MANAGED_ENDPOINTS) {
-        let operation = operation::write(endpoint, &(endpoint.describe)(), problem.as_value(), &mut generator);
+        let operation = operation::write(
+            endpoint,
+            &(endpoint.describe)(),
+            problem.as_value(),
+            &mut generator,
+        );
         let path = paths.entry(endpoint.path).or_insert_with(|| json!({}));
         path[endpoint.method.to_lowercase()] = operation;
     }
@@ -163,7 +168,9 @@ mod tests {
         for path in document["paths"].as_object().unwrap().values() {
             for operation in path.as_object().unwrap().values() {
                 for parameter in operation["parameters"].as_array().into_iter().flatten() {
-                    let explained = parameter["description"].as_str().is_some_and(|text| !text.is_empty());
+                    let explained = parameter["description"]
+                        .as_str()
+                        .is_some_and(|text| !text.is_empty());
                     assert!(explained, "{parameter}");
                 }
             }
@@ -176,7 +183,9 @@ mod tests {
     #[test]
     fn every_explanation_is_of_a_name_in_use() {
         let text = document().to_string();
-        let unused: Vec<_> = glossary::names().filter(|name| !text.contains(&format!("\"{name}\""))).collect();
+        let unused: Vec<_> = glossary::names()
+            .filter(|name| !text.contains(&format!("\"{name}\"")))
+            .collect();
         assert_eq!(unused, Vec::<&str>::new());
     }
 
@@ -193,6 +202,9 @@ mod tests {
             .pointer("/paths/~1recommend/post/requestBody/content/application~1json/schema")
             .unwrap();
         assert!(asked["properties"]["financial_capacity"]["properties"]["is_disclosed"].is_object());
-        assert_eq!(asked["required"], json!(["orcamento_min", "orcamento_max", "uso_principal"]));
+        assert_eq!(
+            asked["required"],
+            json!(["orcamento_min", "orcamento_max", "uso_principal"])
+        );
     }
 }

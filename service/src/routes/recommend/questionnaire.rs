@@ -88,9 +88,9 @@ pub(super) fn read(body: Value, catalogue: &Catalogue) -> Result<Asked, ApiError
 /// What may be answered. The catalogue plays no part in it: what a shop sells only brings warnings.
 pub(super) fn shape() -> Shape {
     // Where the bundled tables cannot be read, the service does not start.
-    let empty = Tables::bundled().ok().and_then(|tables| {
-        Catalogue::build(Stock::default(), &tables, Date::default(), String::new()).ok()
-    });
+    let empty = Tables::bundled()
+        .ok()
+        .and_then(|tables| Catalogue::build(Stock::default(), &tables, Date::default(), String::new()).ok());
     Fields::describe(|fields| {
         if let Some(empty) = &empty {
             drop(fields_of(fields, &mut Surroundings::default(), empty));
