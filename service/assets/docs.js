@@ -10,6 +10,7 @@ const KINDS = {
 // Deeper than any answer, so that a schema that refers to itself ends.
 const DEEPEST = 6;
 
+const written = new Intl.NumberFormat("pt-BR", { useGrouping: "min2" }).format;
 const byId = (id) => document.getElementById(id);
 
 /** An element with attributes and children; texts become text. */
@@ -44,19 +45,20 @@ function kindOf(given) {
   if (schema.anyOf && !schema.type) return schema.anyOf.map(kindOf).join(" ou ");
   if (schema.enum) return schema.enum.map((word) => JSON.stringify(word)).join(", ");
   const kinds = [schema.type ?? "qualquer"].flat();
-  const words = kinds.map((kind) => KINDS[kind] ?? kind);
-  const text = words.join(" ou ");
-  return kinds.includes("array") && schema.items ? `${text} de ${kindOf(schema.items)}` : text;
+  const named = (kind) => (kind === "array" && schema.items ? `lista de ${kindOf(schema.items)}` : KINDS[kind] ?? kind);
+  return kinds.map(named).join(" ou ");
 }
 
 function boundsOf(given) {
   const schema = resolved(given);
-  const { minimum, maximum, maxItems, pattern, format } = schema;
+  const { minimum, maximum, maxItems, format } = schema;
+  // Words that are listed say more than a pattern.
+  const pattern = schema.enum ? null : schema.pattern;
   const bounds = [];
-  if (minimum != null && maximum != null) bounds.push(`de ${minimum} a ${maximum}`);
-  else if (minimum != null) bounds.push(`desde ${minimum}`);
-  else if (maximum != null) bounds.push(`até ${maximum}`);
-  if (maxItems != null) bounds.push(`até ${maxItems} itens`);
+  if (minimum != null && maximum != null) bounds.push(`de ${written(minimum)} a ${written(maximum)}`);
+  else if (minimum != null) bounds.push(`desde ${written(minimum)}`);
+  else if (maximum != null) bounds.push(`até ${written(maximum)}`);
+  if (maxItems != null) bounds.push(`até ${written(maxItems)} itens`);
   if (pattern === "\\S") bounds.push("não vazio");
   else if (pattern) bounds.push(pattern);
   if (format === "date") bounds.push("AAAA-MM-DD");
@@ -76,7 +78,10 @@ function fieldsOf(given, prefix = "", depth = 0) {
     return fieldsOf(schema.additionalProperties, `${prefix}.*`, depth + 1);
   }
   const needed = new Set(schema.required);
-  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
+  const named = Object.entries(schema.properties ?? {});
+  // What must be there comes first.
+  named.sort(([one], [other]) => needed.has(other) - needed.has(one));
+  return named.flatMap(([name, field]) => {
     const path = prefix ? `${prefix}.${name}` : name;
     const row = { path, kind: kindOf(field), bounds: boundsOf(field), needed: needed.has(name), text: resolved(field).description ?? "" };
     return [row, ...fieldsOf(field, path, depth + 1)];
@@ -155,7 +160,8 @@ function call(path, method, operation) {
   const body = element("textarea", { id: `${id}.body`, spellcheck: "false", autocomplete: "off" });
   const fill = () => {
     const { example } = operation.requestBody.content[kind.value];
-    body.value = typeof example === "string" ? example : JSON.stringify(example, null, 2);
+    const lines = kind.value.includes("ndjson");
+    body.value = lines ? example.map((row) => `${JSON.stringify(row)}\n`).join("") : JSON.stringify(example, null, 2);
   };
   if (contents.length > 0) {
     fill();

@@ -10,6 +10,7 @@ use actix_web::{
     },
     web,
 };
+use serde_json::json;
 
 use super::openapi::{Description, Group};
 use crate::error::ApiError;
@@ -86,11 +87,14 @@ pub(super) fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
 }
 
 pub(super) fn describe() -> Description {
-    Description::new(Group::Pages, "Um arquivo que uma página carrega").answers_as(
-        StatusCode::OK,
-        "O arquivo.",
-        &[("text/css", None), ("text/javascript", None)],
-    )
+    let name = json!({"type": "string", "examples": ["page-0123456789abcdef.css"]});
+    Description::new(Group::Pages, "Um arquivo que uma página carrega")
+        .path("name", name)
+        .answers_as(
+            StatusCode::OK,
+            "O arquivo.",
+            &[("text/css", None), ("text/javascript", None)],
+        )
 }
 
 /// While a new version takes over, a page of one replica may ask another for its files: whoever has another

@@ -78,6 +78,7 @@ pub(super) async fn show(shared: web::Data<Shared>) -> HttpResponse {
 pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("text/plain; charset=utf-8")
         .body("alive\n")
 }
 
@@ -100,5 +101,6 @@ pub(super) async fn ready(shared: web::Data<Shared>) -> Result<HttpResponse, Api
     }
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("text/plain; charset=utf-8")
         .body("ready\n"))
 }

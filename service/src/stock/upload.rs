@@ -104,6 +104,7 @@ impl Upload {
         if let Some(owner) = value
             .as_object_mut()
             .and_then(|fields| fields.remove("dealership_id"))
+            && !owner.is_null()
             && owner != self.dealership.as_str()
         {
             let message = "deve ser a concessionária deste endereço";

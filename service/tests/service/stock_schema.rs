@@ -65,7 +65,7 @@ async fn schema_and_service_agree_on_rows() {
                 json!("A-z_0.9"),
             ],
         ),
-        ("dealership_id", vec![json!("a"), json!(7)]),
+        ("dealership_id", vec![json!(null), json!("a"), json!(7)]),
         ("marca", vec![json!(null), json!("  "), json!(1), json!("Ford")]),
         ("modelo", vec![json!(null), json!(""), json!([]), json!("Ka")]),
         (

@@ -120,8 +120,12 @@ pub(in crate::routes) fn describe_put() -> Description {
         )
         .sent_as(
             NDJSON,
-            json!({"type": "string", "description": "Um carro por linha, cada um um StockRowSent."}),
-            json!(format!("{row}\n")),
+            json!({
+                "type": "array", "minItems": 1, "maxItems": MOST_CARS,
+                "items": {"$ref": "#/components/schemas/StockRowSent"},
+                "description": "Um carro por linha, sem lista em volta: cada item é uma linha.",
+            }),
+            json!([row]),
         )
         .answers::<Answer<StockReceipt>>(StatusCode::OK, "O estoque foi gravado, ou seria sem dry_run.")
         .with_header("ETag", ETAG_TEXT)
