@@ -51,7 +51,7 @@ const NAMES: &[(&str, &str)] = &[
     ("combustivel", "Combustível."),
     ("combustivel_preferido", "Combustíveis que agradam."),
     ("comparison", "Contra o próximo carro da lista."),
-    ("confianca", "Quanto se pode confiar."),
+    ("confiabilidade", "Quanto a confiabilidade importa."),
     ("confidence", "Quanto se pode confiar no preço."),
     ("confirmado_em", "Dia em que o carro foi confirmado."),
     ("conforto", "Quanto o conforto importa."),
@@ -148,8 +148,8 @@ const NAMES: &[(&str, &str)] = &[
         "must_haves",
         "O que não pode faltar; também combustivel:… e categoria:….",
     ),
-    ("nao_informado", "Carros de que não se sabe, e que ficaram."),
     ("name", "Nome."),
+    ("nao_informado", "Carros de que não se sabe, e que ficaram."),
     ("necessita_espaco", "Se leva muita bagagem."),
     ("nome", "Nome do anúncio."),
     (
