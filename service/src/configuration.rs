@@ -54,6 +54,9 @@ struct Arguments {
     /// The least severe lines that are logged.
     #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
     log_level: LogLevel,
+    /// Log one in COUNT requests that went well; 0 = none of them. Refusals and errors are always logged.
+    #[arg(long, global = true, value_name = "COUNT", default_value_t = 1)]
+    access_log_sample: u32,
     /// How long requests in flight may take after SIGTERM.
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10,
           value_parser = clap::value_parser!(u64).range(0..=3600))]
@@ -184,6 +187,8 @@ pub struct Settings {
     pub admin_token_file: Option<PathBuf>,
     /// The least severe lines that are logged.
     pub log_level: LogLevel,
+    /// Of how many requests that went well one is logged; 1 = all of them, 0 = none.
+    pub access_log_sample: u32,
     /// How long requests in flight may take once the process is told to stop.
     pub drain: Duration,
     /// How long `/readyz` refuses before the drain begins.
@@ -247,6 +252,7 @@ impl Settings {
             key_prefix,
             admin_token_file,
             log_level,
+            access_log_sample,
             drain_seconds,
             readiness_delay_seconds,
             workers,
@@ -304,6 +310,7 @@ impl Settings {
             redis,
             admin_token_file,
             log_level,
+            access_log_sample,
             drain: Duration::from_secs(drain_seconds),
             readiness_delay: Duration::from_secs(readiness_delay_seconds),
             workers: workers.map_or_else(processors, usize::from),
@@ -391,6 +398,7 @@ mod tests {
             redis: None,
             admin_token_file: None,
             log_level: LogLevel::Info,
+            access_log_sample: 1,
             drain: Duration::from_secs(10),
             readiness_delay: Duration::ZERO,
             workers: std::thread::available_parallelism().unwrap().get(),
@@ -415,6 +423,7 @@ mod tests {
             ("FACILIAUTO_KEY_PREFIX", "shops:shop"),
             ("FACILIAUTO_ADMIN_TOKEN_FILE", "/etc/faciliauto/admin/tokens"),
             ("FACILIAUTO_LOG_LEVEL", "debug"),
+            ("FACILIAUTO_ACCESS_LOG_SAMPLE", "15"),
             ("FACILIAUTO_DRAIN_SECONDS", "11"),
             ("FACILIAUTO_READINESS_DELAY_SECONDS", "12"),
             ("FACILIAUTO_WORKERS", "13"),
@@ -438,6 +447,7 @@ mod tests {
             }),
             admin_token_file: Some("/etc/faciliauto/admin/tokens".into()),
             log_level: LogLevel::Debug,
+            access_log_sample: 15,
             drain: Duration::from_secs(11),
             readiness_delay: Duration::from_secs(12),
             workers: 13,

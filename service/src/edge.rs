@@ -2,8 +2,10 @@
 //! form of error, a bound in time, and a panic that stays within its request.
 //!
 //! ```text
-//!   envelope ▶ Compress ▶ deadline ▶ containment ▶ router
+//!   envelope (deadline, containment) ▶ Compress ▶ router
 //! ```
+//!
+//! One layer, because each costs every request two allocations and a turn through the executor.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -26,19 +28,16 @@ use actix_web::{
     web,
 };
 use futures::FutureExt;
+use prometheus_client::metrics::gauge::Gauge;
 use tracing::Instrument;
 
 use crate::{
     cors,
     error::ApiError,
     limits::{self, Class, client_address::Client, gcra::Decision},
-    metrics::Metrics,
-    random,
+    random, routes,
     startup::Shared,
 };
-
-/// Label of requests for no route of ours, so that a scan of made-up paths is one series.
-const NO_ROUTE: &str = "unmatched";
 
 /// A whole stock of a hundred thousand cars is some 6 MiB as gzip: this carries it at 0.5 Mbit/s.
 const LONGEST_UPLOAD: Duration = Duration::from_secs(120);
@@ -46,59 +45,58 @@ const LONGEST_UPLOAD: Duration = Duration::from_secs(120);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
 
-/// The id under which a request stands in the log.
+/// The id under which a request stands in the log. A value of a header, so that it is copied nowhere.
 #[derive(Clone, Debug)]
-struct RequestId(String);
+struct RequestId(HeaderValue);
 
 impl RequestId {
     /// Takes the client's id when it is fit for a log, and makes one otherwise.
     fn of(request: &ServiceRequest) -> Self {
-        let fit = |id: &&str| {
-            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:/+=".contains(&byte);
-            (1..=LONGEST_REQUEST_ID).contains(&id.len()) && id.bytes().all(allowed)
+        let fit = |id: &&HeaderValue| {
+            let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-:/+=".contains(byte);
+            (1..=LONGEST_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(allowed)
         };
-        let given = request
-            .headers()
-            .get(&REQUEST_ID)
-            .and_then(|value| value.to_str().ok())
-            .filter(fit);
-        Self(given.map_or_else(|| random::hexadecimal(16), str::to_owned))
+        if let Some(given) = request.headers().get(&REQUEST_ID).filter(fit) {
+            return Self(given.clone());
+        }
+        let made = HeaderValue::from_bytes(&random::request_name());
+        Self(made.unwrap_or(HeaderValue::from_static("unnamed")))
+    }
+
+    fn as_str(&self) -> &str {
+        // Letters, digits and signs, whoever made it.
+        self.0.to_str().unwrap_or_default()
     }
 }
 
 /// Lowers the gauge however the request ends, also when its client goes away.
-struct InFlight(Metrics);
+struct InFlight(Gauge);
 
 impl InFlight {
-    fn enter(metrics: &Metrics) -> Self {
-        metrics.requests_in_flight.inc();
-        Self(metrics.clone())
+    fn enter(in_flight: &Gauge) -> Self {
+        in_flight.inc();
+        Self(in_flight.clone())
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.requests_in_flight.dec();
+        self.0.dec();
     }
 }
 
-/// The outermost layer.
+/// The layer around everything.
 pub(crate) async fn envelope(
     shared: web::Data<Shared>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
-    let _in_flight = InFlight::enter(&shared.metrics);
+    let _in_flight = InFlight::enter(&shared.metrics.requests_in_flight);
     let id = RequestId::of(&request);
     let method = method_word(request.method());
-    // By path: a request that panics never says which route it was given to. By the path as the router reads it: an
-    // escaped letter must not take a request out of its class.
-    let route = request
-        .resource_map()
-        .match_pattern(request.match_info().as_str())
-        .unwrap_or_else(|| NO_ROUTE.to_owned());
-    let span = tracing::info_span!("request", request_id = id.0);
+    let route = routes::pattern_of(&request);
+    let span = tracing::info_span!("request", request_id = id.as_str());
 
     let origin = shared.cors_origins.of(request.headers());
     let limited = limit(&shared, &route, &request, origin.is_some()).await;
@@ -110,8 +108,9 @@ pub(crate) async fn envelope(
             Ok(request.into_response(preflight()))
         }
         _ => {
-            let answer = next.call(request).instrument(span).await;
-            answer.map(ServiceResponse::map_into_boxed_body)
+            let bound = bound_in_time(&shared, &request);
+            let answer = answer(next.call(request), bound).instrument(span).await;
+            answer.map(|response| response.map_body(|_, body| boxed(body)))
         }
     };
     let (status, answer) = match outcome {
@@ -120,21 +119,23 @@ pub(crate) async fn envelope(
             (response.status(), Ok(response))
         }
         Err(error) => {
-            let response = ApiError::of_error(&error).response(Some(&id.0));
+            let response = ApiError::of_error(&error).response(Some(id.as_str()));
             (response.status(), Err(response))
         }
     };
     let took = started.elapsed();
-    shared.metrics.request(method, &route, status.as_u16(), took);
     let (status, microseconds) = (status.as_u16(), took.as_micros() as u64);
-    tracing::info!(
-        request_id = id.0,
-        method,
-        route,
-        status,
-        microseconds,
-        "request answered"
-    );
+    if shared.access_log.takes(status) {
+        tracing::info!(
+            request_id = id.as_str(),
+            method,
+            route = &*route,
+            status,
+            microseconds,
+            "request answered"
+        );
+    }
+    shared.metrics.request(method, route, status, took);
 
     let add_headers = |headers: &mut HeaderMap| {
         add_headers(headers, &id);
@@ -202,7 +203,7 @@ fn as_problem(response: ServiceResponse<BoxBody>, id: &RequestId) -> ServiceResp
         None => ApiError::of_status(status),
     };
     let (request, _) = response.into_parts();
-    ServiceResponse::new(request, error.response(Some(&id.0)))
+    ServiceResponse::new(request, error.response(Some(id.as_str())))
 }
 
 fn add_headers(headers: &mut HeaderMap, id: &RequestId) {
@@ -218,9 +219,7 @@ fn add_headers(headers: &mut HeaderMap, id: &RequestId) {
         let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
         headers.insert(CONTENT_SECURITY_POLICY, nothing);
     }
-    if let Ok(value) = HeaderValue::from_str(&id.0) {
-        headers.insert(REQUEST_ID, value);
-    }
+    headers.insert(REQUEST_ID, id.0.clone());
 }
 
 /// Clients can send any word as a method; a label has a closed list.
@@ -237,33 +236,36 @@ fn method_word(method: &Method) -> &'static str {
     }
 }
 
-/// Bounds a request in time: what takes this long is a body that does not arrive.
-pub(crate) async fn deadline(
-    shared: web::Data<Shared>,
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+/// How long a request may take: what takes this long is a body that does not arrive.
+fn bound_in_time(shared: &Shared, request: &ServiceRequest) -> Duration {
     let uploads = request.method() == Method::PUT && request.path().ends_with("/stock");
-    let bound = if uploads {
+    if uploads {
         LONGEST_UPLOAD.max(shared.longest_request)
     } else {
         shared.longest_request
-    };
-    match tokio::time::timeout(bound, next.call(request)).await {
-        Ok(answer) => answer,
+    }
+}
+
+/// The answer, within a bound in time. A panic becomes an error of this request; the worker and its other requests go
+/// on.
+async fn answer<Answer>(
+    answering: impl Future<Output = Result<Answer, Error>>,
+    bound: Duration,
+) -> Result<Answer, Error> {
+    let contained = AssertUnwindSafe(answering).catch_unwind();
+    match tokio::time::timeout(bound, contained).await {
+        Ok(Ok(answer)) => answer,
+        // What happened is in the log already, under this request's id.
+        Ok(Err(_)) => Err(ApiError::Internal.into()),
         Err(_) => Err(ApiError::TooSlow.into()),
     }
 }
 
-/// Turns a panic into an error of this request; the worker and its other requests go on.
-pub(crate) async fn containment(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
-        Ok(answer) => answer,
-        // What happened is in the log already, under this request's id.
-        Err(_) => Err(ApiError::Internal.into()),
+/// A body that is whole stays so, and is sent without being asked for piece by piece.
+fn boxed(body: impl MessageBody + 'static) -> BoxBody {
+    match body.try_into_bytes() {
+        Ok(bytes) => BoxBody::new(bytes),
+        Err(body) => body.boxed(),
     }
 }
 

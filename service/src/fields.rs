@@ -1,14 +1,16 @@
 //! Reads the fields of a JSON object one by one: every mistake is collected with its pointer, not only the
 //! first, and what nobody asked for is named at the end, so that nothing is ignored in silence.
 
-use std::ops::RangeInclusive;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use faciliauto_engine::stock::Centavos;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 pub use shape::Shape;
+
+use crate::document::{Object, Value};
 
 mod shape;
 
@@ -62,6 +64,15 @@ impl Findings {
         }
     }
 
+    /// Notes all that was found elsewhere, behind what was found so far.
+    pub fn append(&mut self, later: Self) {
+        self.error_count += later.error_count;
+        self.errors.extend(later.errors);
+        self.errors.truncate(MOST_LISTED);
+        self.warnings.extend(later.warnings);
+        self.warnings.truncate(MOST_LISTED);
+    }
+
     /// Notes something that is accepted and not used.
     pub fn warn(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
         if self.warnings.len() < MOST_LISTED {
@@ -74,21 +85,25 @@ impl Findings {
 }
 
 /// An object that is being read.
-pub struct Fields<'findings> {
+pub struct Fields<'reading> {
     pointer: String,
-    values: Map<String, Value>,
-    findings: &'findings mut Findings,
+    values: Object<'reading>,
+    findings: &'reading mut Findings,
     /// Set while nothing is read and the reader only says what it would read.
     shape: Option<Shape>,
 }
 
-impl<'findings> Fields<'findings> {
+impl<'reading> Fields<'reading> {
     /// Begins to read an object that stands at `pointer`, which is empty for the whole document.
     ///
     /// `None`, with the mistake noted, when the value is no object.
-    pub fn new(value: Value, pointer: impl Into<String>, findings: &'findings mut Findings) -> Option<Self> {
+    pub fn new(
+        value: impl Into<Value<'reading>>,
+        pointer: impl Into<String>,
+        findings: &'reading mut Findings,
+    ) -> Option<Self> {
         let pointer = pointer.into();
-        match value {
+        match value.into() {
             Value::Object(values) => Some(Self {
                 pointer,
                 values,
@@ -111,7 +126,7 @@ impl<'findings> Fields<'findings> {
     pub fn describe(read: impl FnOnce(&mut Fields<'_>)) -> Shape {
         let mut fields = Fields {
             pointer: String::new(),
-            values: Map::new(),
+            values: Object::default(),
             findings: &mut Findings::default(),
             shape: Some(Shape::default()),
         };
@@ -119,21 +134,21 @@ impl<'findings> Fields<'findings> {
         fields.shape.unwrap_or_default()
     }
 
-    fn note(&mut self, name: &str, schema: impl FnOnce() -> Value) {
+    fn note(&mut self, name: &str, schema: impl FnOnce() -> serde_json::Value) {
         if let Some(shape) = &mut self.shape {
             shape.field(name, schema());
         }
     }
 
     /// Says what holds of a field beyond what its accessor checks, in keywords of JSON Schema. Reads nothing.
-    pub fn narrow(&mut self, name: &str, keywords: impl FnOnce() -> Value) {
+    pub fn narrow(&mut self, name: &str, keywords: impl FnOnce() -> serde_json::Value) {
         if let Some(shape) = &mut self.shape {
             shape.narrow(name, keywords());
         }
     }
 
     /// Says what holds of fields together, as a JSON Schema of the object. Reads nothing.
-    pub fn rule(&mut self, schema: impl FnOnce() -> Value) {
+    pub fn rule(&mut self, schema: impl FnOnce() -> serde_json::Value) {
         if let Some(shape) = &mut self.shape {
             shape.rule(schema());
         }
@@ -185,6 +200,11 @@ impl<'findings> Fields<'findings> {
 
     /// A text that is not blank.
     pub fn text(&mut self, name: &str) -> Option<String> {
+        self.borrowed_text(name).map(Cow::into_owned)
+    }
+
+    /// A text that is not blank, as it stands in the document.
+    pub fn borrowed_text(&mut self, name: &str) -> Option<Cow<'reading, str>> {
         self.note(name, || json!({"type": "string", "pattern": "\\S"}));
         match self.take(name)? {
             Value::String(text) if text.trim().is_empty() => {
@@ -273,7 +293,7 @@ impl<'findings> Fields<'findings> {
             self.note(name, || json!({"type": "string", "enum": allowed}));
             return None;
         }
-        let text = self.text(name)?;
+        let text = self.borrowed_text(name)?;
         let value = from_word(&text);
         if value.is_none() {
             self.error(
@@ -296,7 +316,7 @@ impl<'findings> Fields<'findings> {
             self.note(name, || list_of(allowed));
             return None;
         }
-        let texts = self.texts(name)?;
+        let texts = self.borrowed_texts(name)?;
         let mut values = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
             match from_word(text) {
@@ -327,6 +347,11 @@ impl<'findings> Fields<'findings> {
 
     /// A list of texts.
     pub fn texts(&mut self, name: &str) -> Option<Vec<String>> {
+        let texts = self.borrowed_texts(name)?;
+        Some(texts.into_iter().map(Cow::into_owned).collect())
+    }
+
+    fn borrowed_texts(&mut self, name: &str) -> Option<Vec<Cow<'reading, str>>> {
         self.note(name, || json!({"type": "array", "items": {"type": "string"}}));
         let items = match self.take(name)? {
             Value::Array(items) => items,
@@ -362,7 +387,7 @@ impl<'findings> Fields<'findings> {
     }
 
     /// Takes a field out as it is; null counts as not sent.
-    pub fn take(&mut self, name: &str) -> Option<Value> {
+    pub fn take(&mut self, name: &str) -> Option<Value<'reading>> {
         self.values.remove(name).filter(|value| !value.is_null())
     }
 
@@ -374,7 +399,7 @@ impl<'findings> Fields<'findings> {
         }
     }
 
-    fn ill_typed<T>(&mut self, name: &str, wanted: &str, found: &Value) -> Option<T> {
+    fn ill_typed<T>(&mut self, name: &str, wanted: &str, found: &Value<'_>) -> Option<T> {
         self.error(
             name,
             "type",
@@ -385,11 +410,11 @@ impl<'findings> Fields<'findings> {
 }
 
 /// Words that are known are examples: others are taken, and named in a warning.
-fn list_of(known: &[&str]) -> Value {
+fn list_of(known: &[&str]) -> serde_json::Value {
     json!({"type": "array", "items": {"type": "string", "examples": known}})
 }
 
-fn kind_of(value: &Value) -> &'static str {
+fn kind_of(value: &Value<'_>) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true ou false",
@@ -406,7 +431,7 @@ mod tests {
 
     use super::*;
 
-    fn read(value: Value, read: impl FnOnce(&mut Fields<'_>)) -> Findings {
+    fn read(value: serde_json::Value, read: impl FnOnce(&mut Fields<'_>)) -> Findings {
         let mut findings = Findings::default();
         if let Some(mut fields) = Fields::new(value, "", &mut findings) {
             read(&mut fields);

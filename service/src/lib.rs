@@ -12,17 +12,20 @@
 //! what went wrong.
 
 mod access;
+mod access_log;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod configuration;
 pub mod cors;
 mod desk;
+pub mod document;
 mod edge;
 pub mod error;
 pub mod fields;
 pub mod follow;
 mod gate;
+pub mod json;
 mod limits;
 pub mod metrics;
 mod random;

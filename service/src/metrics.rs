@@ -1,7 +1,7 @@
 //! What is measured. Names are a contract with dashboards and alerts; labels are bounded: route patterns,
 //! never paths. The registry is owned and handed in, so that two applications in one process do not meet.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use faciliauto_engine::questionnaire::Usage;
 use prometheus_client::{
@@ -40,14 +40,14 @@ const TICKS_PER_SECOND: f64 = 100.0;
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RequestLabels {
     method: &'static str,
-    route: String,
+    route: Cow<'static, str>,
     status: u16,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RouteLabels {
     method: &'static str,
-    route: String,
+    route: Cow<'static, str>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -236,8 +236,7 @@ impl Metrics {
     }
 
     /// Counts an answered request.
-    pub fn request(&self, method: &'static str, route: &str, status: u16, took: Duration) {
-        let route = route.to_owned();
+    pub fn request(&self, method: &'static str, route: Cow<'static, str>, status: u16, took: Duration) {
         self.request_duration
             .get_or_create_owned(&RouteLabels {
                 method,

@@ -14,7 +14,8 @@ use actix_web::web::Bytes;
 use faciliauto_engine::{catalogue::Catalogue, questionnaire::Usage};
 use jiff::civil::Date;
 use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter, sync::Cache};
-use serde_json::Value;
+
+use crate::document::Value;
 
 /// All answers together. An answer of five cars has 10 to 15 KB.
 const MOST_BYTES: u64 = 8 << 20;
@@ -123,14 +124,19 @@ impl ResponseCache {
 
     /// The key of a request: of its values, in whatever order its fields came. `None` when it discloses an income, which
     /// is neither looked for nor kept.
-    pub(crate) fn key(&self, body: &Value) -> Option<Key> {
-        if body.pointer("/financial_capacity/monthly_income_range").is_some() {
+    pub(crate) fn key(&self, body: &Value<'_>) -> Option<Key> {
+        let income = body.as_object().and_then(|fields| {
+            fields
+                .get("financial_capacity")?
+                .as_object()?
+                .get("monthly_income_range")
+        });
+        if income.is_some() {
             return None;
         }
-        // Objects of JSON are kept in the order of their names, so this text is canonical.
-        let canonical = serde_json::to_vec(body).ok()?;
+        // Fields are kept in the order of their names, so this is of the canonical form.
         let [first, second] = &self.hashers;
-        Some(Key(first.hash_one(&canonical), second.hash_one(&canonical)))
+        Some(Key(first.hash_one(body), second.hash_one(body)))
     }
 
     /// The answer, if it was made of this catalogue.
@@ -149,12 +155,18 @@ impl ResponseCache {
     }
 }
 
+/// What the allocator gives for so many bytes: it has four sizes to each doubling.
+fn held(bytes: usize) -> u64 {
+    let step = (bytes.next_power_of_two() / 8).max(16);
+    bytes.next_multiple_of(step) as u64
+}
+
 #[derive(Clone)]
 struct Bytewise;
 
 impl Weighter<Key, Remembered> for Bytewise {
     fn weight(&self, _: &Key, answer: &Remembered) -> u64 {
-        answer.body.len() as u64 + OVERHEAD
+        held(answer.body.len()) + OVERHEAD
     }
 }
 
@@ -234,7 +246,7 @@ mod tests {
             one,
             key(r#"{"prioridades": {"economia": 2, "espaco": 2}, "orcamento_min": 1}"#)
         );
-        let disclosed = json!({"financial_capacity": {"monthly_income_range": "0-3000"}});
+        let disclosed = json!({"financial_capacity": {"monthly_income_range": "0-3000"}}).into();
         assert_eq!(cache.key(&disclosed), None);
     }
 
@@ -242,7 +254,7 @@ mod tests {
     #[test]
     fn another_version_or_day_is_a_miss() {
         let cache = ResponseCache::default();
-        let key = cache.key(&json!({})).unwrap();
+        let key = cache.key(&json!({}).into()).unwrap();
         let today = date(2026, 11, 25);
         let served = catalogue("a.1", today);
         assert_eq!(cache.get(key, &served).err(), Some(Miss::First));
@@ -263,7 +275,7 @@ mod tests {
         let cache = ResponseCache::holding(bound);
         let served = catalogue("a.1", date(2026, 11, 25));
         let keys: Vec<Key> = (0..500)
-            .map(|number| cache.key(&json!({"limit": number})).unwrap())
+            .map(|number| cache.key(&json!({"limit": number}).into()).unwrap())
             .collect();
         for key in &keys {
             cache.put(*key, answer(1000, &served));

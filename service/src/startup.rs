@@ -25,6 +25,7 @@ use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{
     access::AdminTokens,
+    access_log::AccessLog,
     catalogue::Showroom,
     clock::Clock,
     configuration::{Limits, Settings},
@@ -74,6 +75,7 @@ pub(crate) struct Shared {
     /// Whether other replicas read the same store.
     pub(crate) store_is_shared: bool,
     pub(crate) longest_request: Duration,
+    pub(crate) access_log: AccessLog,
     /// Decides how often an address may ask; `None` = as often as it likes.
     pub(crate) limits: Option<Arc<dyn Decider>>,
     /// Proxies of our own in front of this process.
@@ -99,6 +101,7 @@ impl Shared {
             stopping: Arc::default(),
             store_is_shared: false,
             longest_request: LONGEST_REQUEST,
+            access_log: AccessLog::default(),
             limits: None,
             trusted_hops: 0,
             cors_origins: AllowedOrigins::default(),
@@ -246,6 +249,7 @@ impl Application {
             stopping: Arc::new(AtomicBool::new(false)),
             store_is_shared: shared_store,
             longest_request: LONGEST_REQUEST,
+            access_log: AccessLog::one_in(settings.access_log_sample),
             limits,
             trusted_hops: settings.trusted_hops,
             cors_origins: settings.cors_origins.clone(),
@@ -369,13 +373,14 @@ pub(crate) fn app(
         InitError = (),
     >,
 > {
+    let around = shared.clone();
     // The last layer is the outermost.
     App::new()
         .app_data(shared)
-        .wrap(from_fn(edge::containment))
-        .wrap(from_fn(edge::deadline))
         .wrap(Compress::default())
-        .wrap(from_fn(edge::envelope))
+        .wrap(from_fn(move |request, next| {
+            edge::envelope(around.clone(), request, next)
+        }))
         .configure(more)
         .configure(routes::configure)
 }

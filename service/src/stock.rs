@@ -9,9 +9,9 @@ use faciliauto_engine::{
     tables::Tables,
 };
 use jiff::civil::Date;
-use serde_json::Value;
 
 use crate::{
+    document::Value,
     fields::{Fields, Findings, Warning},
     state::DealerStock,
 };
@@ -94,8 +94,9 @@ impl StockFile {
     /// Text that is no JSON, or rows with mistakes.
     pub fn read(text: &str, today: Date) -> Result<Self, StockError> {
         let mut findings = Findings::default();
+        let mut of_rows = Findings::default();
         let mut stock = Stock::default();
-        if let Some(mut fields) = Fields::new(serde_json::from_str(text)?, "", &mut findings) {
+        if let Some(mut fields) = Fields::new(serde_json::from_str::<Value<'_>>(text)?, "", &mut findings) {
             let dealerships = list(&mut fields, "dealerships");
             let cars = list(&mut fields, "cars");
             // Files may say what they are.
@@ -107,14 +108,15 @@ impl StockFile {
                 let pointer = format!("/dealerships/{index}");
                 stock
                     .dealerships
-                    .extend(rows::dealership(row, pointer, &mut findings));
+                    .extend(rows::dealership(row, pointer, &mut of_rows));
             }
             for (index, row) in cars.into_iter().enumerate() {
                 stock
                     .cars
-                    .extend(rows::car(row, format!("/cars/{index}"), None, &mut findings));
+                    .extend(rows::car(row, format!("/cars/{index}"), None, &mut of_rows));
             }
         }
+        findings.append(of_rows);
         if findings.error_count > 0 {
             return Err(StockError::of_findings(&findings));
         }
@@ -137,7 +139,7 @@ impl StockFile {
     }
 }
 
-fn list(fields: &mut Fields<'_>, name: &str) -> Vec<Value> {
+fn list<'reading>(fields: &mut Fields<'reading>, name: &str) -> Vec<Value<'reading>> {
     fields
         .required(name, |fields, name| match fields.take(name)? {
             Value::Array(items) => Some(items),

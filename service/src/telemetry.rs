@@ -6,7 +6,13 @@ use std::{
     panic::PanicHookInfo,
 };
 
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    filter::Targets,
+    fmt::{MakeWriter, layer},
+    layer::SubscriberExt,
+    registry,
+};
 
 use crate::configuration::LogLevel;
 
@@ -16,25 +22,25 @@ where
     Sink: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
     let level = match level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "info",
-        LogLevel::Debug => "debug",
-        LogLevel::Trace => "trace",
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
     };
     // The HTTP server says at `info` how many threads it starts, and names addresses at `debug`.
-    let filter = EnvFilter::new(format!(
-        "{level},actix_server=warn,actix_http=warn,mio=warn,rustls=warn"
-    ));
-    let subscriber = tracing_subscriber::fmt()
+    let quiet = ["actix_server", "actix_http", "mio", "rustls"];
+    let targets = Targets::new()
+        .with_default(level)
+        .with_targets(quiet.map(|target| (target, LevelFilter::WARN)));
+    let lines = layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
         .with_target(false)
-        .with_env_filter(filter)
-        .with_writer(sink)
-        .finish();
+        .with_writer(sink);
+    let subscriber = registry().with(targets).with(lines);
     // Already set: only in a process that runs several applications, such as a test.
     if tracing::subscriber::set_global_default(subscriber).is_ok() {
         std::panic::set_hook(Box::new(log_panic));

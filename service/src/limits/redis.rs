@@ -192,12 +192,7 @@ fn invocation<'script>(script: &'script Script, key: &str, quota: Quota) -> Scri
 
 fn key_of(prefix: &str, class: Class, client: Client, secret: &hmac::Key) -> String {
     let tag = hmac::sign(secret, &client.bytes());
-    let hash: String = tag
-        .as_ref()
-        .iter()
-        .take(HASH_BYTES)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = random::in_hexadecimal(&tag.as_ref()[..HASH_BYTES]);
     format!("{prefix}:limit:{}:{hash}", class.word())
 }
 

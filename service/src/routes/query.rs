@@ -1,16 +1,18 @@
 //! Query strings, read with the same care as bodies: every mistake with its pointer.
 
+use std::borrow::Cow;
+
 use actix_web::web;
-use serde_json::{Map, Value};
 
 use crate::{
+    document::{Object, Value},
     error::ApiError,
     fields::{Fields, Findings},
 };
 
 /// The parameters of a query, and which of them nobody knows.
 pub(super) struct Query {
-    values: Map<String, Value>,
+    values: Object<'static>,
 }
 
 impl Query {
@@ -22,7 +24,9 @@ impl Query {
         // An empty parameter, as forms send it, is one that was not filled in.
         let filled = pairs.into_iter().filter(|(_, value)| !value.is_empty());
         Ok(Self {
-            values: filled.map(|(name, value)| (name, Value::String(value))).collect(),
+            values: filled
+                .map(|(name, value)| (Cow::Owned(name), Value::String(Cow::Owned(value))))
+                .collect(),
         })
     }
 
@@ -34,13 +38,13 @@ impl Query {
         read: impl FnOnce(&mut Fields<'_>) -> T,
     ) -> Result<(T, Vec<String>), ApiError> {
         // What is a text only because a query has nothing else becomes what it stands for.
-        for (name, value) in &mut self.values {
+        for (name, value) in self.values.iter_mut() {
             let Value::String(text) = &*value else { continue };
-            if numbers.contains(&name.as_str())
-                && let Ok(number @ Value::Number(_)) = serde_json::from_str(text.trim())
+            if numbers.contains(&name)
+                && let Ok(number) = serde_json::from_str(text.trim())
             {
-                *value = number;
-            } else if flags.contains(&name.as_str()) {
+                *value = Value::Number(number);
+            } else if flags.contains(&name) {
                 match text.trim().to_lowercase().as_str() {
                     "true" | "1" => *value = Value::Bool(true),
                     "false" | "0" => *value = Value::Bool(false),
@@ -69,16 +73,22 @@ impl Query {
 
 /// A text as a part of a URL: all but RFC 3986's unreserved characters escaped.
 pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
+    let mut escaped = String::with_capacity(text.len() * 2);
+    push_escaped(&mut escaped, text);
+    escaped
+}
+
+/// Writes what [`escape`] gives back behind what is there.
+pub(super) fn push_escaped(escaped: &mut String, text: &str) {
+    let digit = |half: u8| char::from(b"0123456789ABCDEF"[usize::from(half)]);
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                escaped.push(char::from(byte))
+                escaped.push(char::from(byte));
             }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
+            _ => escaped.extend(['%', digit(byte >> 4), digit(byte & 15)]),
         }
     }
-    escaped
 }
 
 #[cfg(test)]

@@ -12,9 +12,12 @@ use faciliauto_engine::{
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::fields::{Fields, Findings, Shape};
+use crate::{
+    document::Value,
+    fields::{Fields, Findings, Shape},
+};
 
 /// Ids are parts of keys and of addresses.
 const LONGEST_ID: usize = 64;
@@ -43,7 +46,7 @@ pub mod words {
 }
 
 /// Reads a dealership. `None` when it has mistakes, which are noted.
-pub fn dealership(row: Value, pointer: String, findings: &mut Findings) -> Option<Dealership> {
+pub fn dealership(row: Value<'_>, pointer: String, findings: &mut Findings) -> Option<Dealership> {
     let before = findings.error_count;
     let mut fields = Fields::new(row, pointer, findings)?;
     let dealership = dealership_of(&mut fields);
@@ -103,7 +106,12 @@ fn dealership_of(fields: &mut Fields<'_>) -> Option<Dealership> {
 
 /// Reads a car. `None` when it has mistakes, which are noted. `dealership`: whose it is when the row need
 /// not say so.
-pub fn car(row: Value, pointer: String, dealership: Option<&str>, findings: &mut Findings) -> Option<Car> {
+pub fn car(
+    row: Value<'_>,
+    pointer: String,
+    dealership: Option<&str>,
+    findings: &mut Findings,
+) -> Option<Car> {
     let before = findings.error_count;
     let mut fields = Fields::new(row, pointer, findings)?;
     let car = car_of(&mut fields, dealership);
@@ -198,7 +206,7 @@ fn car_of(fields: &mut Fields<'_>, dealership: Option<&str>) -> Option<Car> {
 
 /// What an id is.
 #[must_use]
-pub fn identifier_schema() -> Value {
+pub fn identifier_schema() -> serde_json::Value {
     json!({"type": "string", "pattern": format!("^[A-Za-z0-9._-]{{1,{LONGEST_ID}}}$")})
 }
 
@@ -553,7 +561,7 @@ mod tests {
         ] {
             let row =
                 serde_json::json!({"id": "d", "name": "n", "city": "c", "state": "pe", "whatsapp": printed});
-            let read = dealership(row, String::new(), &mut Findings::default());
+            let read = dealership(row.into(), String::new(), &mut Findings::default());
             assert_eq!(
                 read.as_ref().and_then(|dealer| dealer.whatsapp.as_deref()),
                 expected,

@@ -12,10 +12,13 @@ use faciliauto_engine::{
 };
 use jiff::civil::Date;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::rows;
-use crate::fields::{Fields, Findings, Shape};
+use crate::{
+    document::Value,
+    fields::{Fields, Findings, Shape},
+};
 
 /// The largest stock of one dealer, and so the bound of what an upload takes in memory.
 pub const MOST_CARS: usize = 100_000;
@@ -94,7 +97,7 @@ impl Upload {
     }
 
     /// Reads a row into the stock or into the findings.
-    fn row(&mut self, mut value: Value, number: usize) -> Result<(), Unreadable> {
+    fn row(&mut self, mut value: Value<'_>, number: usize) -> Result<(), Unreadable> {
         if self.numbers.len() == MOST_CARS {
             return Err(Unreadable::TooLarge);
         }
@@ -105,7 +108,7 @@ impl Upload {
             .as_object_mut()
             .and_then(|fields| fields.remove("dealership_id"))
             && !owner.is_null()
-            && owner != self.dealership.as_str()
+            && owner.as_str() != Some(self.dealership.as_str())
         {
             let message = "deve ser a concessionária deste endereço";
             self.findings
@@ -246,8 +249,7 @@ impl LineReader {
         let blank = self.begun.iter().all(u8::is_ascii_whitespace);
         self.rows += usize::from(!blank);
         let read = (!blank).then(|| serde_json::from_slice(&self.begun));
-        self.begun.clear();
-        match read {
+        let outcome = match read {
             None => Ok(()),
             Some(Ok(value)) => self.upload.row(value, number),
             Some(Err(error)) => {
@@ -257,7 +259,9 @@ impl LineReader {
                     .error(format!("/{}", number - 1), "json", message);
                 Ok(())
             }
-        }
+        };
+        self.begun.clear();
+        outcome
     }
 }
 
@@ -276,7 +280,7 @@ impl<'de> Visitor<'de> for Rows<'_> {
 
     fn visit_seq<Items: SeqAccess<'de>>(self, mut items: Items) -> Result<(), Items::Error> {
         let mut number = 0;
-        while let Some(value) = items.next_element::<Value>()? {
+        while let Some(value) = items.next_element::<Value<'_>>()? {
             number += 1;
             if self.upload.row(value, number).is_err() {
                 *self.too_many = true;
@@ -321,7 +325,7 @@ impl CarPatch {
 
     /// Reads `{disponivel?, preco?}`; an object with neither is a mistake.
     #[must_use]
-    pub fn read(value: Value, today: Date) -> (Self, Findings) {
+    pub fn read(value: Value<'_>, today: Date) -> (Self, Findings) {
         let mut findings = Findings::default();
         let mut patch = Self::default();
         if let Some(mut fields) = Fields::new(value, "", &mut findings) {
@@ -350,7 +354,7 @@ mod tests {
 
     const TODAY: Date = date(2026, 11, 25);
 
-    fn row(id: &str) -> Value {
+    fn row(id: &str) -> serde_json::Value {
         json!({"id": id, "marca": "Fiat", "modelo": "Argo", "ano": 2020, "preco": 62_990.5, "quilometragem": 41_000,
             "combustivel": "flex", "cambio": "manual", "categoria": "Hatch"})
     }
@@ -411,7 +415,8 @@ mod tests {
             (Upload::from_array(&array, "d", TODAY).unwrap(), "carro"),
         ] {
             let record = json!({"id": "d", "name": "n", "city": "Recife", "state": "PE"});
-            let dealership = rows::dealership(record, String::new(), &mut Findings::default()).unwrap();
+            let dealership =
+                rows::dealership(record.into(), String::new(), &mut Findings::default()).unwrap();
             upload.check(&dealership, &Tables::bundled().unwrap());
             upload.refuse(&HashSet::from(["c-5".to_owned()]));
             assert_eq!(places(&upload), expected);

@@ -116,3 +116,25 @@ async fn a_request_is_one_line_of_json_without_anything_of_the_buyer() {
         assert!(!text.contains(private), "{private}");
     }
 }
+
+/// Prevents a sampled log from leaving out what went wrong, or from naming every request all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sampled_log_names_few_requests_and_every_refusal() {
+    let mut serving = ServingProcess::start(&["--access-log-sample", "4", "--limits", "off"]);
+    let client = reqwest::Client::new();
+    for number in 0..8 {
+        for path in ["brands", "nada"] {
+            let url = format!("http://{}/{path}", serving.address);
+            let request = client.get(url).header("x-request-id", format!("{path}-{number}"));
+            request.send().await.unwrap();
+        }
+    }
+    serving.process.signal("TERM");
+    let log = serving.rest_of_log();
+    let named = |path: &str| {
+        let ids = log.iter().filter_map(|line| line["request_id"].as_str());
+        ids.filter(|id| id.starts_with(path)).collect::<Vec<_>>()
+    };
+    assert_eq!(named("brands"), ["brands-0", "brands-4"]);
+    assert_eq!(named("nada").len(), 8, "{log:?}");
+}

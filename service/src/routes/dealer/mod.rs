@@ -10,13 +10,14 @@ use actix_web::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     openapi::{Access, Description, Group},
     recommend::parse,
 };
 use crate::{
+    document::Value,
     error::ApiError,
     fields::{Findings, Warning},
     random,
@@ -123,8 +124,8 @@ pub(super) async fn put_dealership(
     let mut value = parse(&request, &body)?;
     let mut findings = Findings::default();
     if let Some(fields) = value.as_object_mut() {
-        let named = fields.insert("id".to_owned(), Value::String(id.clone()));
-        if named.is_some_and(|named| named != id.as_str()) {
+        let named = fields.insert("id", Value::String(id.as_str().into()));
+        if named.is_some_and(|named| named.as_str() != Some(id.as_str())) {
             findings.error("/id", "other_dealership", "deve ser o id deste endereço");
         }
     }

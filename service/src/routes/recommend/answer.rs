@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use actix_web::web::Bytes;
 use faciliauto_engine::{
     catalogue::Catalogue,
     cost::{CostOfOwnership, FinancialHealth},
@@ -18,7 +19,8 @@ use serde::Serialize;
 use super::questionnaire::Asked;
 use crate::{
     fields::Warning,
-    routes::{query::escape, wire::CarAnswer},
+    json::{WriteError, with_text},
+    routes::{query::push_escaped, wire::CarAnswer},
     stock::rows::reais,
 };
 
@@ -133,45 +135,53 @@ pub(super) fn write(
     catalogue: &Catalogue,
     asked: &Asked,
     recommendation: &Recommendation<'_>,
-) -> serde_json::Result<Vec<u8>> {
-    let Recommendation {
-        matching: _,
-        available: _,
-        weights: _,
-        cars,
-        alternatives,
-        filters,
-        top_priorities,
-        message,
-        suggestion,
-    } = recommendation;
-    let wanted = &asked.questionnaire;
-    serde_json::to_vec(&Answer {
-        total_recommendations: cars.len(),
-        profile_summary: ProfileSummary {
-            budget_range: format!(
-                "{} - {}",
-                money(wanted.budget_minimum),
-                money(wanted.budget_maximum)
-            ),
-            usage: wanted.usage.word(),
-            location: asked.location.as_deref(),
-            top_priorities: top_priorities.iter().copied().map(Quality::word).collect(),
-        },
-        recommendations: cars
-            .iter()
-            .map(|car| RecommendationAnswer::new(catalogue, car))
-            .collect(),
-        alternatives: alternatives
-            .iter()
-            .map(|alternative| AlternativeAnswer::new(catalogue, alternative))
-            .collect(),
-        filters: filters.iter().map(FilterAnswer::from).collect(),
-        warnings: &asked.warnings,
-        catalog_version: catalogue.version(),
-        message: message.as_deref(),
-        suggestion: suggestion.as_deref(),
-    })
+) -> Result<Bytes, WriteError> {
+    let answer = Answer::new(catalogue, asked, recommendation);
+    // As long as the text and no longer: answers are kept, and counted by their length.
+    with_text(&answer, Bytes::copy_from_slice)
+}
+
+impl<'a> Answer<'a> {
+    fn new(catalogue: &'a Catalogue, asked: &'a Asked, recommendation: &'a Recommendation<'a>) -> Self {
+        let Recommendation {
+            matching: _,
+            available: _,
+            weights: _,
+            cars,
+            alternatives,
+            filters,
+            top_priorities,
+            message,
+            suggestion,
+        } = recommendation;
+        let wanted = &asked.questionnaire;
+        Self {
+            total_recommendations: cars.len(),
+            profile_summary: ProfileSummary {
+                budget_range: format!(
+                    "{} - {}",
+                    money(wanted.budget_minimum),
+                    money(wanted.budget_maximum)
+                ),
+                usage: wanted.usage.word(),
+                location: asked.location.as_deref(),
+                top_priorities: top_priorities.iter().copied().map(Quality::word).collect(),
+            },
+            recommendations: cars
+                .iter()
+                .map(|car| RecommendationAnswer::new(catalogue, car))
+                .collect(),
+            alternatives: alternatives
+                .iter()
+                .map(|alternative| AlternativeAnswer::new(catalogue, alternative))
+                .collect(),
+            filters: filters.iter().map(FilterAnswer::from).collect(),
+            warnings: &asked.warnings,
+            catalog_version: catalogue.version(),
+            message: message.as_deref(),
+            suggestion: suggestion.as_deref(),
+        }
+    }
 }
 
 impl<'a> RecommendationAnswer<'a> {
@@ -329,10 +339,12 @@ fn percent(tenths: u16) -> f64 {
 
 /// `R$ 62.990`, with centavos only where there are any.
 fn money(Centavos(centavos): Centavos) -> String {
-    let digits = (centavos / 100).to_string();
-    let mut text = String::from("R$ ");
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(centavos / 100);
+    let mut text = String::with_capacity(20);
+    text.push_str("R$ ");
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push('.');
         }
         text.push(digit);
@@ -345,18 +357,90 @@ fn money(Centavos(centavos): Centavos) -> String {
 
 /// Opens a conversation with the seller, with a first sentence written.
 fn whatsapp_url(number: &str, car: &str, year: u16, price: &str) -> String {
-    let sentence =
-        format!("Olá! Vi o {car} {year} por {price} no FacilIAuto e gostaria de mais informações.");
-    format!(
-        "https://wa.me/{}?text={}",
-        number.trim_start_matches('+'),
-        escape(&sentence)
-    )
+    let mut url = String::with_capacity(320);
+    url.push_str("https://wa.me/");
+    url.push_str(number.trim_start_matches('+'));
+    url.push_str("?text=");
+    let year = year.to_string();
+    let parts = [
+        "Olá! Vi o ",
+        car,
+        " ",
+        &year,
+        " por ",
+        price,
+        " no FacilIAuto e gostaria de mais informações.",
+    ];
+    for part in parts {
+        push_escaped(&mut url, part);
+    }
+    url
 }
 
 #[cfg(test)]
 mod tests {
+    use faciliauto_engine::tables::Tables;
+    use jiff::civil::date;
+    use serde_json::json;
+
     use super::*;
+    use crate::{
+        routes::recommend::questionnaire,
+        stock::{SAMPLE, StockFile},
+    };
+
+    /// Prevents an app from reading another number or text than the types say: buyers of all kinds, lists that are full,
+    /// short and empty.
+    #[test]
+    fn answers_are_written_as_the_library_does() {
+        let today = date(2026, 11, 26);
+        let stock = StockFile::read(SAMPLE, today).unwrap().stock;
+        let tables = Tables::bundled().unwrap();
+        let catalogue = Catalogue::build(stock, &tables, today, "a.1".to_owned()).unwrap();
+        let wishes = [
+            json!({}),
+            json!({"city": "Campinas", "state": "SP", "raio_maximo_km": 40.5, "unknown \"field\"": 1}),
+            json!({"state": "PE", "tamanho_familia": 7, "limit": 50, "diversificar": false}),
+            json!({"tipos_preferidos": ["SUV", "?"], "must_haves": ["isofix"], "ano_minimo": 2022}),
+            json!({"entrada": 10_000.55, "prazo_meses": 36, "km_mes": 1333,
+                "financial_capacity": {"monthly_income_range": "3000-5000", "max_monthly_tco": 1999.99}}),
+        ];
+        let (mut full, mut short, mut empty) = (0, 0, 0);
+        for usage in [
+            "familia",
+            "trabalho",
+            "lazer",
+            "comercial",
+            "primeiro_carro",
+            "transporte_passageiros",
+        ] {
+            for (least, most) in [
+                (0, 20_000),
+                (30_000, 45_000),
+                (50_000, 90_000),
+                (100_000, 900_000),
+            ] {
+                for wish in &wishes {
+                    let mut body = wish.clone();
+                    body["uso_principal"] = usage.into();
+                    body["orcamento_min"] = least.into();
+                    body["orcamento_max"] = most.into();
+                    let asked = questionnaire::read(body.into(), &catalogue).unwrap();
+                    let recommendation = catalogue.recommend(&asked.questionnaire);
+                    let answer = Answer::new(&catalogue, &asked, &recommendation);
+                    let written = write(&catalogue, &asked, &recommendation).unwrap();
+                    let written = std::str::from_utf8(&written).unwrap();
+                    assert_eq!(written, serde_json::to_string(&answer).unwrap());
+                    match recommendation.cars.len() {
+                        0 => empty += 1,
+                        found if found < asked.questionnaire.limit => short += 1,
+                        _ => full += 1,
+                    }
+                }
+            }
+        }
+        assert!(full > 10 && short > 10 && empty > 10, "{full} {short} {empty}");
+    }
 
     /// Prevents a budget from being shown with a thousand separator in the wrong place.
     #[test]

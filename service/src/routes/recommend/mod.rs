@@ -15,10 +15,12 @@ use actix_web::{
     web::{self, Bytes},
 };
 use faciliauto_engine::{catalogue::Catalogue, recommendation::Recommendation};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::openapi::{Description, Group};
-use crate::{error::ApiError, metrics::Metrics, response_cache::Remembered, startup::Shared};
+use crate::{
+    document::Value, error::ApiError, metrics::Metrics, response_cache::Remembered, startup::Shared,
+};
 use questionnaire::Asked;
 
 mod answer;
@@ -67,11 +69,11 @@ pub(super) async fn recommend(
     }
     let asked = questionnaire::read(body, &served.catalogue)?;
     let small = served.catalogue.len() <= CARS_AT_ONCE;
-    let metrics = shared.metrics.clone();
-    let make = move || made(&served.catalogue, &asked, &metrics);
     let remembered = if small {
-        make()
+        made(&served.catalogue, &asked, &shared.metrics)
     } else {
+        let lent = shared.clone();
+        let make = move || made(&served.catalogue, &asked, &lent.metrics);
         shared.gate.run(make).await?
     }?;
     count(&shared.metrics, &remembered);
@@ -93,7 +95,7 @@ fn made(catalogue: &Catalogue, asked: &Asked, metrics: &Metrics) -> Result<Remem
     let matches = recommendation.cars.iter().map(|car| car.match_tenths).collect();
     let body = answer::write(catalogue, asked, &recommendation).map_err(|_| ApiError::Internal)?;
     Ok(Remembered::new(
-        body.into(),
+        body,
         asked.questionnaire.usage,
         matches,
         empty_cause,
@@ -118,21 +120,18 @@ fn answered(body: Bytes) -> HttpResponse {
 }
 
 /// The body as JSON, when it says that it is.
-pub(super) fn parse(request: &HttpRequest, body: &[u8]) -> Result<Value, ApiError> {
+pub(super) fn parse<'body>(request: &HttpRequest, body: &'body [u8]) -> Result<Value<'body>, ApiError> {
     let declared = request
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let essence = declared
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    let is_json =
-        essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json");
-    if !is_json {
+    let essence = declared.split(';').next().unwrap_or_default().trim();
+    let is_json = || {
+        let essence = essence.to_ascii_lowercase();
+        essence.starts_with("application/") && essence.ends_with("+json")
+    };
+    if !essence.eq_ignore_ascii_case("application/json") && !is_json() {
         return Err(ApiError::UnsupportedMediaType);
     }
     serde_json::from_slice(body).map_err(|error| ApiError::BrokenJson {

@@ -12,10 +12,11 @@ use faciliauto_engine::{
     text::fold,
 };
 use jiff::civil::Date;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::whereabouts::{Whereabouts, whereabouts};
 use crate::{
+    document::Value,
     error::ApiError,
     fields::{FieldError, Fields, Findings, Shape, Warning},
     stock::rows::words,
@@ -59,7 +60,7 @@ impl Surroundings {
 /// # Errors
 /// [`ApiError::InvalidFields`] for what is missing or ill-typed, and only when all is well typed
 /// [`ApiError::Contradiction`] for answers that exclude each other.
-pub(super) fn read(body: Value, catalogue: &Catalogue) -> Result<Asked, ApiError> {
+pub(super) fn read(body: Value<'_>, catalogue: &Catalogue) -> Result<Asked, ApiError> {
     let mut findings = Findings::default();
     let mut surroundings = Surroundings::default();
     let questionnaire = Fields::new(body, "", &mut findings).and_then(|mut fields| {

@@ -1,0 +1,525 @@
+//! Writes JSON, byte for byte as `serde_json` does, in a fraction of the time for answers of many short texts and
+//! amounts of money.
+//!
+//! Two things are quicker: a text is looked through sixteen bytes at a time for what must be escaped, and a number with
+//! at most three decimals is written from an integer. What is rare is left to `serde_json`.
+
+use std::{cell::RefCell, fmt};
+
+use serde::ser::{
+    self, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleStruct, SerializeTupleVariant,
+};
+
+/// What a thread keeps to write into. The longest list of cars is some 250 KB.
+const KEPT_BYTES: usize = 512 << 10;
+
+/// Below this many thousandths, each double that stands for one has no other decimal of fifteen digits beside it.
+const MOST_THOUSANDTHS: f64 = 1e15;
+
+thread_local! {
+    /// Written into by one answer after the other, so that none of them grows a buffer of its own.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Why a value has no JSON.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to write JSON: {0}")]
+pub struct WriteError(String);
+
+impl ser::Error for WriteError {
+    fn custom<Message: fmt::Display>(message: Message) -> Self {
+        Self(message.to_string())
+    }
+}
+
+/// Writes a value and hands its text on, which is gone afterwards.
+///
+/// # Errors
+/// A map whose keys are no texts, or an error of the value itself.
+pub fn with_text<T: Serialize + ?Sized, Output>(
+    value: &T,
+    take: impl FnOnce(&[u8]) -> Output,
+) -> Result<Output, WriteError> {
+    // Taken, not borrowed: a value may well write another on its way.
+    let mut out = BUFFER.take();
+    out.clear();
+    let written = value.serialize(Writer { out: &mut out });
+    let output = written.map(|()| take(&out));
+    if out.capacity() <= KEPT_BYTES {
+        BUFFER.set(out);
+    }
+    output
+}
+
+/// Writes values one behind the other.
+struct Writer<'out> {
+    out: &'out mut Vec<u8>,
+}
+
+/// Something with parts: what stands before the next part, and what ends it.
+struct Parts<'out> {
+    out: &'out mut Vec<u8>,
+    empty: bool,
+    end: &'static [u8],
+}
+
+impl<'out> Writer<'out> {
+    fn parts(self, begin: &[u8], end: &'static [u8]) -> Parts<'out> {
+        self.out.extend_from_slice(begin);
+        Parts {
+            out: self.out,
+            empty: true,
+            end,
+        }
+    }
+
+    /// `{"variant":`
+    fn variant(self, variant: &str) -> Self {
+        self.out.push(b'{');
+        push_text(self.out, variant);
+        self.out.push(b':');
+        self
+    }
+
+    fn whole(self, number: impl itoa::Integer) -> Result<(), WriteError> {
+        self.out
+            .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        Ok(())
+    }
+
+    fn as_the_library(self, value: &impl Serialize) -> Result<(), WriteError> {
+        serde_json::to_writer(self.out, value).map_err(ser::Error::custom)
+    }
+}
+
+impl Parts<'_> {
+    fn separate(&mut self) {
+        if !std::mem::take(&mut self.empty) {
+            self.out.push(b',');
+        }
+    }
+
+    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
+        self.separate();
+        value.serialize(Writer { out: self.out })
+    }
+
+    /// Names of fields are words of ours, which need no escape.
+    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), WriteError> {
+        debug_assert_eq!(clean(name.as_bytes()), name.len(), "{name:?} needs an escape");
+        self.separate();
+        self.out.reserve(name.len() + 3);
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        value.serialize(Writer { out: self.out })
+    }
+
+    fn finish(self) -> Result<(), WriteError> {
+        self.out.extend_from_slice(self.end);
+        Ok(())
+    }
+}
+
+/// How many bytes from the beginning need no escape.
+fn clean(bytes: &[u8]) -> usize {
+    let must_escape = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    let mut place = 0;
+    // No exit within the sixteen: the compiler then looks at all of them at once.
+    for sixteen in bytes.chunks_exact(16) {
+        if sixteen.iter().fold(false, |any, byte| any | must_escape(*byte)) {
+            break;
+        }
+        place += 16;
+    }
+    let rest = bytes[place..].iter().position(|byte| must_escape(*byte));
+    rest.map_or(bytes.len(), |rest| place + rest)
+}
+
+fn push_text(out: &mut Vec<u8>, text: &str) {
+    let mut rest = text.as_bytes();
+    out.reserve(rest.len() + 2);
+    out.push(b'"');
+    loop {
+        let length = clean(rest);
+        out.extend_from_slice(&rest[..length]);
+        let Some(byte) = rest.get(length) else { break };
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x0c => out.extend_from_slice(b"\\f"),
+            control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
+        }
+        rest = &rest[length + 1..];
+    }
+    out.push(b'"');
+}
+
+/// Writes a number when it has at most three decimals; says whether it has.
+fn push_thousandths(out: &mut Vec<u8>, number: f64) -> bool {
+    let scaled = number * 1000.0;
+    if !(0.0..MOST_THOUSANDTHS).contains(&scaled) {
+        return false;
+    }
+    let thousandths = (scaled + 0.5) as i64;
+    // The very double that stands for this decimal, so this decimal is its shortest text. -0.0 is not 0.0 here.
+    if (thousandths as f64 / 1000.0).to_bits() != number.to_bits() {
+        return false;
+    }
+    let (whole, rest) = (thousandths / 1000, thousandths % 1000);
+    out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+    let digits = [rest / 100, rest / 10 % 10, rest % 10].map(|digit| b'0' + digit as u8);
+    let shown = match digits {
+        [_, b'0', b'0'] => 1,
+        [_, _, b'0'] => 2,
+        _ => 3,
+    };
+    out.push(b'.');
+    out.extend_from_slice(&digits[..shown]);
+    true
+}
+
+impl<'out> ser::Serializer for Writer<'out> {
+    type Ok = ();
+    type Error = WriteError;
+    type SerializeSeq = Parts<'out>;
+    type SerializeTuple = Parts<'out>;
+    type SerializeTupleStruct = Parts<'out>;
+    type SerializeTupleVariant = Parts<'out>;
+    type SerializeMap = Parts<'out>;
+    type SerializeStruct = Parts<'out>;
+    type SerializeStructVariant = Parts<'out>;
+
+    fn serialize_bool(self, flag: bool) -> Result<(), WriteError> {
+        self.out.extend_from_slice(if flag { b"true" } else { b"false" });
+        Ok(())
+    }
+
+    fn serialize_i8(self, number: i8) -> Result<(), WriteError> {
+        self.whole(number)
+    }
+
+    fn serialize_i16(self, number: i16) -> Result<(), WriteError> {
+        self.whole(number)
+    }
+
+    fn serialize_i32(self, number: i32) -> Result<(), WriteError> {
+        self.whole(number)
+    }
+
+    fn serialize_i64(self, number: i64) -> Result<(), WriteError> {
+        self.whole(number)
+    }
+
+    fn serialize_u8(self, number: u8) -> Result<(), WriteError> {
+        self.whole(number)
+    }
+
+    fn serialize_u16(self, number: u16) -> Result<(), WriteError> {
+        self.whole(number)
+    }
+
+    fn serialize_u32(self, number: u32) -> Result<(), WriteError> {
+        self.whole(number)
+    }
+
+    fn serialize_u64(self, number: u64) -> Result<(), WriteError> {
+        self.whole(number)
+    }
+
+    fn serialize_f32(self, number: f32) -> Result<(), WriteError> {
+        self.as_the_library(&number)
+    }
+
+    fn serialize_f64(self, number: f64) -> Result<(), WriteError> {
+        if push_thousandths(self.out, number) {
+            return Ok(());
+        }
+        self.as_the_library(&number)
+    }
+
+    fn serialize_char(self, letter: char) -> Result<(), WriteError> {
+        self.serialize_str(letter.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, text: &str) -> Result<(), WriteError> {
+        push_text(self.out, text);
+        Ok(())
+    }
+
+    fn serialize_bytes(self, bytes: &[u8]) -> Result<(), WriteError> {
+        self.collect_seq(bytes)
+    }
+
+    fn serialize_none(self) -> Result<(), WriteError> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), WriteError> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), WriteError> {
+        self.out.extend_from_slice(b"null");
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), WriteError> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), WriteError> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), WriteError> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), WriteError> {
+        let Self { out } = self.variant(variant);
+        value.serialize(Writer { out: &mut *out })?;
+        out.push(b'}');
+        Ok(())
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Parts<'out>, WriteError> {
+        Ok(self.parts(b"[", b"]"))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Parts<'out>, WriteError> {
+        Ok(self.parts(b"[", b"]"))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Parts<'out>, WriteError> {
+        Ok(self.parts(b"[", b"]"))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Parts<'out>, WriteError> {
+        Ok(self.variant(variant).parts(b"[", b"]}"))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Parts<'out>, WriteError> {
+        Ok(self.parts(b"{", b"}"))
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Parts<'out>, WriteError> {
+        Ok(self.parts(b"{", b"}"))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Parts<'out>, WriteError> {
+        Ok(self.variant(variant).parts(b"{", b"}}"))
+    }
+}
+
+/// Lists of all kinds.
+macro_rules! items {
+    ($($kind:ident :: $add:ident),+) => {$(
+        impl $kind for Parts<'_> {
+            type Ok = ();
+            type Error = WriteError;
+
+            fn $add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
+                self.item(value)
+            }
+
+            fn end(self) -> Result<(), WriteError> {
+                self.finish()
+            }
+        }
+    )+};
+}
+
+items!(
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field,
+    SerializeTupleVariant::serialize_field
+);
+
+/// Objects whose fields are known.
+macro_rules! fields {
+    ($($kind:ident),+) => {$(
+        impl $kind for Parts<'_> {
+            type Ok = ();
+            type Error = WriteError;
+
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                name: &'static str,
+                value: &T,
+            ) -> Result<(), WriteError> {
+                self.field(name, value)
+            }
+
+            fn end(self) -> Result<(), WriteError> {
+                self.finish()
+            }
+        }
+    )+};
+}
+
+fields!(SerializeStruct, SerializeStructVariant);
+
+impl SerializeMap for Parts<'_> {
+    type Ok = ();
+    type Error = WriteError;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), WriteError> {
+        self.separate();
+        let begin = self.out.len();
+        key.serialize(Writer { out: self.out })?;
+        if self.out.get(begin) != Some(&b'"') {
+            return Err(ser::Error::custom("the name of a field must be a text"));
+        }
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
+        self.out.push(b':');
+        value.serialize(Writer { out: self.out })
+    }
+
+    fn end(self) -> Result<(), WriteError> {
+        self.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{borrow::Cow, collections::BTreeMap};
+
+    use proptest::prelude::*;
+    use serde::Serialize;
+
+    use super::*;
+
+    fn written(value: &impl Serialize) -> String {
+        with_text(value, |text| String::from_utf8(text.to_vec()).unwrap()).unwrap()
+    }
+
+    /// One of every shape.
+    #[derive(Serialize)]
+    enum Shape {
+        Unit,
+        Newtype(Option<i8>),
+        Tuple(char, (), u64),
+        Struct { name: &'static str, inner: Flat },
+    }
+
+    #[derive(Serialize)]
+    struct Unit;
+
+    #[derive(Serialize)]
+    struct Pair(f32, i64);
+
+    #[derive(Serialize)]
+    struct Flat {
+        first: bool,
+        #[serde(flatten)]
+        more: BTreeMap<Cow<'static, str>, Vec<f64>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        left_out: Option<u8>,
+    }
+
+    /// Prevents a value of any shape from being written otherwise than by the library.
+    #[test]
+    fn every_shape_is_written_as_the_library_does() {
+        let flat = || Flat {
+            first: true,
+            more: BTreeMap::from([("a\"b".into(), vec![]), ("c".into(), vec![0.5, 1e300, f64::NAN])]),
+            left_out: None,
+        };
+        let shapes = (
+            [Shape::Unit, Shape::Newtype(None), Shape::Newtype(Some(-7))],
+            Shape::Tuple('é', (), u64::MAX),
+            Shape::Struct {
+                name: "x",
+                inner: flat(),
+            },
+            (
+                Unit,
+                Pair(0.1, i64::MIN),
+                &[1_u8][..],
+                (1_i16, 2_i32, 3_u16, 4_u32),
+            ),
+            serde_json::json!({"list": [], "object": {}, "deep": [[{"a": null}]]}),
+        );
+        assert_eq!(written(&shapes), serde_json::to_string(&shapes).unwrap());
+        assert!(with_text(&BTreeMap::from([(1, 2)]), |_| ()).is_err());
+    }
+
+    /// Prevents an amount or a share from losing or gaining a digit.
+    #[test]
+    fn every_share_and_amount_is_written_as_the_library_does() {
+        let shares = (0..=1000).map(|step| f64::from(step) / 1000.0);
+        let amounts = (0..200_000).map(|step| f64::from(step * 37) / 100.0);
+        let odd = [
+            -0.0,
+            -1.5,
+            5e-324,
+            0.0004,
+            0.0005,
+            999_999_999_999.999,
+            1e12,
+            1e15,
+            1e16,
+            123_456_789_012.25,
+            0.1 + 0.2,
+            f64::MAX,
+            f64::INFINITY,
+        ];
+        for number in shares.chain(amounts).chain(odd) {
+            assert_eq!(written(&number), serde_json::to_string(&number).unwrap());
+        }
+    }
+
+    proptest! {
+        /// Prevents a text of a dealer from breaking out of its quotes, at whatever place of sixteen it stands.
+        #[test]
+        fn texts_are_written_as_the_library_does(text in r#"[ -~]{0,40}[\x00-\x22\\é𝄞]{0,3}[ -~]{0,40}"#) {
+            prop_assert_eq!(written(&text), serde_json::to_string(&text).unwrap());
+        }
+
+        /// Prevents a number from being rounded on its way out.
+        #[test]
+        fn numbers_are_written_as_the_library_does(number in any::<f64>(), thousandths in 0..1_u64 << 50) {
+            let decimal = thousandths as f64 / 1000.0;
+            for number in [number, decimal, decimal.next_up()] {
+                prop_assert_eq!(written(&number), serde_json::to_string(&number).unwrap());
+            }
+        }
+    }
+}
