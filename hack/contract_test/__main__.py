@@ -7,13 +7,11 @@ Schemathesis ask whatever `/openapi.json` allows and forbids. What is checked, a
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from pathlib import Path
 
 import environment
@@ -28,20 +26,6 @@ DEFAULT_SEED = "1"
 MOST_SECONDS = 240
 
 
-# The car that is there to be changed; a sample, since the first real car removes the sample stock.
-DEALERSHIP = {"name": "Loja do contrato", "city": "Recife", "state": "PE"}
-CAR = {
-    "id": "contrato-1", "marca": "Fiat", "modelo": "Argo", "ano": 2021, "preco": 61_990, "quilometragem": 41_000,
-    "combustivel": "flex", "cambio": "manual", "categoria": "Hatch", "amostra": True,
-}  # fmt: skip
-
-
-def put(url: str, token: str, body: object) -> None:
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="PUT")
-    urllib.request.urlopen(request, timeout=10).close()
-
-
 def main() -> int:
     seed = (sys.argv[1:] or [""])[0] or DEFAULT_SEED
     program = environment.program()
@@ -54,15 +38,13 @@ def main() -> int:
         flags = ["--limits", "off", "--admin-token-file", str(tokens)]
         service = serving.Service(executable, folder / "service.log", *flags)
         try:
-            put(f"{service.address}/dealerships/contrato", token, DEALERSHIP)
-            put(f"{service.address}/dealerships/contrato/stock", token, [CAR])
             print(f"seed {seed}; the same again: make test-contract SEED={seed}", file=sys.stderr, flush=True)
             ask = [program, "--config-file", HERE / "schemathesis.toml", "run", f"{service.address}/openapi.json"]
             asked = subprocess.run(
                 [*map(str, ask), "--seed", seed],
                 cwd=folder,
                 # Its hooks stand beside this file.
-                env={**os.environ, "ADMIN_TOKEN": token, "PYTHONPATH": str(HERE)},
+                env={**os.environ, "API": service.address, "ADMIN_TOKEN": token, "PYTHONPATH": str(HERE)},
                 timeout=MOST_SECONDS,
             )
             if service.process.poll() is not None:
