@@ -20,7 +20,7 @@ run: ## Serve the API alone on port 8000: sample stock, state in memory
 	@echo "  curl -s localhost:8000/recommend --json '{\"orcamento_min\": 50000, \"orcamento_max\": 90000, \"uso_principal\": \"familia\"}'"
 	@cargo run --quiet -p faciliauto-service
 
-.PHONY: test test-fast test-cluster test-tools test-page test-contract lint format
+.PHONY: test test-fast test-cluster test-tools test-page test-contract test-redis-matrix lint format
 test: test-fast test-tools test-cluster ## Everything that must hold before a change lands
 
 test-fast: lint ## Formatting, lints, unit and integration tests; no cluster
@@ -43,10 +43,13 @@ test-page: ## The buyers' page and /docs in a headless Chromium, which is instal
 test-contract: ## The API against its own description, asked by Schemathesis; SEED=7 asks otherwise
 	@$(PYTHON) hack/contract_test $(SEED)
 
+test-redis-matrix: ## The tests that use Redis, against Redis 7.0, Redis 8.0 and Valkey 8.1
+	@$(PYTHON) hack/redis_matrix.py
+
 test-cluster: ## Tests on a real cluster, brought up when none is given
 	$(PYTHON) hack/system test
 
-.PHONY: bench-engine bench-peers bench-http fuzz
+.PHONY: bench-engine bench-peers bench-http bench-stock fuzz
 bench-engine: ## How fast the engine is: BENCH lines, and on standard error what was seen
 	@cargo bench --quiet --locked -p faciliauto-engine --bench engine
 
@@ -56,7 +59,10 @@ bench-peers: ## The same ranking by Polars, DuckDB, NumPy and PostgreSQL, in tur
 bench-http: ## A recommendation over HTTP beside a bare handler: one core for the server, load from the other
 	@cargo bench --quiet --locked -p faciliauto-service --bench http
 
-fuzz: ## Each fuzz target of the engine for SECONDS_EACH (60); needs a nightly toolchain and cargo-fuzz
+bench-stock: ## 100,000 cars of one dealer from its upload to every replica: times and memory; needs redis-server
+	@cargo bench --quiet --locked -p faciliauto-service --bench stock
+
+fuzz: ## Each fuzz target of engine and service for SECONDS_EACH (60); needs a nightly toolchain and cargo-fuzz
 	@$(PYTHON) hack/fuzz.py
 
 .PHONY: cluster-up cluster-down cluster-status kubeconfig images

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Runs each fuzz target of the engine for a bounded time: `python3 hack/fuzz.py [TARGET...]`.
+"""Runs each fuzz target of the engine and of the service for a bounded time: `python3 hack/fuzz.py [TARGET...]`.
 
 SECONDS_EACH says for how long each (60). The seeds in the repository come first; what a run adds stays in
-`service/engine/fuzz/corpus`, outside the repository, and the next run goes on from there. What was found lies in
-`service/engine/fuzz/artifacts`. Needs a nightly toolchain and cargo-fuzz; says so when one is missing.
+`corpus` beside the targets, outside the repository, and the next run goes on from there. What was found lies in
+`artifacts` beside it. Needs a nightly toolchain and cargo-fuzz; says so when one is missing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FUZZ = ROOT / "service" / "engine" / "fuzz"
+FOLDERS = [ROOT / "service" / "engine" / "fuzz", ROOT / "service" / "fuzz"]
 TOOLCHAIN = "+nightly"
 
 
@@ -33,16 +33,23 @@ def main() -> int:
         print("fuzz: skipped, no cargo-fuzz (cargo install cargo-fuzz --locked)")
         return 0
     seconds = int(os.environ.get("SECONDS_EACH", "60"))
-    targets = sys.argv[1:] or sorted(path.stem for path in (FUZZ / "fuzz_targets").glob("*.rs"))
+    # No two targets have one name.
+    known = {path.stem: folder for folder in FOLDERS for path in sorted((folder / "fuzz_targets").glob("*.rs"))}
+    targets = sys.argv[1:] or list(known)
+    unknown = [target for target in targets if target not in known]
+    if unknown:
+        print(f"fuzz: no target {', '.join(unknown)}; there are {', '.join(known)}")
+        return 2
     failed = []
     for target in targets:
-        corpus = FUZZ / "corpus" / target
+        fuzz = known[target]
+        corpus = fuzz / "corpus" / target
         corpus.mkdir(parents=True, exist_ok=True)
         print(f"fuzz: {target}, {seconds} s", flush=True)
         # The integers are what is tried here, not memory: the engine's few unsafe lines call functions compiled for
         # the instructions that the processor says it has.
-        run = ["cargo", TOOLCHAIN, "fuzz", "run", "--fuzz-dir", str(FUZZ), "--sanitizer", "none", target]
-        folders = [str(corpus), str(FUZZ / "seeds" / target)]
+        run = ["cargo", TOOLCHAIN, "fuzz", "run", "--fuzz-dir", str(fuzz), "--sanitizer", "none", target]
+        folders = [str(corpus), str(fuzz / "seeds" / target)]
         options = [f"-max_total_time={seconds}", "-print_final_stats=1", "-verbosity=0", "-max_len=4096"]
         command = [*run, *folders, "--", *options]
         done = subprocess.run(

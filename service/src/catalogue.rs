@@ -5,7 +5,13 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use faciliauto_engine::catalogue::Catalogue;
 
-use crate::{error::ApiError, state::Head};
+use crate::{
+    error::ApiError,
+    state::{
+        Head,
+        dealers::{DealerVersion, Versions},
+    },
+};
 
 /// A catalogue with what answers say about all of it.
 #[derive(Debug)]
@@ -20,6 +26,8 @@ pub struct ServedCatalogue {
     pub without_image: usize,
     /// Whether any car is invented.
     pub sample: bool,
+    /// Which stock of each dealership this is, when that is known.
+    pub versions: Option<Versions>,
 }
 
 impl ServedCatalogue {
@@ -35,7 +43,37 @@ impl ServedCatalogue {
             available,
             without_image,
             sample,
+            versions: None,
         }
+    }
+
+    /// The same, knowing which stock of each dealership it is; that of another moment says nothing of this one.
+    #[must_use]
+    pub fn knowing(self, versions: Option<Versions>) -> Self {
+        Self {
+            versions: versions.filter(|versions| versions.head == self.head),
+            ..self
+        }
+    }
+
+    /// Whether it has the cars of a dealership that one put brought, with whatever updates.
+    #[must_use]
+    pub fn has_put(&self, epoch: &str, dealership: &str, version: &DealerVersion) -> bool {
+        self.versions.as_ref().is_some_and(|known| {
+            let put = known.dealers.get(dealership).map(|known| &known.put);
+            known.head.version.epoch == epoch && put == Some(&version.put)
+        })
+    }
+
+    /// Whether it has the cars of every dealership that its last put brought, and no others, with whatever updates.
+    #[must_use]
+    pub fn has_puts(&self, versions: &Versions) -> bool {
+        let Versions { head, dealers } = versions;
+        let same_number = |known: &Versions| known.dealers.len() == dealers.len();
+        self.versions.as_ref().is_some_and(same_number)
+            && dealers
+                .iter()
+                .all(|(id, version)| self.has_put(&head.version.epoch, id, version))
     }
 }
 

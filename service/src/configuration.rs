@@ -15,6 +15,7 @@ use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, V
 use crate::{
     cors::AllowedOrigins,
     state::connection::{ConnectionSettings, Secret, UrlSource},
+    tls::TlsFiles,
 };
 
 /// What every variable of ours begins with.
@@ -36,6 +37,12 @@ struct Arguments {
     /// Where /metrics listens.
     #[arg(long, global = true, value_name = "ADDRESS", default_value = "0.0.0.0:9090")]
     metrics_listen: SocketAddr,
+    /// A file with the certificate of the API and those it rests on, PEM: it is served over TLS alone.
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_certificate_file: Option<PathBuf>,
+    /// A file with the certificate's private key, PEM; both are read again when they change.
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_key_file: Option<PathBuf>,
     /// Redis or Valkey to keep state in: redis://USER@HOST:PORT, or rediss:// for TLS.
     #[arg(long, global = true, value_name = "URL", hide_env_values = true)]
     redis_url: Option<String>,
@@ -181,6 +188,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where `/metrics` listens.
     pub metrics_listen: SocketAddr,
+    /// What the API is served over TLS with; `None` = without TLS.
+    pub tls: Option<TlsFiles>,
     /// Where state is kept; `None` = in memory, for as long as the process lives.
     pub redis: Option<ConnectionSettings>,
     /// Where the administrators' tokens are; `None` = nobody is one.
@@ -246,6 +255,8 @@ impl Settings {
         let Arguments {
             listen,
             metrics_listen,
+            tls_certificate_file,
+            tls_key_file,
             redis_url,
             redis_url_file,
             redis_password_file,
@@ -262,6 +273,12 @@ impl Settings {
             report_file,
             command,
         } = typed;
+        let tls = match (tls_certificate_file, tls_key_file) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => return Err("--tls-certificate-file needs --tls-key-file"),
+            (None, Some(_)) => return Err("--tls-key-file needs --tls-certificate-file"),
+        };
         let url = match (redis_url, redis_url_file) {
             (Some(_), Some(_)) => {
                 return Err("--redis-url and --redis-url-file (or their variables) exclude each other");
@@ -307,6 +324,7 @@ impl Settings {
             command,
             listen,
             metrics_listen,
+            tls,
             redis,
             admin_token_file,
             log_level,
@@ -395,6 +413,7 @@ mod tests {
             command: Command::Serve,
             listen: "0.0.0.0:8000".parse().unwrap(),
             metrics_listen: "0.0.0.0:9090".parse().unwrap(),
+            tls: None,
             redis: None,
             admin_token_file: None,
             log_level: LogLevel::Info,
@@ -418,6 +437,8 @@ mod tests {
         let variables = [
             ("FACILIAUTO_LISTEN", "127.0.0.1:8001"),
             ("FACILIAUTO_METRICS_LISTEN", "127.0.0.1:9091"),
+            ("FACILIAUTO_TLS_CERTIFICATE_FILE", "/etc/faciliauto/tls/tls.crt"),
+            ("FACILIAUTO_TLS_KEY_FILE", "/etc/faciliauto/tls/tls.key"),
             ("FACILIAUTO_REDIS_URL", "redis://api@shop-redis:6379"),
             ("FACILIAUTO_REDIS_PASSWORD_FILE", "/etc/faciliauto/redis/password"),
             ("FACILIAUTO_KEY_PREFIX", "shops:shop"),
@@ -440,6 +461,10 @@ mod tests {
             command: Command::Import(ImportSource::Sample),
             listen: "127.0.0.1:8001".parse().unwrap(),
             metrics_listen: "127.0.0.1:9091".parse().unwrap(),
+            tls: Some(TlsFiles {
+                certificate: "/etc/faciliauto/tls/tls.crt".into(),
+                key: "/etc/faciliauto/tls/tls.key".into(),
+            }),
             redis: Some(ConnectionSettings {
                 url: UrlSource::Given(Secret::new("redis://api@shop-redis:6379".to_owned())),
                 password_file: Some("/etc/faciliauto/redis/password".into()),
@@ -525,6 +550,8 @@ mod tests {
                 &["--redis-url", "redis://a", "import", "--sample", "--none"],
                 "--none",
             ),
+            (&["--tls-certificate-file", "a"], "--tls-key-file"),
+            (&["--tls-key-file", "a"], "--tls-certificate-file"),
             (&["--key-prefix", "a*"], "--key-prefix"),
             (&["--workers", "0"], "--workers"),
             (&["--limits", "redis"], "--limits"),

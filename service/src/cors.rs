@@ -21,7 +21,8 @@ const REQUEST_HEADERS: &str =
     "authorization, content-type, idempotency-key, if-match, if-none-match, x-request-id, x-user-key";
 
 /// What a page may read beyond what browsers always show.
-const ANSWER_HEADERS: &str = "ETag, Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id";
+const ANSWER_HEADERS: &str =
+    "ETag, Idempotency-Replayed, Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id";
 
 /// Two hours, the most that Chromium remembers a preflight.
 const REMEMBERED_SECONDS: &str = "7200";

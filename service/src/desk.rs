@@ -1,5 +1,6 @@
 //! Where dealers hand their stock in: reads what the store has, decides what becomes of it, and commits that
-//! on the version it was decided on. A lost race is decided anew, so two uploads never mix.
+//! on the version it was decided on. A lost race is decided anew, so two uploads never mix. What comes back
+//! is written and yet to be confirmed: the next writer of this process need not wait for the disk.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,14 +8,10 @@ use std::{
     time::Duration,
 };
 
-use faciliauto_engine::{
-    stock::{Car, Dealership},
-    tables::Tables,
-};
+use faciliauto_engine::stock::{Car, Dealership};
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
-use serde::Serialize;
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use crate::{
@@ -22,17 +19,18 @@ use crate::{
     catalogue::Showroom,
     clock::Clock,
     error::ApiError,
+    idempotency::Identity,
     random,
     state::{
-        Basis, Change, DealerStock, Head, State, StateError,
-        dealers::{DealerView, SoldMark, TokenDigest},
+        Basis, Change, DealerStock, Head, State, StateError, Written,
+        dealers::{DealerView, SoldMark, TokenChange, TokenDigest},
+        once::{Once, OnceKey, Remembered, VERSION_MADE},
     },
-    stock::{
-        rows,
-        upload::{CarPatch, Upload},
-    },
+    stock::{fingerprint::Fingerprint, rows, upload::Upload},
     store::Store,
 };
+
+mod cars;
 
 /// How often a change is decided anew when others were faster. Requests of one process queue up, so only
 /// other replicas can win a race.
@@ -51,7 +49,6 @@ pub(crate) struct Desk {
     pub(crate) admins: Arc<AdminTokens>,
     pub(crate) clock: Clock,
     showroom: Arc<Showroom>,
-    tables: Arc<Tables>,
     writing: Mutex<()>,
     uploads: Semaphore,
 }
@@ -77,8 +74,33 @@ impl IfMatch {
     }
 }
 
+/// What a writer is answered.
+#[derive(Debug)]
+pub(crate) struct Answered<Receipt> {
+    pub(crate) receipt: Receipt,
+    /// Whether it was answered before, under the same key: nothing was done now.
+    pub(crate) replayed: bool,
+}
+
+impl<Receipt> Answered<Receipt> {
+    fn now(receipt: Receipt) -> Self {
+        Self {
+            receipt,
+            replayed: false,
+        }
+    }
+}
+
+/// What became of a dealership's record.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RecordReceipt {
+    /// Whether the dealership is new.
+    pub(crate) created: bool,
+    pub(crate) catalog_version: String,
+}
+
 /// What became of a stock that was handed in.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct StockReceipt {
     pub(crate) dealership_id: String,
     pub(crate) dry_run: bool,
@@ -96,7 +118,7 @@ pub(crate) struct StockReceipt {
 }
 
 /// What became of one car.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct CarReceipt {
     id: String,
     dealership_id: String,
@@ -120,14 +142,12 @@ impl Desk {
         admins: Arc<AdminTokens>,
         clock: Clock,
         showroom: Arc<Showroom>,
-        tables: Arc<Tables>,
     ) -> Self {
         Self {
             store,
             admins,
             clock,
             showroom,
-            tables,
             writing: Mutex::new(()),
             uploads: Semaphore::new(UPLOADS_AT_ONCE),
         }
@@ -146,23 +166,38 @@ impl Desk {
 
     /// The stock as rows.
     pub(crate) async fn page(&self, id: &str) -> Result<StockPage, ApiError> {
-        let DealerStock { cars, .. } = self.dealer(id).await?;
+        let DealerView {
+            stock, fingerprint, ..
+        } = self.store.current().dealer(id).await?;
+        let DealerStock { cars, .. } = stock.ok_or(ApiError::DealershipNotFound)?;
         aside(move || {
             let mut lines = Vec::new();
             rows::write_cars(&mut lines, &cars).map_err(|_| ApiError::Internal)?;
-            let etag = tag(Sha256::digest(&lines).as_slice());
-            Ok(StockPage { lines, etag })
+            Ok(StockPage {
+                lines,
+                etag: tag(fingerprint),
+            })
         })
         .await?
     }
 
-    /// Creates a dealership, or changes its record; tells whether it is new, and the version after.
-    pub(crate) async fn put_dealership(&self, dealership: Dealership) -> Result<(bool, Head), ApiError> {
+    /// Creates a dealership, or changes its record.
+    pub(crate) async fn put_dealership(
+        &self,
+        dealership: Dealership,
+        identity: Option<&Identity>,
+    ) -> Result<Written<Answered<RecordReceipt>>, ApiError> {
         let _turn = self.writing.lock().await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
             let DealerView { head, stock, .. } = state.dealer(&dealership.id).await?;
-            let created = stock.is_none();
+            if let Some(before) = answered_before(&*state, &head, identity).await? {
+                return Ok(before);
+            }
+            let mut receipt = RecordReceipt {
+                created: stock.is_none(),
+                catalog_version: VERSION_MADE.to_owned(),
+            };
             let change = Change {
                 basis: Basis::Version(head.version),
                 put: vec![DealerStock {
@@ -171,20 +206,31 @@ impl Desk {
                 }],
                 remove: Vec::new(),
                 marks: Vec::new(),
+                updates: Vec::new(),
+                once: to_remember(identity, &receipt)?,
             };
-            if let Some(head) = self.commit(&*state, change, attempt).await? {
-                return Ok((created, head));
+            if let Some(written) = self.commit(&*state, change, attempt).await? {
+                return Ok(written.map(|head| {
+                    receipt.catalog_version = head.version.to_string();
+                    Answered::now(receipt)
+                }));
             }
         }
         Err(ApiError::StockMoved)
     }
 
     /// Gives a dealership a token, or revokes the one it has.
-    pub(crate) async fn set_token(&self, id: &str, token: Option<TokenDigest>) -> Result<(), ApiError> {
-        if self.store.current().set_dealer_token(id, token).await? {
-            Ok(())
-        } else {
-            Err(ApiError::DealershipNotFound)
+    pub(crate) async fn set_token(
+        &self,
+        id: &str,
+        token: Option<TokenDigest>,
+        once: Option<&OnceKey>,
+    ) -> Result<(), ApiError> {
+        let written = self.store.current().set_dealer_token(id, token, once).await?;
+        match written.confirmed().await? {
+            TokenChange::Done => Ok(()),
+            TokenChange::NoDealership => Err(ApiError::DealershipNotFound),
+            TokenChange::UsedBefore => Err(ApiError::IdempotencyKeyUsed),
         }
     }
 
@@ -195,11 +241,11 @@ impl Desk {
         mut upload: Upload,
         condition: Option<IfMatch>,
         dry_run: bool,
-    ) -> Result<StockReceipt, ApiError> {
-        let tables = Arc::clone(&self.tables);
+        identity: Option<&Identity>,
+    ) -> Result<Written<Answered<StockReceipt>>, ApiError> {
         let record = dealership.clone();
         upload = aside(move || {
-            upload.check(&record, &tables);
+            upload.check(&record);
             upload
         })
         .await?;
@@ -208,22 +254,27 @@ impl Desk {
         let _turn = self.writing.lock().await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
-            let DealerView { head, stock, sold } = state.dealer(&id).await?;
+            let DealerView {
+                head,
+                stock,
+                fingerprint,
+                sold,
+            } = state.dealer(&id).await?;
+            if let Some(before) = answered_before(&*state, &head, identity).await? {
+                return Ok(before);
+            }
             let DealerStock {
                 dealership,
                 cars: old,
             } = stock.ok_or(ApiError::DealershipNotFound)?;
-            let (old, etag) = with_etag(old).await?;
+            let etag = tag(fingerprint);
             if condition
                 .as_ref()
                 .is_some_and(|condition| !condition.names(&etag))
             {
                 return Err(ApiError::EtagMismatch);
             }
-            let Some(others) = self.others(&*state, &head, &id, &upload.cars, real).await? else {
-                self.wait(attempt).await;
-                continue;
-            };
+            let others = self.others(&*state, &id, &upload.cars, real).await?;
             upload.refuse(&others.taken);
             if upload.findings.error_count > 0 {
                 return Err(ApiError::InvalidRows {
@@ -244,9 +295,15 @@ impl Desk {
             if dry_run {
                 receipt.catalog_version = head.version.to_string();
                 receipt.etag = etag;
-                return Ok(receipt);
+                return Ok(Written::as_it_is(Answered::now(receipt)));
             }
-            let (cars, etag) = with_etag(cars).await?;
+            let (cars, fingerprint) = aside(move || {
+                let fingerprint = Fingerprint::of(&cars);
+                (cars, fingerprint)
+            })
+            .await?;
+            receipt.catalog_version = VERSION_MADE.to_owned();
+            receipt.etag = tag(fingerprint);
             let unmarked = sold
                 .into_iter()
                 .filter(|(_, at)| wins || !stays_sold(Some(at), now));
@@ -260,66 +317,14 @@ impl Desk {
                 marks: marks.collect(),
                 put: vec![DealerStock { dealership, cars }],
                 remove: others.samples,
+                updates: Vec::new(),
+                once: to_remember(identity, &receipt)?,
             };
-            if let Some(head) = self.commit(&*state, change, attempt).await? {
-                receipt.catalog_version = head.version.to_string();
-                receipt.etag = etag;
-                return Ok(receipt);
-            }
-        }
-        Err(ApiError::StockMoved)
-    }
-
-    /// Changes one car.
-    pub(crate) async fn patch_car(
-        &self,
-        id: &str,
-        car_id: &str,
-        patch: CarPatch,
-        condition: Option<IfMatch>,
-    ) -> Result<CarReceipt, ApiError> {
-        let _turn = self.writing.lock().await;
-        for attempt in 0..ATTEMPTS {
-            let state = self.store.current();
-            let DealerView { head, stock, .. } = state.dealer(id).await?;
-            let DealerStock { dealership, mut cars } = stock.ok_or(ApiError::DealershipNotFound)?;
-            if let Some(condition) = &condition {
-                let (same, etag) = with_etag(cars).await?;
-                if !condition.names(&etag) {
-                    return Err(ApiError::EtagMismatch);
-                }
-                cars = same;
-            }
-            let car = cars
-                .iter_mut()
-                .find(|car| car.id == car_id)
-                .ok_or(ApiError::CarNotFound)?;
-            car.available = patch.available.unwrap_or(car.available);
-            car.price = patch.price.unwrap_or(car.price);
-            // Whoever changes a car has just looked at it.
-            car.confirmed_on = (!car.sample).then_some(self.clock.today());
-            let (disponivel, preco) = (car.available, rows::reais(car.price));
-            let (cars, etag) = with_etag(cars).await?;
-            let mark = patch.available.map(|available| SoldMark {
-                dealership: id.to_owned(),
-                car: car_id.to_owned(),
-                sold: !available,
-            });
-            let change = Change {
-                basis: Basis::Version(head.version),
-                put: vec![DealerStock { dealership, cars }],
-                remove: Vec::new(),
-                marks: mark.into_iter().collect(),
-            };
-            if let Some(head) = self.commit(&*state, change, attempt).await? {
-                return Ok(CarReceipt {
-                    id: car_id.to_owned(),
-                    dealership_id: id.to_owned(),
-                    disponivel,
-                    preco,
-                    catalog_version: head.version.to_string(),
-                    etag,
-                });
+            if let Some(written) = self.commit(&*state, change, attempt).await? {
+                return Ok(written.map(|head| {
+                    receipt.catalog_version = head.version.to_string();
+                    Answered::now(receipt)
+                }));
             }
         }
         Err(ApiError::StockMoved)
@@ -331,9 +336,9 @@ impl Desk {
         state: &dyn State,
         change: Change,
         attempt: u32,
-    ) -> Result<Option<Head>, ApiError> {
+    ) -> Result<Option<Written<Head>>, ApiError> {
         match state.commit(change, &|_| {}).await {
-            Ok(head) => Ok(Some(head)),
+            Ok(written) => Ok(Some(written)),
             Err(StateError::Moved) => {
                 self.wait(attempt).await;
                 Ok(None)
@@ -347,30 +352,65 @@ impl Desk {
         tokio::time::sleep(Duration::from_millis(jitter * u64::from(attempt + 1) / 16)).await;
     }
 
-    /// What other dealerships have to do with a stock: from memory when that is of the same version, else
-    /// from the store. `None` when the store has moved on meanwhile.
+    /// What other dealerships have to do with a stock: from memory when that has the cars of the store, else from the
+    /// store. Whatever was put since the change was decided on makes its commit fail, so a later answer does no harm.
     async fn others(
         &self,
         state: &dyn State,
-        head: &Head,
         id: &str,
         cars: &[Car],
         real: bool,
-    ) -> Result<Option<Others>, ApiError> {
+    ) -> Result<Others, ApiError> {
         let wanted: HashSet<&str> = cars.iter().map(|car| car.id.as_str()).collect();
+        let versions = state.versions().await?;
         if let Some(served) = self.showroom.served()
-            && served.head.version == head.version
+            && served.has_puts(&versions)
         {
             let all = || served.catalogue.cars().map(|item| &item.car);
-            return Ok(Some(Others::of(all, id, &wanted, real)));
+            return Ok(Others::of(all, id, &wanted, real));
         }
         let stored = state.stock().await?.ok_or(StateError::NotOpen)?;
-        if stored.head.version != head.version {
-            return Ok(None);
-        }
         let all = || stored.dealers.iter().flat_map(|dealer| &dealer.cars);
-        Ok(Some(Others::of(all, id, &wanted, real)))
+        Ok(Others::of(all, id, &wanted, real))
     }
+}
+
+/// What was answered to the same request before. The version must have been read before: a change that is
+/// decided on it is refused when another request used the key meanwhile, and then this is asked again.
+async fn answered_before<Receipt: DeserializeOwned>(
+    state: &dyn State,
+    head: &Head,
+    identity: Option<&Identity>,
+) -> Result<Option<Written<Answered<Receipt>>>, ApiError> {
+    let Some(identity) = identity else {
+        return Ok(None);
+    };
+    let Some(before) = state.remembered(&head.version, &identity.key).await? else {
+        return Ok(None);
+    };
+    let answered = before.try_map(|Remembered { fingerprint, answer }| {
+        if fingerprint != identity.fingerprint {
+            return Err(ApiError::IdempotencyMismatch);
+        }
+        let receipt = serde_json::from_str(&answer).map_err(|_| ApiError::Internal)?;
+        Ok(Answered {
+            receipt,
+            replayed: true,
+        })
+    })?;
+    Ok(Some(answered))
+}
+
+/// What a commit leaves behind for the same request.
+fn to_remember<Receipt: Serialize>(
+    identity: Option<&Identity>,
+    receipt: &Receipt,
+) -> Result<Option<Once>, ApiError> {
+    let Some(identity) = identity else {
+        return Ok(None);
+    };
+    let answer = serde_json::to_string(receipt).map_err(|_| ApiError::Internal)?;
+    Ok(Some(identity.answered(answer)))
 }
 
 /// What other dealerships have to do with a stock.
@@ -454,21 +494,9 @@ fn settle(old: &[Car], mut cars: Vec<Car>, stays_sold: &dyn Fn(&str) -> bool) ->
     (cars, receipt)
 }
 
-/// The tag of a stock: it changes with every fact of every car and with their order, and with nothing else.
-async fn with_etag(cars: Vec<Car>) -> Result<(Vec<Car>, String), ApiError> {
-    aside(move || {
-        let mut digest = Sha256::new();
-        rows::write_cars(&mut digest, &cars).map_err(|_| ApiError::Internal)?;
-        let etag = tag(digest.finalize().as_slice());
-        Ok((cars, etag))
-    })
-    .await?
-}
-
-/// Half a SHA-256 tells stocks apart for ever.
-fn tag(digest: &[u8]) -> String {
-    let digits: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digits}\"")
+/// The tag of a stock.
+fn tag(fingerprint: Fingerprint) -> String {
+    format!("\"{fingerprint}\"")
 }
 
 /// Runs what takes a while with a large stock off the event loop.

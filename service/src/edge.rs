@@ -21,7 +21,7 @@ use actix_web::{
         Method,
         header::{
             CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
-            X_CONTENT_TYPE_OPTIONS, X_FORWARDED_FOR, X_FRAME_OPTIONS,
+            STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FORWARDED_FOR, X_FRAME_OPTIONS,
         },
     },
     middleware::Next,
@@ -37,10 +37,18 @@ use crate::{
     limits::{self, Class, client_address::Client, gcra::Decision},
     random, routes,
     startup::Shared,
+    unpacking,
 };
 
 /// A whole stock of a hundred thousand cars is some 6 MiB as gzip: this carries it at 0.5 Mbit/s.
 const LONGEST_UPLOAD: Duration = Duration::from_secs(120);
+
+/// What the server itself takes of a head over HTTP/1.1, beyond which it answers 431 before any of this is asked.
+const LARGEST_HEAD: usize = 128 << 10;
+const MOST_HEADERS: usize = 96;
+
+/// Who has been here over TLS comes back over TLS alone. A year is what browsers ask for to believe it.
+const A_YEAR_OF_TLS: &str = "max-age=31536000";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
@@ -88,27 +96,31 @@ impl Drop for InFlight {
 /// The layer around everything.
 pub(crate) async fn envelope(
     shared: web::Data<Shared>,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let _in_flight = InFlight::enter(&shared.metrics.requests_in_flight);
     let id = RequestId::of(&request);
     let method = method_word(request.method());
+    let over_tls = request.app_config().secure();
     let route = routes::pattern_of(&request);
     let span = tracing::info_span!("request", request_id = id.as_str());
 
     let origin = shared.cors_origins.of(request.headers());
+    let head_fits = head_fits(&request);
     let limited = limit(&shared, &route, &request, origin.is_some()).await;
     let outcome = match limited {
         Some((_, decision)) if !decision.allowed => Ok(request.error_response(ApiError::TooManyRequests {
             retry_after_seconds: decision.retry_after_seconds(),
         })),
+        _ if !head_fits => Ok(request.error_response(ApiError::HeadTooLarge)),
         _ if origin.is_some() && cors::is_preflight(request.method(), request.headers()) => {
             Ok(request.into_response(preflight()))
         }
         _ => {
             let bound = bound_in_time(&shared, &request);
+            unpacking::cut(&mut request);
             let answer = answer(next.call(request), bound).instrument(span).await;
             answer.map(|response| response.map_body(|_, body| boxed(body)))
         }
@@ -138,7 +150,7 @@ pub(crate) async fn envelope(
     shared.metrics.request(method, route, status, took);
 
     let add_headers = |headers: &mut HeaderMap| {
-        add_headers(headers, &id);
+        add_headers(headers, &id, over_tls);
         shared.cors_origins.add_headers(headers, origin.as_ref());
         if let Some((class, decision)) = &limited {
             limits::add_headers(headers, *class, decision);
@@ -184,6 +196,18 @@ async fn limit(
     Some((class, decision))
 }
 
+/// Whether a head is no larger than HTTP/1.1 lets one be. Over HTTP/2 a few KiB on the wire unpack to MiB, and the
+/// server bounds none of it but at 16 MiB.
+fn head_fits(request: &ServiceRequest) -> bool {
+    let address = request.uri().path().len() + request.query_string().len();
+    let headers: usize = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    address + headers <= LARGEST_HEAD && request.headers().len() <= MOST_HEADERS
+}
+
 fn preflight() -> HttpResponse {
     let mut answer = HttpResponse::NoContent();
     for header in cors::PREFLIGHT {
@@ -206,13 +230,17 @@ fn as_problem(response: ServiceResponse<BoxBody>, id: &RequestId) -> ServiceResp
     ServiceResponse::new(request, error.response(Some(id.as_str())))
 }
 
-fn add_headers(headers: &mut HeaderMap, id: &RequestId) {
+fn add_headers(headers: &mut HeaderMap, id: &RequestId, over_tls: bool) {
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (X_FRAME_OPTIONS, "DENY"),
         (REFERRER_POLICY, "no-referrer"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    // Without TLS browsers ignore it, and a proxy in front that speaks TLS says it for itself.
+    if over_tls {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(A_YEAR_OF_TLS));
     }
     // Answers are data: whoever opens one in a browser runs nothing from it. Only pages say otherwise.
     if !headers.contains_key(CONTENT_SECURITY_POLICY) {

@@ -50,6 +50,8 @@ pub enum ApiError {
     TooSlow,
     /// The body is larger than the route takes.
     BodyTooLarge,
+    /// The address and the headers are larger than any that are meant.
+    HeadTooLarge,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
     /// Any other refusal by the HTTP layer itself.
@@ -76,6 +78,10 @@ pub enum ApiError {
     },
     /// The stock is not the one that the writer saw.
     EtagMismatch,
+    /// The key of the request was used for another one.
+    IdempotencyMismatch,
+    /// A token was made under the key of the request, and cannot be shown again.
+    IdempotencyKeyUsed,
     /// Others changed the stock again and again meanwhile.
     StockMoved,
     /// The store does not answer, or cannot now.
@@ -190,6 +196,12 @@ impl ApiError {
                 "Pedido grande demais",
                 "O corpo do pedido é maior do que este endereço aceita.",
             ),
+            Self::HeadTooLarge => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "head-too-large",
+                "Cabeçalhos grandes demais",
+                "O endereço e os cabeçalhos do pedido somam mais do que o serviço aceita.",
+            ),
             Self::UnsupportedMediaType => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported-media-type",
@@ -242,6 +254,18 @@ impl ApiError {
                 "etag-mismatch",
                 "O estoque mudou",
                 "O estoque não é mais o que o If-Match indica. Leia-o de novo antes de gravar.",
+            ),
+            Self::IdempotencyMismatch => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-mismatch",
+                "Chave já usada em outro pedido",
+                "Esta Idempotency-Key já foi usada com outro conteúdo. Use uma chave nova para um pedido novo.",
+            ),
+            Self::IdempotencyKeyUsed => (
+                StatusCode::CONFLICT,
+                "idempotency-key-used",
+                "Token já feito",
+                "Com esta Idempotency-Key o token já foi feito e só é mostrado uma vez. Use uma chave nova para fazer outro.",
             ),
             Self::StockMoved => (
                 StatusCode::CONFLICT,
@@ -311,10 +335,12 @@ impl ApiError {
             Self::NotAcceptable,
             Self::TooSlow,
             Self::StockMoved,
+            Self::IdempotencyKeyUsed,
             Self::EtagMismatch,
             Self::BodyTooLarge,
             Self::UnsupportedMediaType,
             Self::InvalidFields(Vec::new()),
+            Self::IdempotencyMismatch,
             Self::InvalidRows {
                 errors: Vec::new(),
                 total: 0,
@@ -322,6 +348,7 @@ impl ApiError {
             Self::TooManyRequests {
                 retry_after_seconds: 1,
             },
+            Self::HeadTooLarge,
             Self::Internal,
             Self::NoCatalogue,
             Self::NotReady {
@@ -356,6 +383,7 @@ impl ApiError {
             StatusCode::REQUEST_TIMEOUT => Self::TooSlow,
             StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::HeadTooLarge,
             status if status.is_client_error() => Self::BadRequest,
             _ => Self::Internal,
         }
@@ -509,20 +537,23 @@ mod tests {
             ApiError::NotAcceptable => 10,
             ApiError::TooSlow => 11,
             ApiError::StockMoved => 12,
-            ApiError::EtagMismatch => 13,
-            ApiError::BodyTooLarge => 14,
-            ApiError::UnsupportedMediaType => 15,
-            ApiError::InvalidFields(_) => 16,
-            ApiError::InvalidRows { .. } => 17,
-            ApiError::TooManyRequests { .. } => 18,
-            ApiError::Internal => 19,
-            ApiError::NoCatalogue => 20,
-            ApiError::NotReady { .. } => 21,
-            ApiError::Busy => 22,
-            ApiError::StoreUnavailable => 23,
-            ApiError::StoreNotOpen => 24,
-            ApiError::WritesHeldBack => 25,
-            ApiError::StoreFull => 26,
+            ApiError::IdempotencyKeyUsed => 13,
+            ApiError::EtagMismatch => 14,
+            ApiError::BodyTooLarge => 15,
+            ApiError::UnsupportedMediaType => 16,
+            ApiError::InvalidFields(_) => 17,
+            ApiError::IdempotencyMismatch => 18,
+            ApiError::InvalidRows { .. } => 19,
+            ApiError::TooManyRequests { .. } => 20,
+            ApiError::HeadTooLarge => 21,
+            ApiError::Internal => 22,
+            ApiError::NoCatalogue => 23,
+            ApiError::NotReady { .. } => 24,
+            ApiError::Busy => 25,
+            ApiError::StoreUnavailable => 26,
+            ApiError::StoreNotOpen => 27,
+            ApiError::WritesHeldBack => 28,
+            ApiError::StoreFull => 29,
         }
     }
 
@@ -541,7 +572,7 @@ mod tests {
                 .map(discriminant)
                 .collect::<std::collections::HashSet<_>>()
                 .len(),
-            27
+            all.len()
         );
     }
 }

@@ -1,10 +1,12 @@
 //! Keeps the catalogue in memory abreast of the store: a change is announced, and asked for every second in
 //! case the announcement was lost. A store that is away, empty or broken never takes a catalogue away.
+//!
+//! What is read is what has changed: the updates of single cars, else the dealerships that were put, else all.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use faciliauto_engine::{
-    catalogue::{Catalogue, StockProblems},
+    catalogue::{CarChange, Catalogue, StockProblems},
     stock::Stock,
     tables::Tables,
 };
@@ -14,7 +16,10 @@ use crate::{
     catalogue::{ServedCatalogue, Showroom, StoreCondition},
     clock::Clock,
     metrics::{ImportResult, Metrics},
-    state::{CatalogVersion, DealerStock, Head, State, StateError, StoredStock, dealers::Versions},
+    state::{
+        CatalogVersion, DealerStock, Head, State, StateError, StoredStock,
+        dealers::{CarFacts, Versions},
+    },
 };
 
 /// How long a lost announcement stays unnoticed. Asking costs the store two small reads.
@@ -29,8 +34,6 @@ pub struct Follower {
     metrics: Metrics,
     /// A version that was read and makes no catalogue: it will not make one a second later either.
     refused: Option<CatalogVersion>,
-    /// Which stock of each dealership is in memory, when that is known.
-    known: Option<Versions>,
 }
 
 impl Follower {
@@ -50,7 +53,6 @@ impl Follower {
             clock,
             metrics,
             refused: None,
-            known: None,
         }
     }
 
@@ -107,6 +109,11 @@ impl Follower {
         }
         // Before the stock: a version that moves on in between is found out by comparing the two.
         let versions = self.state.versions().await.ok();
+        if let Some(served) = self.updated(versions.as_ref()).await {
+            tracing::info!(catalog_version = %served.head.version, "cars updated");
+            self.take_in(served);
+            return Ok(StoreCondition::Followed);
+        }
         let read = match self.read_changed(versions.as_ref()).await {
             Some(stored) => Ok(Some(stored)),
             None => self.state.stock().await,
@@ -133,13 +140,7 @@ impl Follower {
                     dealerships = served.catalogue.dealerships().len(),
                     "catalogue taken in"
                 );
-                // What a server reads as it starts is nobody's import.
-                if self.showroom.served().is_some() {
-                    self.metrics.import(ImportResult::Applied);
-                }
-                self.known = versions.filter(|versions| versions.head == served.head);
-                self.showroom.show(served);
-                self.refused = None;
+                self.take_in(served.knowing(versions));
                 Ok(StoreCondition::Followed)
             }
             Err(reason) => {
@@ -151,11 +152,69 @@ impl Follower {
         }
     }
 
+    fn take_in(&mut self, served: ServedCatalogue) {
+        // What a server reads as it starts is nobody's import.
+        if self.showroom.served().is_some() {
+            self.metrics.import(ImportResult::Applied);
+        }
+        self.showroom.show(served);
+        self.refused = None;
+    }
+
+    /// The catalogue with nothing but cars updated, in which all others stay as they are in memory: a sale in a stock
+    /// of a hundred thousand must show within a second. `None` when more than that has changed.
+    async fn updated(&self, versions: Option<&Versions>) -> Option<ServedCatalogue> {
+        let versions = versions?;
+        let served = self.showroom.served()?;
+        let known = served.versions.as_ref()?;
+        // A new day makes everything anew.
+        if !served.has_puts(versions) || served.catalogue.reference_date() != self.clock.today() {
+            return None;
+        }
+        let mut changed: Option<Catalogue> = None;
+        let version = versions.head.version.to_string();
+        for (id, _) in versions
+            .dealers
+            .iter()
+            .filter(|(id, now)| known.dealers.get(*id) != Some(*now))
+        {
+            let updates = self.state.updates(id).await.ok()?;
+            // More may have been updated since the versions were read: the next look finds that it is known already.
+            if updates
+                .version
+                .is_none_or(|version| !served.has_put(&versions.head.version.epoch, id, &version))
+            {
+                return None;
+            }
+            for (car, facts) in updates.cars {
+                let current = changed.as_ref().unwrap_or(&served.catalogue);
+                let item = current.car(&car).filter(|item| item.car.dealership_id == *id)?;
+                // The first is changed even into itself: the version is another.
+                if changed.is_some() && CarFacts::of(&item.car) == facts {
+                    continue;
+                }
+                // A day can be given and not taken back: a car that had one and has none is built anew.
+                if facts.confirmed_on.is_none() && item.car.confirmed_on.is_some() {
+                    return None;
+                }
+                let change = CarChange {
+                    price: Some(facts.price),
+                    available: Some(facts.available),
+                    confirmed_on: facts.confirmed_on,
+                };
+                changed = Some(current.with_change(&car, change, version.clone()).ok()?);
+            }
+        }
+        let catalogue = changed?;
+        Some(ServedCatalogue::new(catalogue, versions.head.clone()).knowing(Some(versions.clone())))
+    }
+
     /// The stock with only those dealerships read from the store that have changed, the others from memory: a
     /// sale at one of hundreds must show within a second. `None` when all must be read.
     async fn read_changed(&self, versions: Option<&Versions>) -> Option<StoredStock> {
-        let (versions, known) = (versions?, self.known.as_ref()?);
+        let versions = versions?;
         let served = self.showroom.served()?;
+        let known = served.versions.as_ref()?;
         if served.head != known.head || known.head.version.epoch != versions.head.version.epoch {
             return None;
         }
@@ -203,7 +262,7 @@ impl Follower {
             cars: served.catalogue.cars().map(|car| car.car.clone()).collect(),
         };
         match self.build(stock, served.head.clone()).await {
-            Ok(served) => self.showroom.show(served),
+            Ok(rebuilt) => self.showroom.show(rebuilt.knowing(served.versions.clone())),
             Err(reason) => tracing::error!(reason, "the catalogue could not be built for a new day"),
         }
     }

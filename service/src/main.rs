@@ -24,7 +24,8 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let outcome = match settings.command.clone() {
-        Command::Healthcheck => cli::healthcheck::run(settings.local_address()).map_err(anyhow::Error::from),
+        Command::Healthcheck => cli::healthcheck::run(settings.local_address(), settings.tls.is_some())
+            .map_err(anyhow::Error::from),
         Command::Import(source) => in_runtime(cli::import::run(&settings, &source)),
         Command::Schema(which) => cli::schema::run(which).map_err(anyhow::Error::from),
         Command::Serve => in_runtime(serve(settings)),
@@ -56,6 +57,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let application = Application::build(settings, Clock::system()).await?;
     tracing::info!(
         address = %application.address()?,
+        tls = application.serves_tls(),
         metrics_address = %application.metrics_address()?,
         version = env!("CARGO_PKG_VERSION"),
         "serving"

@@ -47,6 +47,7 @@ use crate::{
     },
     stock::{self, StockFile},
     store::Store,
+    tls::Certificates,
 };
 
 /// Load balancers keep idle connections for 60 s: one that we close first is an error to their client.
@@ -54,6 +55,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How long the head of a request may take to arrive.
 const LONGEST_HEAD: Duration = Duration::from_secs(10);
+
+/// How long the handshake of TLS may take, before there is any head.
+const LONGEST_HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// Handshakes that each thread waits for at the same time, some 20 KiB apiece. While so many are begun and not
+/// finished nobody else is let in, so it takes hundreds of connections a second to keep buyers out.
+const MOST_HANDSHAKES: usize = 2048;
 
 /// Beyond the drain: what is still open then is dropped, and the process ends.
 const BEYOND_DRAIN: Duration = Duration::from_secs(2);
@@ -93,11 +101,11 @@ impl Shared {
         let store = Arc::new(Store::new(Arc::new(MemoryState::new(clock.clone()))));
         Self {
             showroom: Arc::clone(&showroom),
-            tables: Arc::clone(&tables),
+            tables,
             metrics: Metrics::register(&mut Registry::default()),
             gate: Gate::new(workers),
             responses: Arc::default(),
-            desk: Desk::new(store, Arc::default(), clock, showroom, tables),
+            desk: Desk::new(store, Arc::default(), clock, showroom),
             stopping: Arc::default(),
             store_is_shared: false,
             longest_request: LONGEST_REQUEST,
@@ -113,6 +121,8 @@ impl Shared {
 pub struct Application {
     api: TcpListener,
     metrics_page: TcpListener,
+    /// What the API is served over TLS with.
+    certificates: Option<Arc<Certificates>>,
     settings: Settings,
     shared: web::Data<Shared>,
     registry: Arc<Registry>,
@@ -209,13 +219,17 @@ impl Application {
                 admins
             }
         };
-        let desk = Desk::new(
-            Arc::clone(&store),
-            admins,
-            clock.clone(),
-            Arc::clone(&showroom),
-            Arc::clone(&tables),
-        );
+        let certificates = match &settings.tls {
+            None => None,
+            Some(files) => {
+                let certificates = Certificates::read(files.clone()).context("failed to prepare TLS")?;
+                let certificates = Arc::new(certificates);
+                let current = Arc::clone(&certificates).keep_current();
+                background.0.push(tokio::spawn(current));
+                Some(certificates)
+            }
+        };
+        let desk = Desk::new(Arc::clone(&store), admins, clock.clone(), Arc::clone(&showroom));
         let mut follower = Follower::new(
             state,
             Arc::clone(&showroom),
@@ -257,6 +271,7 @@ impl Application {
         Ok(Self {
             api,
             metrics_page,
+            certificates,
             settings,
             shared,
             registry: Arc::new(registry),
@@ -270,6 +285,12 @@ impl Application {
     /// The system's, when the listener is gone.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.api.local_addr()
+    }
+
+    /// Whether the API is served over TLS.
+    #[must_use]
+    pub fn serves_tls(&self) -> bool {
+        self.certificates.is_some()
     }
 
     /// Where `/metrics` listens.
@@ -289,13 +310,14 @@ impl Application {
         let Self {
             api,
             metrics_page,
+            certificates,
             settings,
             shared,
             registry,
             background,
         } = self;
         let stopping = Arc::clone(&shared.stopping);
-        let api = serve_api(api, &settings, shared).context("failed to serve the API")?;
+        let api = serve_api(api, certificates, &settings, shared).context("failed to serve the API")?;
         let metrics_page = serve_metrics(metrics_page, registry).context("failed to serve the metrics")?;
         let (api_handle, metrics_handle) = (api.handle(), metrics_page.handle());
         let api = tokio::spawn(api);
@@ -355,8 +377,10 @@ async fn sample_in_memory(tables: &Tables, clock: &Clock) -> anyhow::Result<Memo
         put: stock::by_dealership(file.stock),
         remove: Vec::new(),
         marks: Vec::new(),
+        updates: Vec::new(),
+        once: None,
     };
-    state.commit(change, &|_| {}).await?;
+    state.commit(change, &|_| {}).await?.confirmed().await?;
     Ok(state)
 }
 
@@ -385,15 +409,26 @@ pub(crate) fn app(
         .configure(routes::configure)
 }
 
-fn serve_api(listener: TcpListener, settings: &Settings, shared: web::Data<Shared>) -> io::Result<Server> {
+fn serve_api(
+    listener: TcpListener,
+    certificates: Option<Arc<Certificates>>,
+    settings: &Settings,
+    shared: web::Data<Shared>,
+) -> anyhow::Result<Server> {
     let server = HttpServer::new(move || app(shared.clone(), |_| {}))
         .workers(settings.workers)
         .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
         .client_request_timeout(LONGEST_HEAD)
+        .tls_handshake_timeout(LONGEST_HANDSHAKE)
+        .max_connection_rate(MOST_HANDSHAKES)
         .client_disconnect_timeout(Duration::from_secs(2))
         .tcp_nodelay(true)
         .disable_signals()
         .shutdown_timeout(settings.drain.as_secs());
+    if let Some(certificates) = certificates {
+        let settings = certificates.server_settings()?;
+        return Ok(server.listen_rustls_0_23(listener, settings)?.run());
+    }
     // HTTP/1.1 only: to tell HTTP/2 without TLS apart, actix waits for the first bytes of a connection without any
     // bound, so that a client that sends nothing would keep its place for ever.
     Ok(server.listen(listener)?.run())

@@ -16,6 +16,7 @@ use crate::{
     state::DealerStock,
 };
 
+pub mod fingerprint;
 pub mod rows;
 pub mod upload;
 

@@ -175,6 +175,8 @@ pub struct CarChange {
     pub price: Option<Centavos>,
     /// Whether it can still be bought.
     pub available: Option<bool>,
+    /// The day on which its seller last spoke of it.
+    pub confirmed_on: Option<Date>,
 }
 
 /// Why a car could not be changed.
@@ -211,6 +213,14 @@ impl Catalogue {
         build::build(stock, Arc::new(tables.clone()), reference_date, version)
     }
 
+    /// Finds what would keep a stock from becoming a catalogue, and makes none.
+    ///
+    /// # Errors
+    /// As for [`Catalogue::build`].
+    pub fn check(stock: &Stock, reference_date: Date) -> Result<(), StockProblems> {
+        check::check(stock, false, reference_date)
+    }
+
     /// The catalogue with one car changed, under a new version. Costs the copy of one block, however many cars there
     /// are; who reads this catalogue goes on reading it unchanged.
     ///
@@ -221,7 +231,11 @@ impl Catalogue {
             .ordinal(id)
             .ok_or_else(|| ChangeError::UnknownCar { id: id.to_owned() })?;
         let mut item = self.at(ordinal).clone();
-        let CarChange { price, available } = change;
+        let CarChange {
+            price,
+            available,
+            confirmed_on,
+        } = change;
         if let Some(price) = price {
             if let Err(message) = check::price(price) {
                 return Err(ChangeError::Price { message });
@@ -230,9 +244,13 @@ impl Catalogue {
         }
         if let Some(available) = available {
             item.car.available = available;
-            let dealership = &self.dealerships[item.dealership];
-            item.available = build::is_on_offer(&item.car, dealership, item.unconfirmed_days, &self.tables);
         }
+        if let Some(day) = confirmed_on {
+            item.car.confirmed_on = Some(day);
+            item.unconfirmed_days = build::unconfirmed_days(&item.car, self.reference_date);
+        }
+        let dealership = &self.dealerships[item.dealership];
+        item.available = build::is_on_offer(&item.car, dealership, item.unconfirmed_days, &self.tables);
         let mut changed = self.clone();
         let block = &mut changed.blocks[ordinal / BLOCK];
         *block = Arc::new(block.with(ordinal % BLOCK, item));
@@ -338,6 +356,12 @@ impl Catalogue {
         item.utilities.set(worths, self.tables.criteria.missing_utility);
         let block = &mut self.blocks[ordinal / BLOCK];
         *block = Arc::new(block.with(ordinal % BLOCK, item));
+    }
+
+    /// Whether any car, on offer or not, is of a brand, which is folded and may be an alias.
+    #[must_use]
+    pub fn has_brand(&self, folded: &str) -> bool {
+        self.brand(folded).is_some()
     }
 
     /// The place of a folded brand whose aliases may be unresolved; `None` when no car has it.

@@ -169,7 +169,9 @@ pub async fn import(
         }
         let change = change(stored, file.as_ref(), &tables, clock)?;
         match state.commit(change, progress).await {
-            Ok(_) => {}
+            Ok(written) => {
+                written.confirmed().await?;
+            }
             Err(StateError::AlreadyOpen) if state.head().await?.is_none() => {
                 anyhow::bail!(
                     "the store has a generation, but the version of its stock is missing: it is damaged"
@@ -212,6 +214,8 @@ fn change(
             put,
             remove: Vec::new(),
             marks: Vec::new(),
+            updates: Vec::new(),
+            once: None,
         });
     };
     let basis = Basis::Version(stored.head.version.clone());
@@ -239,6 +243,8 @@ fn change(
         put,
         remove: gone.into_iter().map(|dealer| dealer.dealership.id).collect(),
         marks: Vec::new(),
+        updates: Vec::new(),
+        once: None,
     })
 }
 

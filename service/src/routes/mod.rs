@@ -23,6 +23,8 @@ mod root;
 mod stats;
 mod wire;
 
+pub use recommend::answer_to;
+
 /// Where Kubernetes asks whether the process lives.
 pub const LIVENESS: &str = "/livez";
 /// Where Kubernetes asks whether the process should get traffic.

@@ -4,11 +4,16 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use faciliauto_engine::stock::{Car, Centavos};
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use sha2::{Digest, Sha256};
 
-use super::{DealerStock, Head, StateError};
+use super::{
+    CatalogVersion, DealerStock, Head, StateError, Written,
+    once::{OnceKey, Remembered},
+};
+use crate::stock::fingerprint::Fingerprint;
 
 /// The SHA-256 of a token.
 #[derive(Clone, Copy, Eq)]
@@ -66,6 +71,8 @@ pub struct DealerView {
     pub head: Head,
     /// Its record and cars; `None` when there is no such dealership.
     pub stock: Option<DealerStock>,
+    /// Of the cars.
+    pub fingerprint: Fingerprint,
     /// When cars were marked sold, by their ids; also of cars that have left the stock since.
     pub sold: BTreeMap<String, Timestamp>,
 }
@@ -75,8 +82,94 @@ pub struct DealerView {
 pub struct Versions {
     /// The version of the whole.
     pub head: Head,
-    /// By the ids of dealerships, a text that is another after every change of the record or the stock.
-    pub dealers: BTreeMap<String, String>,
+    /// By the ids of dealerships.
+    pub dealers: BTreeMap<String, DealerVersion>,
+}
+
+/// Which stock a dealership has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DealerVersion {
+    /// Another after every change of the record or of the stock as a whole. While it stays there are the same cars.
+    pub put: String,
+    /// Another after every update of one of them.
+    pub updated: String,
+}
+
+/// One car of a dealership at one moment, as far as the store tells it without reading the stock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CarGlance {
+    /// The version of the whole stock at that moment.
+    pub head: Head,
+    /// `None` when there is no such dealership.
+    pub dealership: Option<DealershipGlance>,
+}
+
+/// What [`CarGlance`] says of the dealership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DealershipGlance {
+    /// Its stock.
+    pub version: DealerVersion,
+    /// Of its cars.
+    pub fingerprint: Fingerprint,
+    /// What was made of the car since the stock was put; `None` when nothing was, or there is no such car.
+    pub facts: Option<CarFacts>,
+}
+
+/// What was made of a dealership's cars since its stock was put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Updates {
+    /// Of the stock that these are updates of; `None` when there is no such dealership.
+    pub version: Option<DealerVersion>,
+    /// By the ids of cars.
+    pub cars: BTreeMap<String, CarFacts>,
+}
+
+/// What of a car may change while its stock stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CarFacts {
+    /// Whether it is on sale.
+    pub available: bool,
+    /// What it costs.
+    pub price: Centavos,
+    /// When its seller last spoke of it.
+    pub confirmed_on: Option<Date>,
+}
+
+impl CarFacts {
+    /// As a car has them.
+    #[must_use]
+    pub fn of(car: &Car) -> Self {
+        Self {
+            available: car.available,
+            price: car.price,
+            confirmed_on: car.confirmed_on,
+        }
+    }
+
+    /// Gives them to a car.
+    pub fn give(self, car: &mut Car) {
+        let Self {
+            available,
+            price,
+            confirmed_on,
+        } = self;
+        car.available = available;
+        car.price = price;
+        car.confirmed_on = confirmed_on;
+    }
+}
+
+/// Gives a car other facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CarUpdate {
+    /// Whose car; it must have stock.
+    pub dealership: String,
+    /// Which.
+    pub car: String,
+    /// What is so from now on.
+    pub facts: CarFacts,
+    /// Of the dealership's stock with it.
+    pub fingerprint: Fingerprint,
 }
 
 /// Says that a car was sold just now, by the clock of the store, or that it is on sale after all.
@@ -90,11 +183,28 @@ pub struct SoldMark {
     pub sold: bool,
 }
 
+/// What became of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenChange {
+    /// It is the dealership's, or the one before is revoked.
+    Done,
+    /// There is no such dealership.
+    NoDealership,
+    /// The key was used before, and nothing was changed now.
+    UsedBefore,
+}
+
 /// The part of the port that concerns single dealerships. All answer [`StateError::NotOpen`] for a store
 /// without a generation.
 pub trait Dealers {
     /// A dealership with its stock, as at one moment.
     fn dealer<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<DealerView, StateError>>;
+
+    /// A car of a dealership, as at one moment.
+    fn glance<'a>(&'a self, id: &'a str, car: &'a str) -> BoxFuture<'a, Result<CarGlance, StateError>>;
+
+    /// What was made of a dealership's cars since its stock was put, as at one moment.
+    fn updates<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Updates, StateError>>;
 
     /// Which stock every dealership has, as at one moment.
     fn versions(&self) -> BoxFuture<'_, Result<Versions, StateError>>;
@@ -105,13 +215,22 @@ pub trait Dealers {
     /// The digests of all tokens, by dealership.
     fn dealer_tokens(&self) -> BoxFuture<'_, Result<BTreeMap<String, TokenDigest>, StateError>>;
 
-    /// Gives a dealership a token in place of the one it had, or revokes it with `None`. False when there
-    /// is no such dealership.
+    /// Gives a dealership a token in place of the one it had, or revokes it with `None`; under a key, only
+    /// the first time.
     fn set_dealer_token<'a>(
         &'a self,
         id: &'a str,
         token: Option<TokenDigest>,
-    ) -> BoxFuture<'a, Result<bool, StateError>>;
+        once: Option<&'a OnceKey>,
+    ) -> BoxFuture<'a, Result<Written<TokenChange>, StateError>>;
+
+    /// What was done under a key, in the generation of this version. Ask for it after the version was read: a
+    /// change that is decided on that version is then refused when somebody used the key meanwhile.
+    fn remembered<'a>(
+        &'a self,
+        version: &'a CatalogVersion,
+        key: &'a OnceKey,
+    ) -> BoxFuture<'a, Result<Option<Written<Remembered>>, StateError>>;
 }
 
 #[cfg(test)]

@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::{
-    Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, apply,
-    dealers::{SoldMark, TokenDigest},
+    Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, Written,
+    dealers::{CarFacts, CarUpdate, SoldMark, TokenDigest},
+    once::{Once, OnceKey, REMEMBERED_FOR, Remembered, VERSION_MADE},
 };
-use crate::{clock::Clock, random};
+use crate::{clock::Clock, random, stock::fingerprint::Fingerprint};
 
 mod dealers;
 
@@ -28,12 +29,88 @@ pub struct MemoryState {
 #[derive(Debug)]
 struct Content {
     head: Head,
-    dealers: BTreeMap<String, DealerStock>,
-    /// The counter of the change that put each dealership.
-    put_at: BTreeMap<String, u64>,
+    /// The counter of the last change that put or removed stock.
+    put_at: u64,
+    dealers: BTreeMap<String, Kept>,
     tokens: BTreeMap<String, TokenDigest>,
     /// When cars were marked sold, by dealership and car.
     sold: BTreeMap<String, BTreeMap<String, Timestamp>>,
+    /// What was answered under keys, and since when.
+    once: BTreeMap<OnceKey, (Timestamp, Remembered)>,
+}
+
+impl Content {
+    /// Forgets what was remembered long enough.
+    fn forget(&mut self, now: Timestamp) {
+        self.once
+            .retain(|_, (since, _)| now.duration_since(*since).unsigned_abs() < REMEMBERED_FOR);
+    }
+}
+
+impl Content {
+    /// Whether what was decided on a version still holds: the same ids are there, and the cars of the dealerships that
+    /// are touched are the same.
+    fn still_holds<'a>(&self, version: &CatalogVersion, mut touched: impl Iterator<Item = &'a str>) -> bool {
+        let CatalogVersion { epoch, counter } = version;
+        *epoch == self.head.version.epoch
+            && (self.put_at..=self.head.version.counter).contains(counter)
+            && touched.all(|id| {
+                self.dealers
+                    .get(id)
+                    .is_none_or(|kept| kept.updated_at <= *counter)
+            })
+    }
+}
+
+/// The dealerships that a change touches.
+fn touched<'a>(
+    put: &'a [DealerStock],
+    remove: &'a [String],
+    updates: &'a [CarUpdate],
+) -> impl Iterator<Item = &'a str> {
+    let put = put.iter().map(|dealer| dealer.dealership.id.as_str());
+    let updated = updates.iter().map(|update| update.dealership.as_str());
+    put.chain(remove.iter().map(String::as_str)).chain(updated)
+}
+
+/// A dealership as it is kept.
+#[derive(Clone, Debug)]
+struct Kept {
+    /// With its updates.
+    stock: DealerStock,
+    fingerprint: Fingerprint,
+    /// The counter of the change that put it.
+    put_at: u64,
+    /// The counter of the last change that updated a car of it since; 0 = none has.
+    updated_at: u64,
+    updates: BTreeMap<String, CarFacts>,
+}
+
+impl Kept {
+    fn put(stock: DealerStock, counter: u64) -> Self {
+        Self {
+            fingerprint: Fingerprint::of(&stock.cars),
+            stock,
+            put_at: counter,
+            updated_at: 0,
+            updates: BTreeMap::new(),
+        }
+    }
+
+    fn update(&mut self, update: CarUpdate, counter: u64) {
+        let CarUpdate {
+            dealership: _,
+            car,
+            facts,
+            fingerprint,
+        } = update;
+        for known in self.stock.cars.iter_mut().filter(|known| known.id == car) {
+            facts.give(known);
+        }
+        self.fingerprint = fingerprint;
+        self.updated_at = counter;
+        self.updates.insert(car, facts);
+    }
 }
 
 impl MemoryState {
@@ -53,6 +130,8 @@ impl MemoryState {
             put,
             remove,
             marks,
+            updates,
+            once,
         } = change;
         // A panic elsewhere leaves the content whole: it is replaced in one assignment.
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,32 +144,48 @@ impl MemoryState {
                 },
                 BTreeMap::new(),
             ),
-            (Basis::Version(version), Some(content)) if content.head.version == version => {
+            (Basis::Version(version), Some(content))
+                if content.still_holds(&version, touched(&put, &remove, &updates)) =>
+            {
                 let next = CatalogVersion {
-                    counter: version.counter + 1,
+                    counter: content.head.version.counter + 1,
                     ..version
                 };
                 (next, content.dealers.clone())
             }
             (Basis::Version(_), _) => return Err(StateError::Moved),
         };
-        let mut put_at = content
-            .as_ref()
-            .map(|content| content.put_at.clone())
-            .unwrap_or_default();
-        for dealer in &put {
-            put_at.insert(dealer.dealership.id.clone(), version.counter);
+        let put_at = match content.as_ref() {
+            Some(content) if put.is_empty() && remove.is_empty() => content.put_at,
+            _ => version.counter,
+        };
+        for id in &remove {
+            dealers.remove(id);
         }
-        apply(&mut dealers, put, &remove);
-        put_at.retain(|id, _| dealers.contains_key(id));
+        for dealer in put {
+            let id = dealer.dealership.id.clone();
+            dealers.insert(id, Kept::put(dealer, version.counter));
+        }
+        for update in updates {
+            let kept = dealers
+                .get_mut(&update.dealership)
+                .ok_or_else(|| StateError::Commit {
+                    dealership: update.dealership.clone(),
+                    reason: "it has no stock of which a car could be updated".to_owned(),
+                })?;
+            kept.update(update, version.counter);
+        }
         let now = self.clock.now();
         let head = Head {
             version,
             changed_at: now,
         };
-        let (mut tokens, mut sold) = content
+        let (mut tokens, mut sold, mut remembered) = content
             .take()
-            .map(|content| (content.tokens, content.sold))
+            .map(|mut content| {
+                content.forget(now);
+                (content.tokens, content.sold, content.once)
+            })
             .unwrap_or_default();
         for id in &remove {
             tokens.remove(id);
@@ -109,12 +204,17 @@ impl MemoryState {
                 of_dealership.remove(&car);
             }
         }
+        remembered.extend(once.map(|Once { key, remembered }| {
+            let answer = remembered.answer.replace(VERSION_MADE, &head.version.to_string());
+            (key, (now, Remembered { answer, ..remembered }))
+        }));
         *content = Some(Content {
             head: head.clone(),
-            dealers,
             put_at,
+            dealers,
             tokens,
             sold,
+            once: remembered,
         });
         drop(content);
         self.announced.notify_one();
@@ -132,7 +232,7 @@ impl State for MemoryState {
         let content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
         let stock = content.as_ref().map(|content| StoredStock {
             head: content.head.clone(),
-            dealers: content.dealers.values().cloned().collect(),
+            dealers: content.dealers.values().map(|kept| kept.stock.clone()).collect(),
         });
         ready(Ok(stock)).boxed()
     }
@@ -141,8 +241,8 @@ impl State for MemoryState {
         &'a self,
         change: Change,
         _progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
-    ) -> BoxFuture<'a, Result<Head, StateError>> {
-        ready(self.commit_now(change)).boxed()
+    ) -> BoxFuture<'a, Result<Written<Head>, StateError>> {
+        ready(self.commit_now(change).map(Written::as_it_is)).boxed()
     }
 
     fn changed(&self) -> BoxFuture<'_, ()> {

@@ -11,18 +11,24 @@
 //!                                                                              catalogue in memory
 //! ```
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use faciliauto_engine::stock::{Car, Dealership, Stock};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-use self::dealers::{Dealers, SoldMark};
+pub use self::written::Written;
+use self::{
+    dealers::{CarUpdate, Dealers, SoldMark},
+    once::Once,
+};
 
 pub mod connection;
 pub mod dealers;
 pub mod memory;
+pub mod once;
 pub mod redis;
+mod written;
 
 /// Names a state of the stock. Compared for equality only: a restore may bring an older counter back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -92,7 +98,9 @@ impl StoredStock {
 pub enum Basis {
     /// A store that is not open: the change opens it.
     Unopened,
-    /// Stock of this version: the change is refused when the store has another by now.
+    /// Stock of this version: the change is refused when any stock was put or removed since, or a car updated of a
+    /// dealership that it touches. Updates of others' cars do not matter to it, or large stocks, which take seconds to
+    /// put, would never win against sales elsewhere.
     Version(CatalogVersion),
 }
 
@@ -107,6 +115,10 @@ pub struct Change {
     pub remove: Vec<String>,
     /// Cars that are marked sold, or no longer.
     pub marks: Vec<SoldMark>,
+    /// Single cars of dealerships whose stock stays otherwise: however large it is, nobody writes or reads it again.
+    pub updates: Vec<CarUpdate>,
+    /// What is remembered of the request for the change.
+    pub once: Option<Once>,
 }
 
 /// How far a commit has come.
@@ -173,23 +185,14 @@ pub trait State: Dealers + Send + Sync {
     /// All stock, as at one moment; `None` as for [`State::head`].
     fn stock(&self) -> BoxFuture<'_, Result<Option<StoredStock>, StateError>>;
 
-    /// Makes a change, all of it in one step, and gives the head after it.
+    /// Makes a change, all of it in one step, and gives the head after it: others see the change already, and
+    /// the writer acknowledges it once it is confirmed.
     fn commit<'a>(
         &'a self,
         change: Change,
         progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
-    ) -> BoxFuture<'a, Result<Head, StateError>>;
+    ) -> BoxFuture<'a, Result<Written<Head>, StateError>>;
 
     /// Waits until a change is announced. Announcements can be lost: ask for [`State::head`] now and then.
     fn changed(&self) -> BoxFuture<'_, ()>;
-}
-
-/// What a change makes of the dealerships that there were.
-fn apply(dealers: &mut BTreeMap<String, DealerStock>, put: Vec<DealerStock>, remove: &[String]) {
-    for id in remove {
-        dealers.remove(id);
-    }
-    for dealer in put {
-        dealers.insert(dealer.dealership.id.clone(), dealer);
-    }
 }

@@ -4,16 +4,20 @@
 //! | --- | --- | --- |
 //! | `generation` | string | the epoch of the current generation; made only when the store is opened |
 //! | `fence` | hash | `id`, `token`, `deadline` in ms by the server's `TIME`: a restore holds writes back |
-//! | `<epoch>:catalog` | hash | `counter` and `changed_at` in ms: the catalogue version |
+//! | `confirmed` | string | counts how often writes were confirmed to be on disk |
+//! | `<epoch>:catalog` | hash | `counter` and `changed_at` in ms: the version; `put_at`: the counter of the last put |
 //! | `<epoch>:dealerships` | hash | id → record, JSON |
-//! | `<epoch>:stock` | hash | id → `version chunks digest cars` |
+//! | `<epoch>:stock` | hash | id → `version chunks digest cars fingerprint [updated]` |
+//! | `<epoch>:updates:<id>` | hash | car → `available price confirmed_on`: its facts since its stock was put |
 //! | `<epoch>:tokens` | hash | id → SHA-256 of the dealership's token, in hexadecimal |
 //! | `<epoch>:sold:<id>` | hash | car → when it was marked sold, in ms |
+//! | `<epoch>:once:<digest>` | string | what was asked and answered under an `Idempotency-Key`, for a day |
 //! | `<epoch>:stock:<id>:<version>:<n>` | string | a piece of the dealer's rows, JSON lines in one zstd frame |
 //!
 //! Channel `changes` carries the new catalogue version. Durable keys have no time to live. A piece has one
 //! until its commit, and gets one again when it is superseded, so that a reader in mid-read finishes and
-//! an import that died leaves nothing. Every durable write is a script: [`COMMIT`], or [`TOKEN`] for a token.
+//! an import that died leaves nothing. Every durable write is a script: [`COMMIT`], or [`TOKEN`] for a token;
+//! `confirmation.rs` tells when it is on disk.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -29,10 +33,19 @@ use redis::{
 };
 use tokio::{sync::Notify, time::timeout};
 
-use super::{Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock};
-use crate::{random, stock::rows};
+use self::{confirmation::Confirmer, pointer::Pointer};
+use super::{
+    Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, Written,
+    dealers::CarFacts, once::REMEMBERED_FOR,
+};
+use crate::{
+    random,
+    stock::{fingerprint::Fingerprint, rows},
+};
 
+mod confirmation;
 mod dealers;
+mod pointer;
 
 /// The script that makes stock durable.
 const COMMIT: &str = include_str!("commit.lua");
@@ -41,9 +54,16 @@ const COMMIT: &str = include_str!("commit.lua");
 const TOKEN: &str = include_str!("token.lua");
 
 /// What belongs together, read in one step. A transaction would do, but a full server refuses to queue even
-/// reads for one, and a full store must still be served from.
-const SNAPSHOT: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed_at'), \
-     redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[3])}";
+/// reads for one, and a full store must still be served from. A pointer of six words has updates beside it.
+const SNAPSHOT: &str = "local pointers, updates = redis.call('HGETALL', KEYS[3]), {} \
+     for index = 1, #pointers, 2 do \
+       if string.find(pointers[index + 1], '^%S+ %S+ %S+ %S+ %S+ %S') then \
+         updates[#updates + 1] = pointers[index] \
+         updates[#updates + 1] = redis.call('HGETALL', ARGV[1] .. pointers[index]) \
+       end \
+     end \
+     return {redis.call('HMGET', KEYS[1], 'counter', 'changed_at'), redis.call('HGETALL', KEYS[2]), \
+       pointers, updates}";
 
 /// Small enough that no command holds the server up, large enough that a dealer is one or two pieces.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -64,6 +84,8 @@ pub struct Patience {
     pub respond: Duration,
     /// With a command as a whole, a reconnection before it included.
     pub whole: Duration,
+    /// With the disk that is to keep a write. Synced once a second, it takes up to two.
+    pub confirm: Duration,
 }
 
 impl Patience {
@@ -72,12 +94,14 @@ impl Patience {
         connect: Duration::from_millis(500),
         respond: Duration::from_millis(1500),
         whole: Duration::from_secs(2),
+        confirm: Duration::from_secs(3),
     };
     /// Of an import, which has nothing else to do; a commit of many dealers takes the server a moment.
     pub const IMPORTING: Self = Self {
         connect: Duration::from_secs(2),
         respond: Duration::from_secs(20),
         whole: Duration::from_secs(25),
+        confirm: Duration::from_secs(20),
     };
 }
 
@@ -89,12 +113,13 @@ pub struct RedisState {
     patience: Patience,
     commit: Script,
     token: Script,
+    confirmer: Confirmer,
     announced: Arc<Notify>,
 }
 
 impl RedisState {
-    /// Describes the connection. Nothing is sent before the first command, so this works while the server
-    /// is away. Call it within the runtime that is to drive the connection.
+    /// Describes the connection. What fails is tried again, so this works while the server is away. Call it
+    /// within the runtime that is to drive the connection.
     ///
     /// # Errors
     /// [`StateError::Refused`] when the address can never work.
@@ -108,15 +133,18 @@ impl RedisState {
             .set_min_delay(Duration::from_millis(50))
             .set_max_delay(Duration::from_millis(500));
         let manager = client.get_connection_manager_lazy(config).map_err(failure)?;
+        let keys = Keys {
+            prefix: key_prefix.to_owned(),
+        };
+        let confirmer = Confirmer::start(client.clone(), keys.confirmed(), patience);
         Ok(Self {
             client,
             manager,
-            keys: Keys {
-                prefix: key_prefix.to_owned(),
-            },
+            keys,
             patience,
             commit: Script::new(COMMIT),
             token: Script::new(TOKEN),
+            confirmer,
             announced: Arc::new(Notify::new()),
         })
     }
@@ -179,13 +207,14 @@ impl RedisState {
         // One script: version, records and pointers belong to one moment. The pieces that the pointers name
         // stay for an hour even when they are superseded while being read.
         type Texts = BTreeMap<String, String>;
-        type Snapshot = ((Option<u64>, Option<i64>), Texts, Texts);
+        type Snapshot = ((Option<u64>, Option<i64>), Texts, Texts, BTreeMap<String, Texts>);
         let script = Script::new(SNAPSHOT);
         let mut invocation = script.key(self.keys.catalog(&epoch));
         invocation
             .key(self.keys.dealerships(&epoch))
-            .key(self.keys.stock(&epoch));
-        let (fields, records, pointers): Snapshot =
+            .key(self.keys.stock(&epoch))
+            .arg(self.keys.updates_prefix(&epoch));
+        let (fields, records, pointers, mut updates): Snapshot =
             self.bounded(invocation.invoke_async(&mut connection)).await?;
         let Some(head) = head_of(epoch.clone(), fields) else {
             return Ok(None);
@@ -195,19 +224,31 @@ impl RedisState {
             let dealership = rows::dealership_from_json(&record).map_err(|reason| damaged(&id, reason))?;
             let cars = match pointers.get(&id) {
                 None => return Err(damaged(&id, "there is no stock for it")),
-                Some(pointer) => self.read_cars(&epoch, &id, pointer).await?,
+                Some(pointer) => {
+                    let updates = updates.remove(&id).unwrap_or_default();
+                    self.read_cars(&epoch, &id, pointer, updates).await?.0
+                }
             };
             dealers.push(DealerStock { dealership, cars });
         }
         Ok(Some(StoredStock { head, dealers }))
     }
 
-    async fn read_cars(&self, epoch: &str, id: &str, pointer: &str) -> Result<Vec<Car>, StateError> {
+    /// The cars of a dealership with their updates, and their fingerprint as the store has it.
+    async fn read_cars(
+        &self,
+        epoch: &str,
+        id: &str,
+        pointer: &str,
+        updates: BTreeMap<String, String>,
+    ) -> Result<(Vec<Car>, Fingerprint), StateError> {
         let Pointer {
             version,
             chunks,
             digest,
             cars: expected,
+            fingerprint,
+            updated: _,
         } = Pointer::parse(pointer).ok_or_else(|| damaged(id, "its pointer is not understood"))?;
         let mut connection = self.manager.clone();
         let mut compressed = Vec::new();
@@ -224,7 +265,7 @@ impl RedisState {
         }
         // Off the event loop: a large dealer takes a while to unpack.
         let owner = id.to_owned();
-        let cars = tokio::task::spawn_blocking(move || unpack(&owner, &compressed))
+        let cars = tokio::task::spawn_blocking(move || unpack(&owner, &compressed, &updates))
             .await
             .map_err(|_| damaged(id, "unpacking it failed"))??;
         if cars.len() != expected {
@@ -233,18 +274,18 @@ impl RedisState {
                 format!("it has {} cars, committed were {expected}", cars.len()),
             ));
         }
-        Ok(cars)
+        Ok((cars, fingerprint))
     }
 
     async fn write_chunks(
         &self,
         epoch: &str,
-        dealer: &DealerStock,
+        id: &str,
+        cars: Vec<Car>,
         progress: &(dyn Fn(Progress<'_>) + Send + Sync),
     ) -> Result<Pointer, StateError> {
-        let id = dealer.dealership.id.as_str();
-        let cars = dealer.cars.clone();
-        let packed = tokio::task::spawn_blocking(move || pack(&cars))
+        let number = cars.len();
+        let (packed, fingerprint) = tokio::task::spawn_blocking(move || pack(&cars))
             .await
             .map_err(|error| error.to_string())
             .and_then(|packed| packed.map_err(|error| error.to_string()))
@@ -277,7 +318,9 @@ impl RedisState {
             version,
             chunks: pieces,
             digest: sha1_hex(digests.as_bytes()),
-            cars: dealer.cars.len(),
+            cars: number,
+            fingerprint,
+            updated: String::new(),
         })
     }
 
@@ -285,20 +328,24 @@ impl RedisState {
         &self,
         change: Change,
         progress: &(dyn Fn(Progress<'_>) + Send + Sync),
-    ) -> Result<Head, StateError> {
+    ) -> Result<Written<Head>, StateError> {
         let Change {
             basis,
             put,
             remove,
             marks,
+            updates,
+            once,
         } = change;
         let (mode, epoch, counter) = match basis {
             Basis::Unopened => ("open", random::hexadecimal(8), String::new()),
             Basis::Version(CatalogVersion { epoch, counter }) => ("change", epoch, counter.to_string()),
         };
         let mut pointers = Vec::with_capacity(put.len());
-        for dealer in &put {
-            pointers.push(self.write_chunks(&epoch, dealer, progress).await?);
+        let mut records = Vec::with_capacity(put.len());
+        for DealerStock { dealership, cars } in put {
+            pointers.push(self.write_chunks(&epoch, &dealership.id, cars, progress).await?);
+            records.push(dealership);
         }
         let mut invocation = self.commit.prepare_invoke();
         invocation
@@ -308,6 +355,10 @@ impl RedisState {
             .key(self.keys.dealerships(&epoch))
             .key(self.keys.stock(&epoch))
             .key(self.keys.tokens(&epoch))
+            .key(
+                self.keys
+                    .once(&epoch, once.as_ref().map_or("", |once| once.key.as_str())),
+            )
             .arg(mode)
             .arg(&epoch)
             .arg(counter)
@@ -315,15 +366,17 @@ impl RedisState {
             .arg(self.keys.chunk_prefix(&epoch))
             .arg(SUPERSEDED.as_millis() as u64)
             .arg(self.keys.sold_prefix(&epoch))
-            .arg(put.len());
-        for (dealer, pointer) in put.iter().zip(&pointers) {
+            .arg(self.keys.updates_prefix(&epoch))
+            .arg(records.len());
+        for (dealership, pointer) in records.iter().zip(&pointers) {
             invocation
-                .arg(&dealer.dealership.id)
-                .arg(rows::dealership_to_json(&dealer.dealership))
+                .arg(&dealership.id)
+                .arg(rows::dealership_to_json(dealership))
                 .arg(&pointer.version)
                 .arg(pointer.chunks)
                 .arg(&pointer.digest)
-                .arg(pointer.cars);
+                .arg(pointer.cars)
+                .arg(pointer.fingerprint.to_string());
         }
         invocation.arg(remove.len());
         for id in &remove {
@@ -336,11 +389,29 @@ impl RedisState {
                 .arg(&mark.car)
                 .arg(if mark.sold { "sold" } else { "on-sale" });
         }
+        invocation.arg(updates.len());
+        for update in &updates {
+            invocation
+                .arg(&update.dealership)
+                .arg(&update.car)
+                .arg(pointer::facts_to_text(update.facts))
+                .arg(update.fingerprint.to_string());
+        }
+        if let Some(once) = once {
+            invocation
+                .arg(format!(
+                    "{} {}",
+                    once.remembered.fingerprint, once.remembered.answer
+                ))
+                .arg(REMEMBERED_FOR.as_millis() as u64);
+        }
+        let ticket = self.confirmer.ticket().await?;
         let mut connection = self.manager.clone();
         let answer: Vec<String> = self.bounded(invocation.invoke_async(&mut connection)).await?;
         let part = |index: usize| answer.get(index).cloned().unwrap_or_default();
         match part(0).as_str() {
             "ok" => head_of(epoch, (part(1).parse().ok(), part(2).parse().ok()))
+                .map(|head| Written::new(head, self.confirmer.confirmation(ticket)))
                 .ok_or_else(|| StateError::Refused("the commit's answer is not understood".to_owned())),
             "already-open" => Err(StateError::AlreadyOpen),
             "moved" => Err(StateError::Moved),
@@ -367,7 +438,7 @@ impl State for RedisState {
         &'a self,
         change: Change,
         progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
-    ) -> BoxFuture<'a, Result<Head, StateError>> {
+    ) -> BoxFuture<'a, Result<Written<Head>, StateError>> {
         self.write(change, progress).boxed()
     }
 
@@ -390,6 +461,10 @@ impl Keys {
         format!("{}:fence", self.prefix)
     }
 
+    fn confirmed(&self) -> String {
+        format!("{}:confirmed", self.prefix)
+    }
+
     fn channel(&self) -> String {
         format!("{}:changes", self.prefix)
     }
@@ -410,8 +485,16 @@ impl Keys {
         format!("{}:{epoch}:tokens", self.prefix)
     }
 
+    fn once(&self, epoch: &str, key: &str) -> String {
+        format!("{}:{epoch}:once:{key}", self.prefix)
+    }
+
     fn sold_prefix(&self, epoch: &str) -> String {
         format!("{}:{epoch}:sold:", self.prefix)
+    }
+
+    fn updates_prefix(&self, epoch: &str) -> String {
+        format!("{}:{epoch}:updates:", self.prefix)
     }
 
     fn chunk_prefix(&self, epoch: &str) -> String {
@@ -420,27 +503,6 @@ impl Keys {
 
     fn chunk(&self, epoch: &str, dealership: &str, version: &str, index: usize) -> String {
         format!("{}{dealership}:{version}:{index}", self.chunk_prefix(epoch))
-    }
-}
-
-/// Where the current stock of a dealership lies.
-struct Pointer {
-    version: String,
-    chunks: usize,
-    digest: String,
-    cars: usize,
-}
-
-impl Pointer {
-    fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split(' ');
-        let pointer = Self {
-            version: parts.next()?.to_owned(),
-            chunks: parts.next()?.parse().ok()?,
-            digest: parts.next()?.to_owned(),
-            cars: parts.next()?.parse().ok()?,
-        };
-        parts.next().is_none().then_some(pointer)
     }
 }
 
@@ -455,16 +517,34 @@ fn head_of(epoch: String, (counter, changed_at): (Option<u64>, Option<i64>)) -> 
     })
 }
 
-fn pack(cars: &[Car]) -> std::io::Result<Vec<u8>> {
+fn pack(cars: &[Car]) -> std::io::Result<(Vec<u8>, Fingerprint)> {
     let mut encoder = zstd::Encoder::new(Vec::new(), COMPRESSION)?;
     encoder.include_checksum(true)?;
     rows::write_cars(&mut encoder, cars)?;
-    encoder.finish()
+    Ok((encoder.finish()?, Fingerprint::of(cars)))
 }
 
-fn unpack(dealership: &str, compressed: &[u8]) -> Result<Vec<Car>, StateError> {
+fn unpack(
+    dealership: &str,
+    compressed: &[u8],
+    updates: &BTreeMap<String, String>,
+) -> Result<Vec<Car>, StateError> {
     let decoder = zstd::Decoder::new(compressed).map_err(|error| damaged(dealership, error.to_string()))?;
-    rows::read_cars(decoder, dealership).map_err(|reason| damaged(dealership, reason))
+    let mut cars = rows::read_cars(decoder, dealership).map_err(|reason| damaged(dealership, reason))?;
+    if updates.is_empty() {
+        return Ok(cars);
+    }
+    for car in &mut cars {
+        if let Some(text) = updates.get(&car.id) {
+            facts_of(dealership, &car.id, text)?.give(car);
+        }
+    }
+    Ok(cars)
+}
+
+fn facts_of(dealership: &str, car: &str, text: &str) -> Result<CarFacts, StateError> {
+    pointer::facts_from_text(text)
+        .ok_or_else(|| damaged(dealership, format!("the update of {car} is not understood")))
 }
 
 /// The digest that a script can compute. It finds loss and mix-ups; it is no defence against a forger.

@@ -3,12 +3,11 @@
 //!
 //! Every mistake says where it is: `/16/preco`, "linha 17: …" (blank lines count), or "carro 17: …" in an array.
 
-use std::{collections::HashSet, fmt};
+use std::{collections::HashSet, fmt, mem};
 
 use faciliauto_engine::{
     catalogue::{Catalogue, StockProblemKind},
     stock::{Car, Dealership, Stock},
-    tables::Tables,
 };
 use jiff::civil::Date;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
@@ -136,12 +135,15 @@ impl Upload {
     }
 
     /// Checks what rows say of each other, as the catalogue will.
-    pub fn check(&mut self, dealership: &Dealership, tables: &Tables) {
+    pub fn check(&mut self, dealership: &Dealership) {
+        // Lent and not copied: a large stock would take its memory twice.
         let stock = Stock {
             dealerships: vec![dealership.clone()],
-            cars: self.cars.clone(),
+            cars: mem::take(&mut self.cars),
         };
-        let Err(refused) = Catalogue::build(stock, tables, self.today, String::new()) else {
+        let checked = Catalogue::check(&stock, self.today);
+        self.cars = stock.cars;
+        let Err(refused) = checked else {
             return;
         };
         let unlisted = refused.total - refused.problems.len();
@@ -417,7 +419,7 @@ mod tests {
             let record = json!({"id": "d", "name": "n", "city": "Recife", "state": "PE"});
             let dealership =
                 rows::dealership(record.into(), String::new(), &mut Findings::default()).unwrap();
-            upload.check(&dealership, &Tables::bundled().unwrap());
+            upload.check(&dealership);
             upload.refuse(&HashSet::from(["c-5".to_owned()]));
             assert_eq!(places(&upload), expected);
             for (error, number) in upload.findings.errors.iter().zip([2, 3, 4, 4, 5]) {

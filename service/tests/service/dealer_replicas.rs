@@ -157,6 +157,85 @@ async fn a_sale_makes_nobody_read_what_has_not_changed() {
     assert_eq!(market.application.get("/health").await.ok()["status"], "healthy");
 }
 
+/// Prevents a sale from being written, or read by any replica, with the whole stock around it, which for a large one
+/// takes seconds: here no piece of it can be read at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_leaves_the_stock_that_it_is_in_alone() {
+    let server = RedisServer::start();
+    let replicas = [on(&server).await, Market::on(&server).await];
+    let token = replicas[0].dealership("a").await;
+    let rows = json!([row("a-1", 60_000), row("a-2", 61_000)]);
+    let put = replicas[0].put_stock("a", &token, &rows).await.ok();
+    let serve = async |version: &Value| {
+        for replica in &replicas {
+            eventually("it is served", async || {
+                let health = replica.application.get("/health").await.ok();
+                (health["catalog_version"] == *version).then_some(())
+            })
+            .await;
+        }
+    };
+    serve(&put["catalog_version"]).await;
+    let epoch: String = server.ask(&["GET", "test:generation"]);
+    let pieces = server.keys(&format!("test:{epoch}:stock:a:*"));
+    let hidden: Vec<(String, String)> = pieces
+        .iter()
+        .map(|piece| (piece.clone(), format!("hidden:{piece}")))
+        .collect();
+    for (piece, hidden) in &hidden {
+        server.ask::<()>(&["RENAME", piece, hidden]);
+    }
+    // The same twice, and on either replica: what is so already is an update too.
+    for (turn, (car, fields)) in [
+        ("a-1", json!({"disponivel": false})),
+        ("a-2", json!({"preco": 59_990.5})),
+        ("a-2", json!({"preco": 59_990.5})),
+        ("a-1", json!({"disponivel": true})),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let patched = replicas[turn % 2]
+            .patch("a", car, &token, fields.clone())
+            .await
+            .ok();
+        serve(&patched["catalog_version"]).await;
+        for replica in &replicas {
+            let served = replica.application.get(&format!("/cars/{car}")).await.ok();
+            for (name, value) in fields.as_object().unwrap() {
+                assert_eq!(&served[name], value, "{car}");
+            }
+        }
+    }
+    let updates = format!("test:{epoch}:updates:a");
+    assert_eq!(server.seconds_left(&updates), -1, "durable");
+    for (piece, hidden) in &hidden {
+        server.ask::<()>(&["RENAME", hidden, piece]);
+    }
+    // A replica that starts now reads both, and so does the dealer.
+    let late = Market::on(&server).await;
+    let stock = replicas[0].stock("a", &token).await.ok();
+    assert_eq!(
+        (&stock[0]["disponivel"], &stock[1]["preco"]),
+        (&json!(true), &json!(59_990.5))
+    );
+    eventually("the new replica serves the price", async || {
+        let car = late.application.get("/cars/a-2").await;
+        (car.status == 200 && car.json()["preco"] == 59_990.5).then_some(())
+    })
+    .await;
+    // A record that is put takes the updates along, and the cars are the same.
+    let before = replicas[0].stock("a", &token).await;
+    replicas[0].dealership("a").await;
+    assert!(!server.keys("*").contains(&updates));
+    let token = replicas[0].token("a").await;
+    let after = replicas[0].stock("a", &token).await;
+    assert_eq!(
+        (before.header("etag"), &before.text),
+        (after.header("etag"), &after.text)
+    );
+}
+
 /// Prevents uploads that are sent slowly from filling the memory of a process.
 #[tokio::test(flavor = "multi_thread")]
 async fn more_uploads_than_fit_are_asked_to_come_back() {

@@ -1,6 +1,7 @@
 //! The service from outside: over HTTP on a free port, as a process, with a real Redis.
 //!
-//! Tests that need Redis start `redis-server` themselves; without it they fail and say so.
+//! Tests that need Redis start `redis-server` themselves, or the server that `FACILIAUTO_TEST_REDIS_SERVER`
+//! names; without it they fail and say so.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +11,7 @@
 mod harness;
 
 mod cars;
+mod confirmation;
 mod cors;
 mod dealer_access;
 mod dealer_replicas;
@@ -17,8 +19,11 @@ mod dealer_stock;
 mod dealerships;
 mod document;
 mod edge;
+mod edge_bounds;
 mod follow;
+mod fuzz_seeds;
 mod health;
+mod idempotency;
 mod import;
 mod import_killed;
 mod limits;
@@ -35,5 +40,7 @@ mod response_cache;
 mod shutdown;
 mod slow_clients;
 mod state;
+mod state_updates;
 mod stats;
 mod stock_schema;
+mod tls;

@@ -84,6 +84,8 @@ async fn a_piece_that_is_missing_or_altered_refuses_the_commit() {
             put: vec![dealer("a", 9)],
             remove: vec![],
             marks: Vec::new(),
+            updates: Vec::new(),
+            once: None,
         };
         let refused = state.commit(change, &harmed).await;
         assert!(
@@ -180,6 +182,8 @@ async fn a_full_server_keeps_the_old_stock() {
         put: vec![dealer("a", 9)],
         remove: vec![],
         marks: Vec::new(),
+        updates: Vec::new(),
+        once: None,
     };
     let refused = state.commit(change, &full).await;
     assert!(

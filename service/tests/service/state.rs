@@ -7,11 +7,13 @@ use faciliauto_service::{
     state::{
         Basis, CatalogVersion, Change, DealerStock, Head, State, StateError,
         connection::{ConnectionSettings, Secret, UrlSource},
-        dealers::{DealerView, SoldMark, TokenDigest},
+        dealers::{DealerView, SoldMark, TokenChange, TokenDigest},
         memory::MemoryState,
+        once::{Once, OnceKey, Remembered},
         redis::{Patience, RedisState},
     },
 };
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::timeout;
 
 use crate::harness::{fixtures::dealer, redis_server::RedisServer};
@@ -40,8 +42,10 @@ pub(crate) async fn commit(
         put,
         remove,
         marks,
+        updates: Vec::new(),
+        once: None,
     };
-    state.commit(change, &|_| {}).await
+    state.commit(change, &|_| {}).await?.confirmed().await
 }
 
 async fn mark(state: &dyn State, head: Head, put: DealerStock, marks: &[(&str, bool)]) -> Head {
@@ -55,8 +59,33 @@ async fn mark(state: &dyn State, head: Head, put: DealerStock, marks: &[(&str, b
         marks: marks.collect(),
         put: vec![put],
         remove: vec![],
+        updates: Vec::new(),
+        once: None,
     };
-    state.commit(change, &|_| {}).await.unwrap()
+    let written = state.commit(change, &|_| {}).await.unwrap();
+    written.confirmed().await.unwrap()
+}
+
+/// Gives a dealership a token, confirmed; false when there is no such dealership.
+pub(crate) async fn set_token(state: &dyn State, id: &str, token: Option<TokenDigest>) -> bool {
+    set_token_once(state, id, token, None).await == TokenChange::Done
+}
+
+async fn set_token_once(
+    state: &dyn State,
+    id: &str,
+    token: Option<TokenDigest>,
+    once: Option<&OnceKey>,
+) -> TokenChange {
+    let written = state.set_dealer_token(id, token, once).await.unwrap();
+    written.confirmed().await.unwrap()
+}
+
+async fn remembered(state: &dyn State, head: &Head, key: &OnceKey) -> Option<Remembered> {
+    match state.remembered(&head.version, key).await.unwrap() {
+        Some(written) => Some(written.confirmed().await.unwrap()),
+        None => None,
+    }
 }
 
 async fn dealers(state: &dyn State) -> Vec<DealerStock> {
@@ -88,6 +117,7 @@ macro_rules! on_both {
         }
     };
 }
+pub(crate) use on_both;
 
 on_both! {
     /// Prevents a store that nobody opened from looking like one that is empty.
@@ -115,6 +145,10 @@ on_both! {
     tokens_are_kept_replaced_and_revoked;
     /// Prevents a sale from being forgotten, or from outliving its dealership.
     sold_marks_come_and_go;
+    /// Prevents a change from being made without a trace of its request, or the trace without the change.
+    a_change_is_remembered_with_its_request;
+    /// Prevents a token that was made from being replaced by the same request.
+    a_token_is_changed_once_under_a_key;
 }
 
 async fn a_store_is_closed_until_it_is_opened(state: Arc<dyn State>) {
@@ -273,7 +307,7 @@ async fn one_dealer_is_seen_as_in_the_whole_stock(state: Arc<dyn State>) {
 
 async fn tokens_are_kept_replaced_and_revoked(state: Arc<dyn State>) {
     let (one, two) = (TokenDigest::of("one"), TokenDigest::of("two"));
-    let closed = state.set_dealer_token("a", Some(one)).await;
+    let closed = state.set_dealer_token("a", Some(one), None).await;
     assert!(matches!(closed, Err(StateError::NotOpen)), "{closed:?}");
     let head = commit(
         &*state,
@@ -283,15 +317,15 @@ async fn tokens_are_kept_replaced_and_revoked(state: Arc<dyn State>) {
     )
     .await
     .unwrap();
-    assert!(!state.set_dealer_token("nobody", Some(one)).await.unwrap());
+    assert!(!set_token(&*state, "nobody", Some(one)).await);
     assert_eq!(state.dealer_token("nobody").await.unwrap(), None);
-    assert!(state.set_dealer_token("a", Some(one)).await.unwrap());
-    assert!(state.set_dealer_token("a", Some(two)).await.unwrap());
-    assert!(state.set_dealer_token("b", Some(one)).await.unwrap());
+    assert!(set_token(&*state, "a", Some(one)).await);
+    assert!(set_token(&*state, "a", Some(two)).await);
+    assert!(set_token(&*state, "b", Some(one)).await);
     assert_eq!(state.dealer_token("a").await.unwrap(), Some(two));
     let both = BTreeMap::from([("a".to_owned(), two), ("b".to_owned(), one)]);
     assert_eq!(state.dealer_tokens().await.unwrap(), both);
-    assert!(state.set_dealer_token("b", None).await.unwrap());
+    assert!(set_token(&*state, "b", None).await);
     assert_eq!(state.dealer_token("b").await.unwrap(), None);
     commit(&*state, Basis::Version(head.version), vec![], &["a"])
         .await
@@ -314,6 +348,108 @@ async fn sold_marks_come_and_go(state: Arc<dyn State>) {
         .await
         .unwrap();
     assert_eq!(state.dealer("a").await.unwrap().sold, BTreeMap::new());
+}
+
+fn once(key: &str, answer: &str) -> Once {
+    Once {
+        key: OnceKey::of(&[key]),
+        remembered: Remembered {
+            fingerprint: format!("of-{key}"),
+            answer: answer.to_owned(),
+        },
+    }
+}
+
+async fn a_change_is_remembered_with_its_request(state: Arc<dyn State>) {
+    let head = commit(&*state, Basis::Unopened, vec![dealer("a", 1)], &[])
+        .await
+        .unwrap();
+    let (kept, lost) = (
+        once("kept", "{\"a b\": \"ção\", \"v\": \"{catalog_version}\"}"),
+        once("lost", "{}"),
+    );
+    let change = |basis: &Head, once: &Once| Change {
+        basis: Basis::Version(basis.version.clone()),
+        put: vec![dealer("a", 2)],
+        remove: vec![],
+        marks: vec![],
+        updates: Vec::new(),
+        once: Some(once.clone()),
+    };
+    let written = state.commit(change(&head, &kept), &|_| {}).await.unwrap();
+    let next = written.confirmed().await.unwrap();
+    let refused = state.commit(change(&head, &lost), &|_| {}).await;
+    assert!(matches!(refused, Err(StateError::Moved)), "{refused:?}");
+    assert_eq!(remembered(&*state, &next, &lost.key).await, None);
+    let made = next.version.to_string();
+    let last = commit(&*state, Basis::Version(next.version), vec![dealer("a", 3)], &[])
+        .await
+        .unwrap();
+    assert_eq!(
+        remembered(&*state, &last, &kept.key).await,
+        Some(Remembered {
+            answer: format!("{{\"a b\": \"ção\", \"v\": \"{made}\"}}"),
+            ..kept.remembered
+        }),
+        "also after others wrote"
+    );
+    let mut elsewhere = last;
+    elsewhere.version.epoch = "another".to_owned();
+    assert_eq!(
+        remembered(&*state, &elsewhere, &kept.key).await,
+        None,
+        "another generation remembers nothing of this one"
+    );
+}
+
+async fn a_token_is_changed_once_under_a_key(state: Arc<dyn State>) {
+    let (one, two) = (TokenDigest::of("one"), TokenDigest::of("two"));
+    let (key, other) = (OnceKey::of(&["key"]), OnceKey::of(&["other"]));
+    commit(&*state, Basis::Unopened, vec![dealer("a", 1)], &[])
+        .await
+        .unwrap();
+    for (id, token, key, expected, kept) in [
+        ("nobody", one, &key, TokenChange::NoDealership, None),
+        ("a", one, &key, TokenChange::Done, Some(one)),
+        ("a", two, &key, TokenChange::UsedBefore, Some(one)),
+        ("a", two, &other, TokenChange::Done, Some(two)),
+    ] {
+        let change = set_token_once(&*state, id, Some(token), Some(key)).await;
+        assert_eq!(change, expected, "{id}");
+        assert_eq!(state.dealer_token("a").await.unwrap(), kept);
+    }
+}
+
+/// Prevents what is kept in memory from growing for as long as the process lives, and from being forgotten
+/// too soon.
+#[tokio::test]
+async fn memory_forgets_after_a_day() {
+    let now = Arc::new(std::sync::Mutex::new(
+        Timestamp::from_second(1_900_000_000).unwrap(),
+    ));
+    let clock = Arc::clone(&now);
+    let state = MemoryState::new(Clock::new(move || *clock.lock().unwrap()));
+    let head = commit(&state, Basis::Unopened, vec![], &[]).await.unwrap();
+    let kept = once("kept", "{}");
+    let change = Change {
+        basis: Basis::Version(head.version),
+        put: vec![],
+        remove: vec![],
+        marks: vec![],
+        updates: Vec::new(),
+        once: Some(kept.clone()),
+    };
+    let head = state
+        .commit(change, &|_| {})
+        .await
+        .unwrap()
+        .confirmed()
+        .await
+        .unwrap();
+    for (seconds, expected) in [(86_399, Some(kept.remembered.clone())), (1, None)] {
+        *now.lock().unwrap() += SignedDuration::from_secs(seconds);
+        assert_eq!(remembered(&state, &head, &kept.key).await, expected);
+    }
 }
 
 async fn every_put_gives_a_dealership_another_version(state: Arc<dyn State>) {

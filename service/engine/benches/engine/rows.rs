@@ -160,12 +160,12 @@ fn patches(catalogue: Catalogue, turns: usize) -> Samples {
         let change = if number % 2 == 0 {
             CarChange {
                 price: Some(faciliauto_engine::Centavos(known.car.price.0 + 10_000)),
-                available: None,
+                ..CarChange::default()
             }
         } else {
             CarChange {
-                price: None,
                 available: Some(!known.car.available),
+                ..CarChange::default()
             }
         };
         number += 1;

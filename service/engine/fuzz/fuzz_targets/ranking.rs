@@ -31,6 +31,7 @@ fn search(bytes: &mut Unstructured<'_>) -> Result<()> {
     let change = CarChange {
         available: Some(!item.car.available),
         price: Some(buyer.budget_maximum),
+        confirmed_on: None,
     };
     let changed = catalogue
         .with_change(&item.car.id, change, "fuzz.2".to_owned())

@@ -71,11 +71,7 @@ pub(super) fn build(
         let (model, family) = models.find(&car, &brands[brand], &tables);
         let equipment = car.equipment.as_deref().map(EquipmentSet::from_words);
         let age = age(&car, reference_date);
-        let unconfirmed_days = if car.sample {
-            None
-        } else {
-            days_since(car.confirmed_on, reference_date)
-        };
+        let unconfirmed_days = unconfirmed_days(&car, reference_date);
         joined.push(Arc::new(CatalogueCar {
             brand,
             family,
@@ -260,6 +256,14 @@ fn in_blocks(cars: Vec<Arc<CatalogueCar>>) -> Vec<Arc<Block>> {
 }
 
 /// Whole days from a day to the reference date, none for a day that lies ahead; `None` without a day.
+/// How long nobody has spoken of a car; `None` for a sample, of which nobody will, and where no day is given.
+pub(super) fn unconfirmed_days(car: &Car, reference_date: Date) -> Option<u32> {
+    if car.sample {
+        return None;
+    }
+    days_since(car.confirmed_on, reference_date)
+}
+
 fn days_since(day: Option<Date>, reference_date: Date) -> Option<u32> {
     let days = day?.until(reference_date).map_or(0, |span| span.get_days());
     Some(u32::try_from(days).unwrap_or(0))

@@ -13,6 +13,7 @@ use faciliauto_engine::{
     catalogue::{CarChange, ChangeError},
     synthetic,
 };
+use jiff::civil::date;
 use proptest::prelude::*;
 
 use crate::fixtures::{TODAY, catalogue, onix, order, questionnaire, reais, stock, tables};
@@ -52,6 +53,32 @@ fn a_change_makes_another_catalogue() {
     assert!(!sold.is_available(sold.car("c").unwrap()));
 }
 
+/// Prevents a car that its seller has just spoken of from staying off the list for want of news, or from being listed
+/// otherwise than after a whole build.
+#[test]
+fn a_confirmation_brings_a_stale_car_back() {
+    let stale = |day| faciliauto_engine::Car {
+        sample: false,
+        confirmed_on: Some(day),
+        ..onix("a")
+    };
+    let before = catalogue(vec![stale(date(2026, 1, 1))]);
+    let is_on_offer = |catalogue: &Catalogue| catalogue.is_available(catalogue.car("a").unwrap());
+    assert!(!is_on_offer(&before));
+    let confirmed = CarChange {
+        confirmed_on: Some(TODAY),
+        ..CarChange::default()
+    };
+    let version = before.version().to_owned();
+    let after = before.with_change("a", confirmed, version).unwrap();
+    assert!(is_on_offer(&after));
+    let built = catalogue(vec![stale(TODAY)]);
+    assert_eq!(
+        format!("{:?}", after.recommend(&questionnaire()).cars),
+        format!("{:?}", built.recommend(&questionnaire()).cars)
+    );
+}
+
 /// Prevents a change of nothing, or one that cannot be, from passing for done.
 #[test]
 fn what_cannot_be_changed_is_refused() {
@@ -86,7 +113,9 @@ proptest! {
         });
         let (stock, before) = &*BUILT;
         let id = stock.cars[which].id.clone();
-        let change = CarChange { price: Some(Centavos(new_price)), available: Some(available) };
+        let change = CarChange {
+            price: Some(Centavos(new_price)), available: Some(available), ..CarChange::default()
+        };
         let changed = before.with_change(&id, change, "built".to_owned()).unwrap();
         let buyer = faciliauto_engine::Questionnaire { budget_maximum: reais(300_000), ..questionnaire() };
         let answer = faciliauto_engine::reference::search(&changed, &buyer, 50);

@@ -1,10 +1,10 @@
 //! What holders of tokens do with one dealership: its record, its token and, in [`stock`], its cars.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{
         StatusCode,
-        header::{AUTHORIZATION, CACHE_CONTROL},
+        header::{AUTHORIZATION, CACHE_CONTROL, IF_MATCH},
     },
     web,
 };
@@ -17,9 +17,11 @@ use super::{
     recommend::parse,
 };
 use crate::{
+    desk::Answered,
     document::Value,
     error::ApiError,
     fields::{Findings, Warning},
+    idempotency::{IdempotencyKey, Identity, REPLAYED},
     random,
     startup::Shared,
     state::dealers::TokenDigest,
@@ -54,6 +56,23 @@ async fn let_dealer(request: &HttpRequest, shared: &Shared, id: &str) -> Result<
     shared.desk.admins.let_dealer(&*state, bearer(request), id).await
 }
 
+/// What tells a request from others under the same key, besides its path: its condition and its body.
+fn parts_of<'a>(request: &'a HttpRequest, path: &'a str, body: &'a [u8]) -> [&'a [u8]; 3] {
+    let condition = request.headers().get(IF_MATCH);
+    [
+        path.as_bytes(),
+        condition.map_or(b"", |value| value.as_bytes()),
+        body,
+    ]
+}
+
+/// Says on an answer that it was given before.
+fn tell_replay(answer: &mut HttpResponseBuilder, replayed: bool) {
+    if replayed {
+        answer.insert_header(REPLAYED);
+    }
+}
+
 #[derive(Serialize, JsonSchema)]
 struct DealershipReceipt {
     id: String,
@@ -70,18 +89,30 @@ pub(super) fn describe_put() -> Description {
         .details("Substitui os dados por inteiro; o estoque fica. O id é o do endereço.")
         .only(Access::Administrators)
         .path("id", rows::identifier_schema())
+        .header_like(KEY, KEY_TEXT, key_schema())
         .sent(&rows::dealership_shape().without("id"), example)
         .answers::<DealershipReceipt>(StatusCode::OK, "Os dados mudaram.")
+        .with_optional_header(ANSWERED_BEFORE.0, ANSWERED_BEFORE.1)
         .answers::<DealershipReceipt>(StatusCode::CREATED, "A concessionária foi criada.")
-        .refuses(writing())
+        .with_optional_header(ANSWERED_BEFORE.0, ANSWERED_BEFORE.1)
+        .refuses(writing().chain([ApiError::IdempotencyMismatch]))
 }
 
 pub(super) fn describe_make_token() -> Description {
     Description::new(Group::Dealers, "Cria o token de uma concessionária")
         .details("O token é mostrado uma só vez, e o anterior deixa de valer.")
         .only(Access::Administrators)
+        .header_like(
+            KEY,
+            "Uma chave à escolha: com ela o token é feito uma só vez.",
+            key_schema(),
+        )
         .answers::<NewToken>(StatusCode::CREATED, "O token.")
-        .refuses(writing().chain([ApiError::DealershipNotFound]))
+        .refuses(writing().chain([
+            ApiError::DealershipNotFound,
+            ApiError::IdempotencyKeyUsed,
+            ApiError::InvalidFields(Vec::new()),
+        ]))
 }
 
 pub(super) fn describe_revoke_token() -> Description {
@@ -93,6 +124,21 @@ pub(super) fn describe_revoke_token() -> Description {
             &[],
         )
         .refuses(writing().chain([ApiError::DealershipNotFound]))
+}
+
+/// The header of the key.
+const KEY: &str = "Idempotency-Key";
+const KEY_TEXT: &str =
+    "Uma chave à escolha: o mesmo pedido com a mesma chave é feito uma só vez em 24 horas.";
+/// The header that tells a repetition.
+const ANSWERED_BEFORE: (&str, &str) = (
+    "Idempotency-Replayed",
+    "true quando a resposta é a de antes e nada foi feito agora.",
+);
+
+/// What a key looks like.
+fn key_schema() -> serde_json::Value {
+    json!({"type": "string", "pattern": "^[!-~]{1,255}$"})
 }
 
 /// Why a store may not take what is written.
@@ -121,6 +167,8 @@ pub(super) async fn put_dealership(
 ) -> Result<HttpResponse, ApiError> {
     let_admin(&request, &shared).await?;
     let id = path.into_inner();
+    let identity = IdempotencyKey::of(&request)?
+        .map(|key| Identity::of_parts(key.within("record", &id), &parts_of(&request, "", &body)));
     let mut value = parse(&request, &body)?;
     let mut findings = Findings::default();
     if let Some(fields) = value.as_object_mut() {
@@ -139,18 +187,20 @@ pub(super) async fn put_dealership(
     let Some(dealership) = dealership.filter(|_| findings.error_count == 0) else {
         return Err(ApiError::InvalidFields(findings.errors));
     };
-    let (created, head) = shared.desk.put_dealership(dealership).await?;
-    let mut answer = if created {
+    let written = shared.desk.put_dealership(dealership, identity.as_ref()).await?;
+    let Answered { receipt, replayed } = written.confirmed().await?;
+    let mut answer = if receipt.created {
         HttpResponse::Created()
     } else {
         HttpResponse::Ok()
     };
+    tell_replay(&mut answer, replayed);
     Ok(answer
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(DealershipReceipt {
             id,
-            created,
-            catalog_version: head.version.to_string(),
+            created: receipt.created,
+            catalog_version: receipt.catalog_version,
             warnings: findings.warnings,
         }))
 }
@@ -164,7 +214,11 @@ pub(super) async fn make_token(
     let_admin(&request, &shared).await?;
     let token = format!("{TOKEN_PREFIX}{}", random::hexadecimal(TOKEN_BYTES));
     let id = path.into_inner();
-    shared.desk.set_token(&id, Some(TokenDigest::of(&token))).await?;
+    let once = IdempotencyKey::of(&request)?.map(|key| key.within("token", &id));
+    shared
+        .desk
+        .set_token(&id, Some(TokenDigest::of(&token)), once.as_ref())
+        .await?;
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(NewToken {
@@ -180,7 +234,8 @@ pub(super) async fn revoke_token(
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, ApiError> {
     let_admin(&request, &shared).await?;
-    shared.desk.set_token(&path, None).await?;
+    // What is revoked twice is revoked: no key is needed.
+    shared.desk.set_token(&path, None, None).await?;
     Ok(HttpResponse::NoContent()
         .insert_header((CACHE_CONTROL, "no-store"))
         .finish())

@@ -17,17 +17,19 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{let_dealer, writing};
+use super::{ANSWERED_BEFORE, KEY, KEY_TEXT, key_schema, let_dealer, parts_of, tell_replay, writing};
 use crate::{
-    desk::{CarReceipt, IfMatch, StockReceipt, aside},
+    desk::{Answered, CarReceipt, IfMatch, StockReceipt, aside},
     error::ApiError,
     fields::{Fields, Warning},
+    idempotency::{IdempotencyKey, Identity},
     routes::{
         openapi::{Access, Description, Group},
         query::Query,
         recommend::parse,
     },
     startup::Shared,
+    state::once::Fingerprint,
     stock::{
         rows,
         upload::{CarPatch, LineReader, MOST_CARS, Unreadable, Upload},
@@ -113,6 +115,7 @@ pub(in crate::routes) fn describe_put() -> Description {
             dry_run(fields);
         })
         .header("If-Match", IF_MATCH_TEXT)
+        .header_like(KEY, KEY_TEXT, key_schema())
         .sent_as(
             "application/json",
             json!({"type": "array", "maxItems": MOST_CARS, "items": {"$ref": "#/components/schemas/StockRowSent"}}),
@@ -129,7 +132,9 @@ pub(in crate::routes) fn describe_put() -> Description {
         )
         .answers::<Answer<StockReceipt>>(StatusCode::OK, "O estoque foi gravado, ou seria sem dry_run.")
         .with_header("ETag", ETAG_TEXT)
+        .with_optional_header(ANSWERED_BEFORE.0, ANSWERED_BEFORE.1)
         .refuses(writing().chain([
+            ApiError::IdempotencyMismatch,
             ApiError::DealershipNotFound,
             ApiError::EtagMismatch,
             ApiError::Busy,
@@ -145,10 +150,13 @@ pub(in crate::routes) fn describe_patch_car() -> Description {
         .details("Vale em todas as réplicas em um segundo, e confirma o carro.")
         .only(Access::Dealers)
         .header("If-Match", IF_MATCH_TEXT)
+        .header_like(KEY, KEY_TEXT, key_schema())
         .sent(&CarPatch::shape(), json!({"disponivel": false}))
         .answers::<Answer<CarReceipt>>(StatusCode::OK, "O carro mudou.")
         .with_header("ETag", ETAG_TEXT)
+        .with_optional_header(ANSWERED_BEFORE.0, ANSWERED_BEFORE.1)
         .refuses(writing().chain([
+            ApiError::IdempotencyMismatch,
             ApiError::DealershipNotFound,
             ApiError::CarNotFound,
             ApiError::EtagMismatch,
@@ -214,18 +222,36 @@ pub(in crate::routes) async fn put(
     let_dealer(&request, &shared, &id).await?;
     let (dry_run, _) = Query::parse(request.query_string())?.read(&[], &["dry_run"], dry_run)?;
     let form = form(&request)?;
+    // A trial does nothing that could be done twice.
+    let key = IdempotencyKey::of(&request)?.filter(|_| !dry_run);
     let condition = text_of(&request, &IF_MATCH).map(IfMatch::parse);
     // Who does not exist need not send a hundred thousand cars to learn it.
     let dealership = shared.desk.dealer(&id).await?.dealership;
-    let _place = shared.desk.place()?;
-    let mut upload = receive(&request, payload, form, &id, &shared).await?;
+    let place = shared.desk.place()?;
+    let mut fingerprint = key.is_some().then(|| {
+        let mut fingerprint = Fingerprint::default();
+        for part in parts_of(&request, "", b"") {
+            fingerprint.part(part);
+        }
+        fingerprint
+    });
+    let mut upload = receive(&request, payload, form, &id, &shared, fingerprint.as_mut()).await?;
+    let identity = key.zip(fingerprint).map(|(key, fingerprint)| Identity {
+        key: key.within("stock", &id),
+        fingerprint: fingerprint.finish(),
+    });
     let warnings = std::mem::take(&mut upload.findings.warnings);
-    let receipt: StockReceipt = shared
+    let written = shared
         .desk
-        .put_stock(dealership, upload, condition, dry_run)
+        .put_stock(dealership, upload, condition, dry_run, identity.as_ref())
         .await?;
-    tracing::info!(cars = receipt.cars, dry_run, "a stock was handed in");
-    Ok(HttpResponse::Ok()
+    // Whoever waits for the disk holds no rows.
+    drop(place);
+    let Answered::<StockReceipt> { receipt, replayed } = written.confirmed().await?;
+    tracing::info!(cars = receipt.cars, dry_run, replayed, "a stock was handed in");
+    let mut answer = HttpResponse::Ok();
+    tell_replay(&mut answer, replayed);
+    Ok(answer
         .insert_header((ETAG, receipt.etag.as_str()))
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(Answer { receipt, warnings }))
@@ -244,9 +270,17 @@ pub(in crate::routes) async fn patch_car(
     if findings.error_count > 0 {
         return Err(ApiError::InvalidFields(findings.errors));
     }
+    let identity = IdempotencyKey::of(&request)?
+        .map(|key| Identity::of_parts(key.within("car", &id), &parts_of(&request, &car, &body)));
     let condition = text_of(&request, &IF_MATCH).map(IfMatch::parse);
-    let receipt: CarReceipt = shared.desk.patch_car(&id, &car, patch, condition).await?;
-    Ok(HttpResponse::Ok()
+    let written = shared
+        .desk
+        .patch_car(&id, &car, patch, condition, identity.as_ref())
+        .await?;
+    let Answered::<CarReceipt> { receipt, replayed } = written.confirmed().await?;
+    let mut answer = HttpResponse::Ok();
+    tell_replay(&mut answer, replayed);
+    Ok(answer
         .insert_header((ETAG, receipt.etag.as_str()))
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(Answer {
@@ -275,13 +309,14 @@ fn form(request: &HttpRequest) -> Result<Form, ApiError> {
     }
 }
 
-/// Reads the body as it arrives, unpacked.
+/// Reads the body as it arrives, unpacked; what is sent packed once and plain the next time is the same.
 async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
     form: Form,
     dealership: &str,
     shared: &Shared,
+    mut fingerprint: Option<&mut Fingerprint>,
 ) -> Result<Upload, ApiError> {
     let today = shared.desk.clock.today();
     let mut body = Decompress::from_headers(payload, request.headers());
@@ -297,6 +332,9 @@ async fn receive(
         received += chunk.len();
         if received > largest {
             return Err(ApiError::BodyTooLarge);
+        }
+        if let Some(fingerprint) = &mut fingerprint {
+            fingerprint.more(&chunk);
         }
         match form {
             Form::Array => array.extend_from_slice(&chunk),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     error::ApiError,
@@ -88,7 +88,7 @@ pub(crate) struct Description {
     pub(super) access: Access,
     pub(super) query: Option<Shape>,
     /// Headers that it reads: name and what they do.
-    pub(super) headers: Vec<(&'static str, &'static str)>,
+    pub(super) headers: Vec<(&'static str, &'static str, Value)>,
     /// What a part of the path must look like where it is more than a name to look up.
     pub(super) path: BTreeMap<&'static str, Value>,
     pub(super) sent: Vec<Sent>,
@@ -141,8 +141,13 @@ impl Description {
     }
 
     /// A header that may be sent.
-    pub(crate) fn header(mut self, name: &'static str, text: &'static str) -> Self {
-        self.headers.push((name, text));
+    pub(crate) fn header(self, name: &'static str, text: &'static str) -> Self {
+        self.header_like(name, text, json!({"type": "string"}))
+    }
+
+    /// A header that may be sent, and what it must look like.
+    pub(crate) fn header_like(mut self, name: &'static str, text: &'static str, schema: Value) -> Self {
+        self.headers.push((name, text, schema));
         self
     }
 
@@ -221,6 +226,7 @@ impl Description {
             ApiError::BadRequest,
             ApiError::NotAcceptable,
             ApiError::TooSlow,
+            ApiError::HeadTooLarge,
             ApiError::Internal,
         ]);
         if has_path {

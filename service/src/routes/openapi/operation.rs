@@ -93,9 +93,9 @@ fn parameters(description: &Description, path_names: &[&str]) -> Vec<Value> {
             "description": explained(name), "schema": schema,
         }));
     }
-    for (name, text) in &description.headers {
+    for (name, text, schema) in &description.headers {
         parameters.push(json!({
-            "name": name, "in": "header", "required": false, "description": text, "schema": {"type": "string"},
+            "name": name, "in": "header", "required": false, "description": text, "schema": schema,
         }));
     }
     parameters

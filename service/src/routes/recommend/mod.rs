@@ -119,6 +119,17 @@ fn answered(body: Bytes) -> HttpResponse {
         .body(body)
 }
 
+/// What a body of JSON is answered with, without HTTP around it: for fuzzing, and for tests of bodies alone.
+///
+/// # Errors
+/// What is wrong with the body.
+pub fn answer_to(body: &[u8], catalogue: &Catalogue) -> Result<Vec<u8>, ApiError> {
+    let asked = questionnaire::read(json(body)?, catalogue)?;
+    let recommendation = catalogue.recommend(&asked.questionnaire);
+    let written = answer::write(catalogue, &asked, &recommendation);
+    written.map(Vec::from).map_err(|_| ApiError::Internal)
+}
+
 /// The body as JSON, when it says that it is.
 pub(super) fn parse<'body>(request: &HttpRequest, body: &'body [u8]) -> Result<Value<'body>, ApiError> {
     let declared = request
@@ -134,6 +145,10 @@ pub(super) fn parse<'body>(request: &HttpRequest, body: &'body [u8]) -> Result<V
     if !essence.eq_ignore_ascii_case("application/json") && !is_json() {
         return Err(ApiError::UnsupportedMediaType);
     }
+    json(body)
+}
+
+fn json(body: &[u8]) -> Result<Value<'_>, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError::BrokenJson {
         line: error.line(),
         column: error.column(),

@@ -1,8 +1,6 @@
 //! Reads what an app sends as a buyer's answers. Nothing is ignored in silence: what is not used is named in
 //! a warning, what cannot be understood is an error with its pointer.
 
-use std::collections::BTreeSet;
-
 use faciliauto_engine::{
     catalogue::Catalogue,
     equipment,
@@ -201,15 +199,8 @@ fn brands(fields: &mut Fields<'_>, name: &str, catalogue: &Catalogue) -> Vec<Str
     };
     let resolve = |text: &str| catalogue.tables().brand_alias(&fold(text)).to_owned();
     let wanted: Vec<String> = texts.iter().map(|text| resolve(text)).collect();
-    let mut missing: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
-    for item in catalogue.cars() {
-        if missing.is_empty() {
-            break;
-        }
-        missing.remove(resolve(&item.car.brand).as_str());
-    }
     for (index, brand) in wanted.iter().enumerate() {
-        if missing.contains(brand.as_str()) {
+        if !catalogue.has_brand(brand) {
             let message = format!("nenhum carro do estoque é da marca {:?}", texts[index].trim());
             fields.warn_at(name, index, message);
         }

@@ -4,10 +4,14 @@ use std::{collections::BTreeMap, sync::PoisonError};
 
 use futures::future::{BoxFuture, FutureExt, ready};
 
-use super::{Content, MemoryState};
+use super::{Content, Kept, MemoryState};
 use crate::state::{
-    StateError,
-    dealers::{DealerView, Dealers, TokenDigest, Versions},
+    CatalogVersion, StateError, Written,
+    dealers::{
+        CarGlance, DealerVersion, DealerView, Dealers, DealershipGlance, TokenChange, TokenDigest, Updates,
+        Versions,
+    },
+    once::{OnceKey, Remembered},
 };
 
 impl MemoryState {
@@ -17,23 +21,61 @@ impl MemoryState {
     }
 }
 
+impl Kept {
+    fn version(&self) -> DealerVersion {
+        DealerVersion {
+            put: self.put_at.to_string(),
+            updated: self.updated_at.to_string(),
+        }
+    }
+}
+
 impl Dealers for MemoryState {
     fn dealer<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<DealerView, StateError>> {
         let view = self.with_content(|content| DealerView {
             head: content.head.clone(),
-            stock: content.dealers.get(id).cloned(),
+            stock: content.dealers.get(id).map(|kept| kept.stock.clone()),
+            fingerprint: content
+                .dealers
+                .get(id)
+                .map(|kept| kept.fingerprint)
+                .unwrap_or_default(),
             sold: content.sold.get(id).cloned().unwrap_or_default(),
         });
         ready(view).boxed()
+    }
+
+    fn glance<'a>(&'a self, id: &'a str, car: &'a str) -> BoxFuture<'a, Result<CarGlance, StateError>> {
+        let glance = self.with_content(|content| CarGlance {
+            head: content.head.clone(),
+            dealership: content.dealers.get(id).map(|kept| DealershipGlance {
+                version: kept.version(),
+                fingerprint: kept.fingerprint,
+                facts: kept.updates.get(car).copied(),
+            }),
+        });
+        ready(glance).boxed()
+    }
+
+    fn updates<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Updates, StateError>> {
+        let updates = self.with_content(|content| Updates {
+            version: content.dealers.get(id).map(Kept::version),
+            cars: content
+                .dealers
+                .get(id)
+                .map(|kept| kept.updates.clone())
+                .unwrap_or_default(),
+        });
+        ready(updates).boxed()
     }
 
     fn versions(&self) -> BoxFuture<'_, Result<Versions, StateError>> {
         let versions = self.with_content(|content| Versions {
             head: content.head.clone(),
             dealers: content
-                .put_at
+                .dealers
                 .iter()
-                .map(|(id, counter)| (id.clone(), counter.to_string()))
+                .map(|(id, kept)| (id.clone(), kept.version()))
                 .collect(),
         });
         ready(versions).boxed()
@@ -51,17 +93,44 @@ impl Dealers for MemoryState {
         &'a self,
         id: &'a str,
         token: Option<TokenDigest>,
-    ) -> BoxFuture<'a, Result<bool, StateError>> {
-        let known = self.with_content(|content| {
+        once: Option<&'a OnceKey>,
+    ) -> BoxFuture<'a, Result<Written<TokenChange>, StateError>> {
+        let now = self.clock.now();
+        let change = self.with_content(|content| {
+            content.forget(now);
+            if once.is_some_and(|key| content.once.contains_key(key)) {
+                return TokenChange::UsedBefore;
+            }
             if !content.dealers.contains_key(id) {
-                return false;
+                return TokenChange::NoDealership;
+            }
+            if let Some(key) = once {
+                let remembered = Remembered {
+                    fingerprint: "token".to_owned(),
+                    answer: String::new(),
+                };
+                content.once.insert(key.clone(), (now, remembered));
             }
             match token {
                 Some(token) => content.tokens.insert(id.to_owned(), token),
                 None => content.tokens.remove(id),
             };
-            true
+            TokenChange::Done
         });
-        ready(known).boxed()
+        ready(change.map(Written::as_it_is)).boxed()
+    }
+
+    fn remembered<'a>(
+        &'a self,
+        version: &'a CatalogVersion,
+        key: &'a OnceKey,
+    ) -> BoxFuture<'a, Result<Option<Written<Remembered>>, StateError>> {
+        let now = self.clock.now();
+        let remembered = self.with_content(|content| {
+            content.forget(now);
+            let (_, remembered) = content.once.get(key)?;
+            (content.head.version.epoch == version.epoch).then(|| Written::as_it_is(remembered.clone()))
+        });
+        ready(remembered).boxed()
     }
 }

@@ -6,18 +6,32 @@ use futures::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
 use redis::{AsyncCommands, Script};
 
-use super::{RedisState, damaged, head_of};
+use super::{
+    RedisState, damaged, facts_of, head_of,
+    pointer::{self, Pointer},
+};
 use crate::{
     state::{
-        DealerStock, StateError,
-        dealers::{DealerView, Dealers, TokenDigest, Versions},
+        CatalogVersion, DealerStock, StateError, Written,
+        dealers::{
+            CarGlance, DealerView, Dealers, DealershipGlance, TokenChange, TokenDigest, Updates, Versions,
+        },
+        once::{OnceKey, REMEMBERED_FOR, Remembered},
     },
-    stock::rows,
+    stock::{fingerprint::Fingerprint, rows},
 };
 
 /// What belongs together of one dealership, read in one step, as for the whole stock.
 const SNAPSHOT: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed_at'), \
-     redis.call('HGET', KEYS[2], ARGV[1]), redis.call('HGET', KEYS[3], ARGV[1]), redis.call('HGETALL', KEYS[4])}";
+     redis.call('HGET', KEYS[2], ARGV[1]), redis.call('HGET', KEYS[3], ARGV[1]), redis.call('HGETALL', KEYS[4]), \
+     redis.call('HGETALL', KEYS[5])}";
+
+/// The version of the whole, one pointer, and one car's update, read in one step.
+const GLANCE: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed_at'), \
+     redis.call('HGET', KEYS[2], ARGV[1]), redis.call('HGET', KEYS[3], ARGV[2])}";
+
+/// One pointer and the updates beside it, read in one step.
+const UPDATES: &str = "return {redis.call('HGET', KEYS[1], ARGV[1]), redis.call('HGETALL', KEYS[2])}";
 
 /// The version of the whole and the pointers, read in one step.
 const VERSIONS: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed_at'), \
@@ -33,31 +47,96 @@ impl RedisState {
     async fn read_dealer(&self, id: &str) -> Result<DealerView, StateError> {
         let epoch = self.epoch().await?;
         type Marks = BTreeMap<String, i64>;
-        type Snapshot = ((Option<u64>, Option<i64>), Option<String>, Option<String>, Marks);
+        type Snapshot = (
+            (Option<u64>, Option<i64>),
+            Option<String>,
+            Option<String>,
+            Marks,
+            BTreeMap<String, String>,
+        );
         let script = Script::new(SNAPSHOT);
         let mut invocation = script.key(self.keys.catalog(&epoch));
         invocation
             .key(self.keys.dealerships(&epoch))
             .key(self.keys.stock(&epoch))
             .key(format!("{}{id}", self.keys.sold_prefix(&epoch)))
+            .key(format!("{}{id}", self.keys.updates_prefix(&epoch)))
             .arg(id);
         let mut connection = self.manager.clone();
-        let (fields, record, pointer, marks): Snapshot =
+        let (fields, record, pointer, marks, updates): Snapshot =
             self.bounded(invocation.invoke_async(&mut connection)).await?;
         let head = head_of(epoch.clone(), fields).ok_or(StateError::NotOpen)?;
+        let mut fingerprint = Fingerprint::default();
         let stock = match (record, pointer) {
             (None, _) => None,
             (Some(_), None) => return Err(damaged(id, "there is no stock for it")),
-            (Some(record), Some(pointer)) => Some(DealerStock {
-                dealership: rows::dealership_from_json(&record).map_err(|reason| damaged(id, reason))?,
-                cars: self.read_cars(&epoch, id, &pointer).await?,
-            }),
+            (Some(record), Some(pointer)) => {
+                let (cars, kept) = self.read_cars(&epoch, id, &pointer, updates).await?;
+                fingerprint = kept;
+                Some(DealerStock {
+                    dealership: rows::dealership_from_json(&record).map_err(|reason| damaged(id, reason))?,
+                    cars,
+                })
+            }
         };
         let sold = marks
             .into_iter()
             .filter_map(|(car, at)| Some((car, Timestamp::from_millisecond(at).ok()?)))
             .collect();
-        Ok(DealerView { head, stock, sold })
+        Ok(DealerView {
+            head,
+            stock,
+            fingerprint,
+            sold,
+        })
+    }
+
+    async fn read_glance(&self, id: &str, car: &str) -> Result<CarGlance, StateError> {
+        let epoch = self.epoch().await?;
+        type Glance = ((Option<u64>, Option<i64>), Option<String>, Option<String>);
+        let script = Script::new(GLANCE);
+        let mut invocation = script.key(self.keys.catalog(&epoch));
+        invocation
+            .key(self.keys.stock(&epoch))
+            .key(format!("{}{id}", self.keys.updates_prefix(&epoch)))
+            .arg(id)
+            .arg(car);
+        let mut connection = self.manager.clone();
+        let (fields, pointer, facts): Glance = self.bounded(invocation.invoke_async(&mut connection)).await?;
+        let dealership = match pointer {
+            None => None,
+            Some(text) => Some(DealershipGlance {
+                version: pointer::version(&text),
+                fingerprint: Pointer::parse(&text)
+                    .ok_or_else(|| damaged(id, "its pointer is not understood"))?
+                    .fingerprint,
+                facts: facts.map(|facts| facts_of(id, car, &facts)).transpose()?,
+            }),
+        };
+        Ok(CarGlance {
+            head: head_of(epoch, fields).ok_or(StateError::NotOpen)?,
+            dealership,
+        })
+    }
+
+    async fn read_updates(&self, id: &str) -> Result<Updates, StateError> {
+        let epoch = self.epoch().await?;
+        let script = Script::new(UPDATES);
+        let mut invocation = script.key(self.keys.stock(&epoch));
+        invocation
+            .key(format!("{}{id}", self.keys.updates_prefix(&epoch)))
+            .arg(id);
+        let mut connection = self.manager.clone();
+        let (pointer, texts): (Option<String>, BTreeMap<String, String>) =
+            self.bounded(invocation.invoke_async(&mut connection)).await?;
+        let cars = texts.into_iter().map(|(car, text)| {
+            let facts = facts_of(id, &car, &text)?;
+            Ok((car, facts))
+        });
+        Ok(Updates {
+            version: pointer.as_deref().map(pointer::version),
+            cars: cars.collect::<Result<_, StateError>>()?,
+        })
     }
 
     async fn read_versions(&self) -> Result<Versions, StateError> {
@@ -66,10 +145,16 @@ impl RedisState {
         let mut invocation = script.key(self.keys.catalog(&epoch));
         invocation.key(self.keys.stock(&epoch));
         let mut connection = self.manager.clone();
-        let (fields, dealers) = self.bounded(invocation.invoke_async(&mut connection)).await?;
+        let (fields, pointers): ((Option<u64>, Option<i64>), BTreeMap<String, String>) =
+            self.bounded(invocation.invoke_async(&mut connection)).await?;
         let head = head_of(epoch, fields).ok_or(StateError::NotOpen)?;
-        // A pointer begins with a random version, made for each put.
-        Ok(Versions { head, dealers })
+        let versions = pointers
+            .into_iter()
+            .map(|(id, pointer)| (id, pointer::version(&pointer)));
+        Ok(Versions {
+            head,
+            dealers: versions.collect(),
+        })
     }
 
     async fn read_token(&self, id: &str) -> Result<Option<TokenDigest>, StateError> {
@@ -92,7 +177,32 @@ impl RedisState {
             .collect())
     }
 
-    async fn write_token(&self, id: &str, token: Option<TokenDigest>) -> Result<bool, StateError> {
+    async fn read_remembered(
+        &self,
+        version: &CatalogVersion,
+        key: &OnceKey,
+    ) -> Result<Option<Written<Remembered>>, StateError> {
+        let ticket = self.confirmer.ticket().await?;
+        let mut connection = self.manager.clone();
+        let key = self.keys.once(&version.epoch, key.as_str());
+        let kept: Option<String> = self.bounded(connection.get(key)).await?;
+        // Whoever wrote it may have got no confirmation.
+        Ok(kept.map(|kept| {
+            let (fingerprint, answer) = kept.split_once(' ').unwrap_or((&kept, ""));
+            let remembered = Remembered {
+                fingerprint: fingerprint.to_owned(),
+                answer: answer.to_owned(),
+            };
+            Written::new(remembered, self.confirmer.confirmation(ticket))
+        }))
+    }
+
+    async fn write_token(
+        &self,
+        id: &str,
+        token: Option<TokenDigest>,
+        once: Option<&OnceKey>,
+    ) -> Result<Written<TokenChange>, StateError> {
         let epoch = self.epoch().await?;
         let mut invocation = self.token.prepare_invoke();
         invocation
@@ -100,15 +210,24 @@ impl RedisState {
             .key(self.keys.fence())
             .key(self.keys.dealerships(&epoch))
             .key(self.keys.tokens(&epoch))
+            .key(self.keys.once(&epoch, once.map_or("", OnceKey::as_str)))
             .arg(&epoch)
             .arg(id)
             .arg(token.map(TokenDigest::to_hexadecimal).unwrap_or_default());
+        if once.is_some() {
+            invocation.arg(REMEMBERED_FOR.as_millis() as u64);
+        }
+        let ticket = self.confirmer.ticket().await?;
         let mut connection = self.manager.clone();
         let answer: Vec<String> = self.bounded(invocation.invoke_async(&mut connection)).await?;
         let part = |index: usize| answer.get(index).cloned().unwrap_or_default();
         match part(0).as_str() {
-            "ok" => Ok(true),
-            "unknown" => Ok(false),
+            "ok" => Ok(Written::new(
+                TokenChange::Done,
+                self.confirmer.confirmation(ticket),
+            )),
+            "unknown" => Ok(Written::as_it_is(TokenChange::NoDealership)),
+            "used" => Ok(Written::as_it_is(TokenChange::UsedBefore)),
             "moved" => Err(StateError::Moved),
             "fenced" => Err(StateError::Fenced { holder: part(1) }),
             other => Err(StateError::Refused(format!(
@@ -121,6 +240,14 @@ impl RedisState {
 impl Dealers for RedisState {
     fn dealer<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<DealerView, StateError>> {
         self.read_dealer(id).boxed()
+    }
+
+    fn glance<'a>(&'a self, id: &'a str, car: &'a str) -> BoxFuture<'a, Result<CarGlance, StateError>> {
+        self.read_glance(id, car).boxed()
+    }
+
+    fn updates<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Updates, StateError>> {
+        self.read_updates(id).boxed()
     }
 
     fn versions(&self) -> BoxFuture<'_, Result<Versions, StateError>> {
@@ -139,7 +266,16 @@ impl Dealers for RedisState {
         &'a self,
         id: &'a str,
         token: Option<TokenDigest>,
-    ) -> BoxFuture<'a, Result<bool, StateError>> {
-        self.write_token(id, token).boxed()
+        once: Option<&'a OnceKey>,
+    ) -> BoxFuture<'a, Result<Written<TokenChange>, StateError>> {
+        self.write_token(id, token, once).boxed()
+    }
+
+    fn remembered<'a>(
+        &'a self,
+        version: &'a CatalogVersion,
+        key: &'a OnceKey,
+    ) -> BoxFuture<'a, Result<Option<Written<Remembered>>, StateError>> {
+        self.read_remembered(version, key).boxed()
     }
 }

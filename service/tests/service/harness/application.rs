@@ -5,6 +5,8 @@ use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use super::tls::MountedPair;
+
 /// An application that serves until it is dropped.
 pub(crate) struct TestApplication {
     pub(crate) api: String,
@@ -85,6 +87,16 @@ impl TestApplication {
         Self::start(&[("FACILIAUTO_REDIS_URL", redis_url)]).await
     }
 
+    /// With the sample stock, over TLS.
+    pub(crate) async fn over_tls(mounted: &MountedPair) -> Self {
+        let variables = mounted.variables();
+        let variables: Vec<(&str, &str)> = variables
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        Self::start(&variables).await
+    }
+
     /// With variables of one's own.
     pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
         let free = [
@@ -102,7 +114,8 @@ impl TestApplication {
         let application = Application::build(settings, Clock::system())
             .await
             .expect("an application");
-        let api = format!("http://{}", application.address().expect("an address"));
+        let scheme = if application.serves_tls() { "https" } else { "http" };
+        let api = format!("{scheme}://{}", application.address().expect("an address"));
         let metrics = format!("http://{}", application.metrics_address().expect("an address"));
         let server = tokio::spawn(async move {
             application.run(std::future::pending()).await.expect("serving");

@@ -1,4 +1,4 @@
-//! What the tests start: applications in this process, the real program, Redis, and a line to cut.
+//! What the tests start: applications in this process, the real program, Redis, a line to cut, and certificates.
 
 pub(crate) mod application;
 pub(crate) mod dealers;
@@ -6,6 +6,7 @@ pub(crate) mod fixtures;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis_server;
+pub(crate) mod tls;
 
 use std::time::{Duration, Instant};
 

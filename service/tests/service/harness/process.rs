@@ -41,6 +41,16 @@ impl Process {
         assert!(sent.expect("kill runs").success(), "the process is there");
     }
 
+    /// The most memory that it has held.
+    pub(crate) fn peak_mebibytes(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).expect("a process");
+        let kibibytes = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"))
+            .expect("its peak");
+        kibibytes.parse::<f64>().expect("a number") / 1024.0
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
         let begun = Instant::now();

@@ -1,4 +1,5 @@
-//! A real Redis on a free port of this machine, with a folder of its own.
+//! A real Redis on a free port of this machine, with a folder of its own: `redis-server` from the PATH, or the
+//! program that `FACILIAUTO_TEST_REDIS_SERVER` names, such as another version or Valkey.
 
 use std::{
     net::TcpListener,
@@ -52,7 +53,8 @@ impl RedisServer {
     }
 
     fn try_start(&mut self) -> bool {
-        let child = Command::new("redis-server")
+        let program = std::env::var_os("FACILIAUTO_TEST_REDIS_SERVER");
+        let child = Command::new(program.unwrap_or_else(|| "redis-server".into()))
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "always", "--loglevel", "warning"])
             .arg("--dir")
@@ -119,6 +121,12 @@ impl RedisServer {
         command
             .query(&mut self.connection())
             .unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// Whether this server can tell what is on its disk (`WAITAOF`): Redis since 7.2, and Valkey.
+    pub(crate) fn confirms(&self) -> bool {
+        let known: Vec<Option<redis::Value>> = self.ask(&["COMMAND", "INFO", "waitaof"]);
+        known.iter().all(Option::is_some)
     }
 
     /// Names of keys, sorted.
