@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import urllib.request
 import zlib
 
@@ -15,6 +17,8 @@ CAR = {
     "id": "contrato-1", "marca": "Fiat", "modelo": "Argo", "ano": 2021, "preco": 61_990, "quilometragem": 41_000,
     "combustivel": "flex", "cambio": "manual", "categoria": "Hatch", "amostra": True,
 }  # fmt: skip
+
+NUMBERS = itertools.count()
 
 
 def put(path: str, body: object) -> None:
@@ -36,6 +40,10 @@ def before_call(context, case, kwargs) -> None:
     value = (case.headers or {}).get("If-Match")
     if value is not None and zlib.crc32(str(value).encode()) % 4:
         del case.headers["If-Match"]
+    # A good key that comes twice with another body is refused, as it should be: each is made one of its own.
+    key = (case.headers or {}).get("Idempotency-Key")
+    if isinstance(key, str) and re.fullmatch(r"[!-~]{1,255}", key):
+        case.headers["Idempotency-Key"] = f"{key[:200]}-{next(NUMBERS)}"
     # Stocks at random replace the one that the car is in.
     if case.method == "PATCH" and case.path == "/dealerships/{id}/cars/{car_id}":
         put("/dealerships/contrato", DEALERSHIP)

@@ -74,7 +74,9 @@ class Developers(unittest.TestCase):
             self.browser.run("for (const details of document.querySelectorAll('details')) details.open = true")
             self.browser.until(
                 "every fold is written",
-                lambda: self.browser.run("return [...document.querySelectorAll('details')].every(d => d.children.length > 1)"),
+                lambda: self.browser.run(
+                    "return [...document.querySelectorAll('details')].every((details) => details.children.length > 1)"
+                ),
             )
         self.assertGreater(len(self.browser.all(".schema tr")), 300)
         self.assertEqual(self.browser.nameless(), [])
@@ -168,7 +170,8 @@ class Developers(unittest.TestCase):
             form = self.unfold("get_cars")
             browser.one("button", form).send_keys(Keys.ENTER)
             self.answer("get_cars")
-            browser.run("for (const details of document.querySelectorAll('#get_cars details, nav details')) details.open = true")
+            for details in browser.all("#get_cars details, nav details"):
+                browser.run("arguments[0].open = true", details)
             browser.until("fields are shown", lambda: browser.all("#get_cars .schema"))
             texts = browser.contrasts()
             self.assertGreater(len(texts), 100)

@@ -83,7 +83,8 @@ function fieldsOf(given, prefix = "", depth = 0) {
   named.sort(([one], [other]) => needed.has(other) - needed.has(one));
   return named.flatMap(([name, field]) => {
     const path = prefix ? `${prefix}.${name}` : name;
-    const row = { path, kind: kindOf(field), bounds: boundsOf(field), needed: needed.has(name), text: resolved(field).description ?? "" };
+    const text = resolved(field).description ?? "";
+    const row = { path, kind: kindOf(field), bounds: boundsOf(field), needed: needed.has(name), text };
     return [row, ...fieldsOf(field, path, depth + 1)];
   });
 }
@@ -195,7 +196,8 @@ function call(path, method, operation) {
     answer.replaceChildren(said);
     const begun = performance.now();
     try {
-      const response = await fetch(url, { method: method.toUpperCase(), headers, body: sent, credentials: "omit", cache: "no-store" });
+      const options = { method: method.toUpperCase(), headers, body: sent, credentials: "omit", cache: "no-store" };
+      const response = await fetch(url, options);
       const text = await response.text();
       const took = Math.round(performance.now() - begun);
       const names = [...response.headers].map(([name, value]) => `${name}: ${value}`).join("\n");
@@ -219,7 +221,9 @@ function call(path, method, operation) {
 function access(security) {
   const names = security.map((one) => Object.keys(one)[0]);
   if (names.length === 0) return null;
-  const words = { administrator: "administradores", dealer: "a concessionária do endereço", user: "quem tem a chave do usuário" };
+  const words = {
+    administrator: "administradores", dealer: "a concessionária do endereço", user: "quem tem a chave do usuário",
+  };
   return element("p", {}, `Só para ${names.map((name) => words[name] ?? name).join(" e ")}.`);
 }
 
