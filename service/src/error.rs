@@ -12,6 +12,7 @@ use actix_web::{
         header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{fields::FieldError, state::StateError};
@@ -349,6 +350,62 @@ impl ApiError {
         }
     }
 
+    /// One of each: what the table is written from where people read it.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        vec![
+            Self::BrokenJson { line: 1, column: 1 },
+            Self::BrokenBody,
+            Self::BadRequest,
+            Self::Contradiction(Vec::new()),
+            Self::Unauthorized,
+            Self::Forbidden,
+            Self::CarNotFound,
+            Self::DealershipNotFound,
+            Self::RouteNotFound,
+            Self::MethodNotAllowed { allow: String::new() },
+            Self::NotAcceptable,
+            Self::TooSlow,
+            Self::StockMoved,
+            Self::IdempotencyKeyUsed,
+            Self::EtagMismatch,
+            Self::BodyTooLarge,
+            Self::UnsupportedMediaType,
+            Self::InvalidFields(Vec::new()),
+            Self::IdempotencyMismatch,
+            Self::InvalidRows {
+                errors: Vec::new(),
+                total: 0,
+            },
+            Self::TooManyRequests {
+                retry_after_seconds: 1,
+            },
+            Self::HeadTooLarge,
+            Self::Internal,
+            Self::NoCatalogue,
+            Self::NotReady {
+                reason: "está encerrando",
+            },
+            Self::Busy,
+            Self::StoreUnavailable,
+            Self::StoreNotOpen,
+            Self::WritesHeldBack,
+            Self::StoreFull,
+        ]
+    }
+
+    /// Its `type`: a stable URI.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        format!("{TYPE_PREFIX}{}", self.row().kind)
+    }
+
+    /// What it is called, in Portuguese.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        self.row().title
+    }
+
     /// The error that a status means when the HTTP layer made it without saying more.
     #[must_use]
     pub fn of_status(status: StatusCode) -> Self {
@@ -440,8 +497,8 @@ impl ApiError {
 }
 
 /// RFC 9457, with our members beside its own.
-#[derive(Serialize)]
-struct Problem<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Problem<'a> {
     #[serde(rename = "type")]
     kind: String,
     title: &'a str,
@@ -488,5 +545,67 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         self.response(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, mem::discriminant};
+
+    use super::*;
+
+    /// Where an error stands in the list of all. An error that is new does not compile here until it has a place.
+    fn place(error: &ApiError) -> usize {
+        match error {
+            ApiError::BrokenJson { .. } => 0,
+            ApiError::BrokenBody => 1,
+            ApiError::BadRequest => 2,
+            ApiError::Contradiction(_) => 3,
+            ApiError::Unauthorized => 4,
+            ApiError::Forbidden => 5,
+            ApiError::CarNotFound => 6,
+            ApiError::DealershipNotFound => 7,
+            ApiError::RouteNotFound => 8,
+            ApiError::MethodNotAllowed { .. } => 9,
+            ApiError::NotAcceptable => 10,
+            ApiError::TooSlow => 11,
+            ApiError::StockMoved => 12,
+            ApiError::IdempotencyKeyUsed => 13,
+            ApiError::EtagMismatch => 14,
+            ApiError::BodyTooLarge => 15,
+            ApiError::UnsupportedMediaType => 16,
+            ApiError::InvalidFields(_) => 17,
+            ApiError::IdempotencyMismatch => 18,
+            ApiError::InvalidRows { .. } => 19,
+            ApiError::TooManyRequests { .. } => 20,
+            ApiError::HeadTooLarge => 21,
+            ApiError::Internal => 22,
+            ApiError::NoCatalogue => 23,
+            ApiError::NotReady { .. } => 24,
+            ApiError::Busy => 25,
+            ApiError::StoreUnavailable => 26,
+            ApiError::StoreNotOpen => 27,
+            ApiError::WritesHeldBack => 28,
+            ApiError::StoreFull => 29,
+        }
+    }
+
+    /// Prevents an error from missing in the documents, and two errors from having one type.
+    #[test]
+    fn every_error_is_listed_once() {
+        let all = ApiError::all();
+        let places: Vec<usize> = all.iter().map(place).collect();
+        assert_eq!(places, (0..all.len()).collect::<Vec<_>>());
+        assert_eq!(
+            all.iter().map(ApiError::kind).collect::<BTreeSet<_>>().len(),
+            all.len()
+        );
+        assert_eq!(
+            all.iter()
+                .map(discriminant)
+                .collect::<std::collections::HashSet<_>>()
+                .len(),
+            all.len()
+        );
     }
 }
