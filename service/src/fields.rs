@@ -8,10 +8,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
+pub use person_id::{check_id, id_schema};
 pub use shape::Shape;
 
 use crate::document::{Object, Value};
 
+mod person_id;
 mod shape;
 
 /// More mistakes than this help nobody, and an answer must not grow with what was sent.
@@ -371,14 +373,22 @@ impl<'reading> Fields<'reading> {
         Some(texts)
     }
 
-    /// A list of objects of which at most `most` are read; a longer one is a mistake. `None` when it was not sent or is no
-    /// list; an object with a mistake is left out, with the mistake noted.
+    /// A list of at most `most` objects; a longer one is a mistake. `None` when it was not sent or is no list; an object
+    /// with a mistake is left out, with the mistake noted.
     pub fn objects<T>(
         &mut self,
         name: &str,
         most: usize,
         mut read: impl FnMut(&mut Fields<'_>) -> Option<T>,
     ) -> Option<Vec<T>> {
+        if self.shape.is_some() {
+            let inside = Self::describe(|fields| drop(read(fields))).schema();
+            self.note(
+                name,
+                || json!({"type": "array", "maxItems": most, "items": inside}),
+            );
+            return None;
+        }
         let items = match self.take(name)? {
             Value::Array(items) => items,
             other => return self.ill_typed(name, "uma lista", &other),
@@ -400,6 +410,10 @@ impl<'reading> Fields<'reading> {
 
     /// The id of a person or a thing, as apps make them up: bounded, and fit for a line of text.
     pub fn id(&mut self, name: &str) -> Option<String> {
+        if self.shape.is_some() {
+            self.note(name, id_schema);
+            return None;
+        }
         let id = self.text(name)?;
         if let Err(message) = check_id(&id) {
             self.error(name, "format", message);
@@ -410,6 +424,7 @@ impl<'reading> Fields<'reading> {
 
     /// A text of bounded length, which may be empty.
     pub fn free_text(&mut self, name: &str, most_letters: usize) -> Option<String> {
+        self.note(name, || json!({"type": "string", "maxLength": most_letters}));
         match self.take(name)? {
             Value::String(text) if text.chars().count() > most_letters => {
                 self.error(
@@ -424,7 +439,8 @@ impl<'reading> Fields<'reading> {
         }
     }
 
-    /// Takes fields out that are accepted and not used, whatever they hold.
+    /// Takes fields out that are accepted and not used, whatever they hold. They are not described either: older apps
+    /// send them, and no other should begin to.
     pub fn pass_over(&mut self, names: &[&str]) {
         for name in names {
             self.values.remove(*name);
@@ -467,23 +483,6 @@ impl<'reading> Fields<'reading> {
         );
         None
     }
-}
-
-/// Letters of the longest id.
-const LONGEST_ID: usize = 128;
-
-/// Whether a text can be an id.
-///
-/// # Errors
-/// What is wrong with it, in Portuguese.
-pub fn check_id(id: &str) -> Result<(), String> {
-    let letters = id.chars().count();
-    if !(1..=LONGEST_ID).contains(&letters) || id.trim().is_empty() || id.chars().any(char::is_control) {
-        return Err(format!(
-            "deve ter de 1 a {LONGEST_ID} caracteres, sem caracteres de controle"
-        ));
-    }
-    Ok(())
 }
 
 /// Words that are known are examples: others are taken, and named in a warning.

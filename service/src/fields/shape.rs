@@ -129,6 +129,8 @@ mod tests {
                 inner.required("preco", Fields::money);
                 inner.word_or_words("tipos", &["SUV"], |_| Some(()));
             });
+            fields.free_text("nota", 9);
+            fields.objects("itens", 7, |inner| inner.required("ok", Fields::flag));
         });
         assert!(shape.requires("ano") && !shape.requires("cor"));
         let text = json!({"type": "string", "pattern": "\\S"});
@@ -142,6 +144,16 @@ mod tests {
                     "cambio": {"type": ["string", "null"], "enum": ["manual", "cvt", null]},
                     "leilao": {"type": ["boolean", "null"]},
                     "cor": {"type": ["string", "null"], "pattern": "\\S", "maxLength": 20},
+                    "nota": {"type": ["string", "null"], "maxLength": 9},
+                    "itens": {
+                        "type": ["array", "null"],
+                        "maxItems": 7,
+                        "items": {
+                            "type": "object",
+                            "required": ["ok"],
+                            "properties": {"ok": {"type": "boolean"}},
+                        },
+                    },
                     "dentro": {
                         "type": ["object", "null"],
                         "required": ["preco"],

@@ -21,7 +21,7 @@ use crate::{
     document::Value,
     error::ApiError,
     fields::{Findings, Warning},
-    idempotency::{IdempotencyKey, Identity, REPLAYED},
+    idempotency::{IdempotencyKey, Identity, KEY, REPLAYED},
     random,
     startup::Shared,
     state::dealers::TokenDigest,
@@ -94,7 +94,7 @@ pub(super) fn describe_put() -> Description {
         .details("Substitui os dados por inteiro; o estoque fica. O id é o do endereço.")
         .only(Access::Administrators)
         .path("id", rows::identifier_schema())
-        .header_like(KEY, KEY_TEXT, key_schema())
+        .header_like(KEY, KEY_TEXT, IdempotencyKey::schema())
         .sent(&rows::dealership_shape().without("id"), example)
         .answers::<DealershipReceipt>(StatusCode::OK, "Os dados mudaram.")
         .with_optional_header(ANSWERED_BEFORE.0, ANSWERED_BEFORE.1)
@@ -110,7 +110,7 @@ pub(super) fn describe_make_token() -> Description {
         .header_like(
             KEY,
             "Uma chave à escolha: com ela o token é feito uma só vez.",
-            key_schema(),
+            IdempotencyKey::schema(),
         )
         .answers::<NewToken>(StatusCode::CREATED, "O token.")
         .refuses(writing().chain([
@@ -131,8 +131,6 @@ pub(super) fn describe_revoke_token() -> Description {
         .refuses(writing().chain([ApiError::DealershipNotFound]))
 }
 
-/// The header of the key.
-const KEY: &str = "Idempotency-Key";
 const KEY_TEXT: &str =
     "Uma chave à escolha: o mesmo pedido com a mesma chave é feito uma só vez em 24 horas.";
 /// The header that tells a repetition.
@@ -140,11 +138,6 @@ const ANSWERED_BEFORE: (&str, &str) = (
     "Idempotency-Replayed",
     "true quando a resposta é a de antes e nada foi feito agora.",
 );
-
-/// What a key looks like.
-fn key_schema() -> serde_json::Value {
-    json!({"type": "string", "pattern": "^[!-~]{1,255}$"})
-}
 
 /// Why a store may not take what is written.
 fn writing() -> impl Iterator<Item = ApiError> {

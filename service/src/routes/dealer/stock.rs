@@ -17,12 +17,12 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{ANSWERED_BEFORE, KEY, KEY_TEXT, key_schema, let_dealer, parts_of, tell_replay, writing};
+use super::{ANSWERED_BEFORE, KEY_TEXT, let_dealer, parts_of, tell_replay, writing};
 use crate::{
     desk::{Answered, CarReceipt, IfMatch, StockReceipt, aside},
     error::ApiError,
     fields::{Fields, Warning},
-    idempotency::{IdempotencyKey, Identity},
+    idempotency::{IdempotencyKey, Identity, KEY},
     routes::{
         openapi::{Access, Description, Group},
         query::Query,
@@ -115,7 +115,7 @@ pub(in crate::routes) fn describe_put() -> Description {
             dry_run(fields);
         })
         .header("If-Match", IF_MATCH_TEXT)
-        .header_like(KEY, KEY_TEXT, key_schema())
+        .header_like(KEY, KEY_TEXT, IdempotencyKey::schema())
         .sent_as(
             "application/json",
             json!({"type": "array", "maxItems": MOST_CARS, "items": {"$ref": "#/components/schemas/StockRowSent"}}),
@@ -150,7 +150,7 @@ pub(in crate::routes) fn describe_patch_car() -> Description {
         .details("Vale em todas as réplicas em um segundo, e confirma o carro.")
         .only(Access::Dealers)
         .header("If-Match", IF_MATCH_TEXT)
-        .header_like(KEY, KEY_TEXT, key_schema())
+        .header_like(KEY, KEY_TEXT, IdempotencyKey::schema())
         .sent(&CarPatch::shape(), json!({"disponivel": false}))
         .answers::<Answer<CarReceipt>>(StatusCode::OK, "O carro mudou.")
         .with_header("ETag", ETAG_TEXT)

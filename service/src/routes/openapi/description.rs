@@ -58,6 +58,10 @@ pub(crate) enum Access {
     Administrators,
     /// The dealer of the address, and administrators.
     Dealers,
+    /// Whoever shows the key of the id in the address, and administrators.
+    Person,
+    /// Everybody; whoever shows the key of the id is told more.
+    KeyTellsMore,
 }
 
 /// The schema of an answer, by the type that is serialised.
@@ -250,13 +254,20 @@ impl Description {
             ]);
         }
         if self.access != Access::Everybody {
-            errors.extend([
-                ApiError::Unauthorized,
-                ApiError::Forbidden,
-                ApiError::RouteNotFound,
-                ApiError::StoreUnavailable,
-                ApiError::StoreNotOpen,
-            ]);
+            errors.extend([ApiError::StoreUnavailable, ApiError::StoreNotOpen]);
+        }
+        match self.access {
+            Access::Everybody | Access::KeyTellsMore => {}
+            Access::Administrators | Access::Dealers => {
+                errors.extend([
+                    ApiError::Unauthorized,
+                    ApiError::Forbidden,
+                    ApiError::RouteNotFound,
+                ]);
+            }
+            Access::Person => {
+                errors.extend([ApiError::Unauthorized, ApiError::KeyNeeded, ApiError::Forbidden]);
+            }
         }
         let rank = |error: &ApiError| {
             ApiError::all()

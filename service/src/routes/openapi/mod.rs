@@ -20,7 +20,7 @@ use actix_web::{
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{ENDPOINTS, MANAGED_ENDPOINTS, assets};
+use super::{ENDPOINTS, MANAGED_ENDPOINTS, assets, identity};
 use crate::{error::Problem, stock::rows};
 
 pub(crate) use description::{Access, Description, Group};
@@ -93,6 +93,10 @@ pub fn document() -> Value {
                 "dealer": {
                     "type": "http", "scheme": "bearer",
                     "description": "O token da concessionária, que um administrador cria.",
+                },
+                "user": {
+                    "type": "apiKey", "in": "header", "name": identity::USER_KEY,
+                    "description": "O user_key que veio na primeira resposta sobre o id.",
                 },
             },
         },

@@ -38,6 +38,8 @@ pub(super) fn write(
             Access::Everybody => json!([]),
             Access::Administrators => json!([{"administrator": []}]),
             Access::Dealers => json!([{"dealer": []}, {"administrator": []}]),
+            Access::Person => json!([{"user": []}, {"administrator": []}]),
+            Access::KeyTellsMore => json!([{}, {"user": []}]),
         },
     });
     if !description.details.is_empty() {

@@ -142,7 +142,7 @@ pub fn answer_to(body: &[u8], catalogue: &Catalogue) -> Result<Bytes, ApiError> 
     let asked = questionnaire::read(json(body)?, catalogue)?;
     let recommendation = catalogue.recommend(&asked.questionnaire);
     let written = answer::write(catalogue, &asked, &recommendation);
-    written.map(Vec::from).map_err(|_| ApiError::Internal)
+    written.map_err(|_| ApiError::Internal)
 }
 
 /// The body as JSON, when it says that it is.

@@ -114,15 +114,21 @@ pub(super) fn read(body: Value<'_>, catalogue: &Catalogue) -> Result<Asked, ApiE
     }
 }
 
-/// What may be answered. The catalogue plays no part in it: what a shop sells only brings warnings.
+/// What may be answered.
 pub(super) fn shape() -> Shape {
+    described(|fields, catalogue| drop(Draft::read(fields, catalogue)))
+}
+
+/// What a document with answers in it may hold. The catalogue plays no part in it: what a shop sells only brings
+/// warnings.
+pub(in crate::routes) fn described(read: impl FnOnce(&mut Fields<'_>, &Catalogue)) -> Shape {
     // Where the bundled tables cannot be read, the service does not start.
     let empty = Tables::bundled()
         .ok()
         .and_then(|tables| Catalogue::build(Stock::default(), &tables, Date::default(), String::new()).ok());
     Fields::describe(|fields| {
         if let Some(empty) = &empty {
-            drop(fields_of(fields, &mut Surroundings::default(), empty));
+            read(fields, empty);
         }
     })
 }
