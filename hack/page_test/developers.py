@@ -144,6 +144,28 @@ class Developers(unittest.TestCase):
         browser.one("button", form).send_keys(Keys.ENTER)
         self.assertNotIn("TOKEN", self.answer("get_stats")[1][-1])
 
+    def test_a_key_opens_what_is_held_of_its_id(self) -> None:
+        """Prevents the routes about people from being out of reach here, and a key from being told with a command."""
+        browser = self.browser
+        form = self.unfold("post_feedback")
+        browser.one("button", form).send_keys(Keys.ENTER)
+        status, (_, body, _) = self.answer("post_feedback")
+        self.assertTrue(status.startswith("201"), status)
+        given = json.loads(body)
+        form = self.unfold("get_users_id_data")
+        browser.one("[id='get_users_id_data.id']", form).send_keys(given["user_id"])
+        browser.one("button", form).send_keys(Keys.ENTER)
+        status, _ = self.answer("get_users_id_data")
+        self.assertTrue(status.startswith("401"), status)
+        browser.one("#key").send_keys(given["user_key"])
+        browser.one("button", form).send_keys(Keys.ENTER)
+        browser.until("it is shown", lambda: browser.text("#get_users_id_data .status").startswith("200"))
+        self.assertNotIn(given["user_key"], browser.text("#get_users_id_data"))
+        self.assertIn("X-User-Key: $KEY", browser.text("#get_users_id_data"))
+        form = self.unfold("get_stats")
+        browser.one("button", form).send_keys(Keys.ENTER)
+        self.assertNotIn("KEY", self.answer("get_stats")[1][-1])
+
     def test_a_phone_shows_all_of_it(self) -> None:
         """Prevents a page that must be scrolled sideways, and targets too small for a thumb."""
         browser = self.browser

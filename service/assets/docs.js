@@ -129,11 +129,12 @@ function pretty(text, kind) {
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
+/** What a command says in place of a secret, so that it can be passed on. */
+const SECRETS = { "Authorization": '"Authorization: Bearer $TOKEN"', "X-User-Key": '"X-User-Key: $KEY"' };
+
 function curlOf(method, url, headers, body) {
   const parts = ["curl", "-X", method, quoted(url)];
-  for (const [name, value] of Object.entries(headers)) {
-    parts.push("-H", name === "Authorization" ? '"Authorization: Bearer $TOKEN"' : quoted(`${name}: ${value}`));
-  }
+  for (const [name, value] of Object.entries(headers)) parts.push("-H", SECRETS[name] ?? quoted(`${name}: ${value}`));
   if (body != null) parts.push("--data-binary", quoted(body));
   return parts.join(" ");
 }
@@ -141,7 +142,7 @@ function curlOf(method, url, headers, body) {
 /** The form of a route, and where its answer is shown. */
 function call(path, method, operation) {
   const id = operation.operationId;
-  const guarded = operation.security.length > 0;
+  const schemes = operation.security.flatMap((one) => Object.keys(one));
   const inputs = operation.parameters.map((parameter) => {
     const name = `${id}.${parameter.name}`;
     return { parameter, input: control(name, parameter.schema, null), name };
@@ -187,7 +188,9 @@ function call(path, method, operation) {
       else if (input.value !== "") headers[parameter.name] = input.value;
     }
     if (contents.length > 0) headers["Content-Type"] = kind.value;
-    if (guarded && byId("token").value) headers.Authorization = `Bearer ${byId("token").value.trim()}`;
+    const [token, key] = ["token", "key"].map((name) => byId(name).value.trim());
+    if (token && schemes.some((scheme) => scheme !== "user")) headers.Authorization = `Bearer ${token}`;
+    if (key && schemes.includes("user")) headers["X-User-Key"] = key;
     const search = query.size > 0 ? `?${query}` : "";
     const url = new URL(`.${route}${search}`, BASE).href;
     const sent = contents.length > 0 ? body.value : null;
@@ -219,12 +222,15 @@ function call(path, method, operation) {
 }
 
 function access(security) {
-  const names = security.map((one) => Object.keys(one)[0]);
+  const names = security.flatMap((one) => Object.keys(one));
   if (names.length === 0) return null;
   const words = {
-    administrator: "administradores", dealer: "a concessionária do endereço", user: "quem tem a chave do usuário",
+    administrator: "administradores", dealer: "a concessionária do endereço", user: "quem tem a chave do id",
   };
-  return element("p", {}, `Só para ${names.map((name) => words[name] ?? name).join(" e ")}.`);
+  const whom = names.map((name) => words[name] ?? name).join(" e ");
+  // An empty alternative asks for nothing.
+  const open = security.some((one) => Object.keys(one).length === 0);
+  return element("p", {}, open ? `Para todos; diz mais a ${whom}.` : `Só para ${whom}.`);
 }
 
 /** All of a route, written when it is first opened. */

@@ -443,7 +443,7 @@ impl<'reading> Fields<'reading> {
     /// send them, and no other should begin to.
     pub fn pass_over(&mut self, names: &[&str]) {
         for name in names {
-            self.values.remove(*name);
+            self.values.remove(name);
         }
     }
 

@@ -83,7 +83,7 @@ impl<'out> Writer<'out> {
         Ok(())
     }
 
-    fn as_the_library(self, value: &impl Serialize) -> Result<(), WriteError> {
+    fn by_the_library(self, value: &impl Serialize) -> Result<(), WriteError> {
         serde_json::to_writer(self.out, value).map_err(ser::Error::custom)
     }
 }
@@ -278,14 +278,14 @@ impl<'out> ser::Serializer for Writer<'out> {
     }
 
     fn serialize_f32(self, number: f32) -> Result<(), WriteError> {
-        self.as_the_library(&number)
+        self.by_the_library(&number)
     }
 
     fn serialize_f64(self, number: f64) -> Result<(), WriteError> {
         if push_thousandths(self.out, number) {
             return Ok(());
         }
-        self.as_the_library(&number)
+        self.by_the_library(&number)
     }
 
     fn serialize_char(self, letter: char) -> Result<(), WriteError> {

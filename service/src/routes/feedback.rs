@@ -76,12 +76,7 @@ pub(super) fn describe() -> Description {
         .sent(&shape, example)
         .answers::<FeedbackAnswer<'static>>(StatusCode::OK, "Já estava registrada, com o mesmo conteúdo.")
         .answers::<FeedbackAnswer<'static>>(StatusCode::CREATED, "Está registrada.")
-        .refuses([
-            ApiError::CarNotFound,
-            ApiError::IdempotencyMismatch,
-            ApiError::WritesHeldBack,
-            ApiError::StoreFull,
-        ])
+        .refuses([ApiError::CarNotFound, ApiError::IdempotencyMismatch])
 }
 
 pub(super) fn describe_history() -> Description {

@@ -135,12 +135,7 @@ pub(super) fn describe_erasure() -> Description {
         .only(Access::Person)
         .path("id", id_schema())
         .answers::<ErasureAnswer<'static>>(StatusCode::OK, "Está apagado, também quando já não havia nada.")
-        .refuses([
-            ApiError::InvalidFields(Vec::new()),
-            ApiError::StockMoved,
-            ApiError::WritesHeldBack,
-            ApiError::StoreFull,
-        ])
+        .refuses([ApiError::InvalidFields(Vec::new())])
 }
 
 /// `GET /users/{id}/data`

@@ -13,7 +13,7 @@ use faciliauto_service::{
 };
 use flate2::{Compression, write::GzEncoder};
 use reqwest::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{
     dealers::{ADMIN, AdminFile, row},
@@ -140,6 +140,14 @@ async fn token(client: &Client, api: &str) -> String {
     answer["token"].as_str().unwrap_or("none-yet").to_owned()
 }
 
+/// The key of the user of the examples, as the first answer about them carries it.
+async fn key(client: &Client, api: &str, car: &str) -> String {
+    let given = json!({"user_id": "maria", "car_id": car, "action": "compared"});
+    let asked = client.post(format!("{api}/feedback")).json(&given);
+    let answer: Value = asked.send().await.unwrap().json().await.unwrap();
+    answer["user_key"].as_str().expect("a key").to_owned()
+}
+
 /// Prevents an example that a reader types from doing something else than the document says.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_example_answers_as_documented() {
@@ -148,6 +156,8 @@ async fn every_example_answers_as_documented() {
     let service = ServingProcess::start(&["--limits", "off", "--admin-token-file", file.to_str().unwrap()]);
     let api = format!("http://{}", service.address);
     let client = Client::new();
+    let car = "amostra-renault-kwid-1-0-2";
+    let key = key(&client, &api, car).await;
     let folder = tempfile::tempdir().unwrap();
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     for car in ["argo-17", "argo-18"] {
@@ -164,6 +174,8 @@ async fn every_example_answers_as_documented() {
             .env("API", &api)
             .env("ADMIN", ADMIN)
             .env("TOKEN", token(&client, &api).await)
+            .env("CAR", car)
+            .env("KEY", &key)
             .stdin(Stdio::null())
             .output()
             .expect("bash runs");

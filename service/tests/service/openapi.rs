@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     application::{Answer, TestApplication},
+    buyers::{cars, feedback, interaction, post_once, with, with_key},
     dealers::{ADMIN, Market, row},
     process,
 };
@@ -183,4 +184,99 @@ async fn answers_are_as_described() {
         ("delete", "/dealerships/{id}/token"),
         &market.send(gone).await,
     );
+}
+
+/// Prevents answers to buyers about what they did, good and bad, from being other than described.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_about_people_are_as_described() {
+    let market = Market::in_memory().await;
+    let document = openapi::document();
+    let application = &market.application;
+    let cars = cars(application, 2).await;
+    let user = "2b1f6c3e-8d4a-4f0b-9c7e-5a6d7e8f9a0b";
+    let full = with(
+        feedback(user, &cars[0], "liked"),
+        json!({"session_id": "visita", "rating": 4, "comment": "Bom", "recommendation_position": 2, "car_score": 0.71,
+            "campo": 1}),
+    );
+    let seen = with(
+        interaction("visita", &cars[1], "click"),
+        json!({"user_id": user, "duration_seconds": 3, "score": 0.5}),
+    );
+    let profile = json!({"orcamento_min": 50_000, "orcamento_max": 90_000, "uso_principal": "familia"});
+    let judged = json!([{"car_id": cars[0], "action": "liked"}, {"car_id": cars[1], "action": "disliked"}]);
+    let mut key = String::new();
+    for (path, bodies) in [
+        (
+            "/feedback",
+            vec![
+                (full.clone(), 201),
+                (full.clone(), 200),
+                (feedback("joao", &cars[1], "compared"), 201),
+                (feedback("joao", "nenhum", "liked"), 404),
+                (json!({"user_id": "a\nb"}), 422),
+            ],
+        ),
+        (
+            "/interactions/track",
+            vec![
+                (seen.clone(), 201),
+                (seen, 200),
+                (interaction("outra", &cars[1], "whatsapp_contact"), 201),
+                (interaction("outra", "nenhum", "click"), 404),
+                (json!({}), 422),
+            ],
+        ),
+        (
+            "/refine-recommendations",
+            vec![
+                (
+                    json!({"user_id": user, "current_profile": profile, "feedbacks": judged, "x": 1}),
+                    200,
+                ),
+                (json!({"current_profile": profile, "feedbacks": []}), 400),
+                (json!({"feedbacks": [{}]}), 422),
+            ],
+        ),
+    ] {
+        for (body, status) in &bodies {
+            // The same body comes under the same name: a window of time may end between the two.
+            let name = format!("{path}-{:?}", bodies.iter().position(|(other, _)| other == body));
+            let answer = post_once(application, path, body, &name).await;
+            assert_eq!(answer.status, *status, "{path}: {}", answer.text);
+            check(&document, ("post", path), &answer);
+            if *body == full && *status == 201 {
+                key = answer.json()["user_key"].as_str().expect("a key").to_owned();
+            }
+        }
+    }
+    let once = post_once(application, "/feedback", &full, "a b").await;
+    check(&document, ("post", "/feedback"), &once);
+
+    let history = "/feedback/history/{user_id}";
+    for (id, status) in [(user, 200), ("joao", 404), ("%0A", 422)] {
+        let answer = application.get(&format!("/feedback/history/{id}")).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+        check(&document, ("get", history), &answer);
+    }
+    for path in ["/ml/stats", "/ml/export-data"] {
+        for query in ["", "?limit=2&nada=1", "?limit=0"] {
+            let asked = market.request(Method::GET, &format!("{path}{query}"), ADMIN);
+            check(&document, ("get", path), &market.send(asked).await);
+        }
+        check(&document, ("get", path), &application.get(path).await);
+    }
+    let data = "/users/{id}/data";
+    let held = format!("/users/{user}/data");
+    for (method, word) in [(Method::GET, "get"), (Method::DELETE, "delete")] {
+        for (key, path, status) in [
+            ("", held.as_str(), 401),
+            (&key, &held, 200),
+            ("", "/users/%0A/data", 422),
+        ] {
+            let answer = with_key(application, method.clone(), path, key).await;
+            assert_eq!(answer.status, status, "{}", answer.text);
+            check(&document, (word, data), &answer);
+        }
+    }
 }

@@ -257,7 +257,9 @@ impl Description {
             errors.extend([ApiError::StoreUnavailable, ApiError::StoreNotOpen]);
         }
         match self.access {
-            Access::Everybody | Access::KeyTellsMore => {}
+            Access::Everybody => {}
+            // Keys are made of a secret, which whoever asks first makes in the store.
+            Access::KeyTellsMore => errors.extend([ApiError::WritesHeldBack, ApiError::StoreFull]),
             Access::Administrators | Access::Dealers => {
                 errors.extend([
                     ApiError::Unauthorized,
@@ -266,7 +268,13 @@ impl Description {
                 ]);
             }
             Access::Person => {
-                errors.extend([ApiError::Unauthorized, ApiError::KeyNeeded, ApiError::Forbidden]);
+                errors.extend([
+                    ApiError::Unauthorized,
+                    ApiError::KeyNeeded,
+                    ApiError::Forbidden,
+                    ApiError::WritesHeldBack,
+                    ApiError::StoreFull,
+                ]);
             }
         }
         let rank = |error: &ApiError| {
