@@ -20,10 +20,11 @@ run: ## Serve the API alone on port 8000: sample stock, state in memory
 	@echo "  curl -s localhost:8000/recommend --json '{\"orcamento_min\": 50000, \"orcamento_max\": 90000, \"uso_principal\": \"familia\"}'"
 	@cargo run --quiet -p faciliauto-service
 
-.PHONY: test test-fast test-cluster test-tools test-page test-contract test-redis-matrix lint format
-test: test-fast test-tools test-cluster ## Everything that must hold before a change lands
+.PHONY: test test-fast test-alerts test-cluster test-tools test-page test-contract test-redis-faults test-redis-matrix lint format
+test: test-fast test-alerts test-tools test-cluster ## Everything that must hold before a change lands
 
 test-fast: lint ## Formatting, lints, unit and integration tests; no cluster
+	@$(PYTHON) hack/debian.py curl redis-server
 	cargo test --workspace --locked
 
 lint: ## Formatting and lints; warnings fail
@@ -33,6 +34,9 @@ lint: ## Formatting and lints; warnings fail
 
 format: ## Put the formatting right
 	cargo fmt --all
+
+test-alerts: ## Alerts fire when they should and only then, dashboards ask what Prometheus understands
+	PROMTOOL="$$($(PYTHON) hack/promtool.py)" cargo test --workspace --locked --test integration -- --include-ignored promtool
 
 test-tools: ## The tools under hack/, with a cluster of their own where none is up
 	$(PYTHON) -W ignore::ResourceWarning -m unittest discover --start-directory hack/cluster/tests --top-level-directory hack/cluster
@@ -46,6 +50,10 @@ test-contract: ## The API against its own description, asked by Schemathesis; SE
 test-redis-matrix: ## The tests that use Redis, against Redis 7.0, Redis 8.0 and Valkey 8.1
 	@$(PYTHON) hack/redis_matrix.py
 
+test-redis-faults: ## Break a real Redis under two replicas, 200 requests/s, 30 s each time, and compare records and p99
+	@$(PYTHON) hack/debian.py redis-server
+	FACILIAUTO_TEST_LONG_FAULTS=1 cargo test --release --locked -p faciliauto-service --test service redis_faults -- --test-threads 1 --nocapture
+
 test-cluster: ## Tests on a real cluster, brought up when none is given
 	$(PYTHON) hack/system test
 
@@ -57,9 +65,11 @@ bench-peers: ## The same ranking by Polars, DuckDB, NumPy and PostgreSQL, in tur
 	@$(PYTHON) hack/bench_peers
 
 bench-http: ## A recommendation over HTTP beside a bare handler: one core for the server, load from the other
+	@$(PYTHON) hack/debian.py redis-server
 	@cargo bench --quiet --locked -p faciliauto-service --bench http
 
-bench-stock: ## 100,000 cars of one dealer from its upload to every replica: times and memory; needs redis-server
+bench-stock: ## 100,000 cars of one dealer from its upload to every replica: times and memory
+	@$(PYTHON) hack/debian.py redis-server
 	@cargo bench --quiet --locked -p faciliauto-service --bench stock
 
 fuzz: ## Each fuzz target of engine and service for SECONDS_EACH (60); needs a nightly toolchain and cargo-fuzz

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "hack" / "cluster"))
+sys.path[:0] = [str(ROOT / "hack"), str(ROOT / "hack" / "cluster")]
 
+import debian  # noqa: E402
 from errors import ClusterError  # noqa: E402
 from settings import CACHE  # noqa: E402
 from steps import run, run_long, step  # noqa: E402
@@ -49,10 +50,9 @@ NEWER = (
 
 def main() -> int:
     try:
-        installed = shutil.which("redis-server")
-        if installed is None:
-            raise ClusterError("redis-server is not on the PATH (Debian: apt-get install redis-server)")
-        servers = [(f"redis-server {version_of(Path(installed))}", Path(installed))]
+        debian.install("redis-server")
+        installed = Path(shutil.which("redis-server") or "redis-server")
+        servers = [(f"redis-server {version_of(installed)}", installed)]
         servers += [(server.name, provide(server)) for server in NEWER]
         filters = sys.argv[1:] or modules()
         with step("tests"):
@@ -115,12 +115,7 @@ def unpack() -> None:
     """Installs the servers into a folder of their own and keeps what they need to run."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise ClusterError("Redis 8.0 and Valkey 8.1 are unpacked by debootstrap: run this as root on Debian or Ubuntu")
-    if shutil.which("debootstrap") is None:
-        with step("installing debootstrap"):
-            quietly = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            run("apt-get", "update", "--quiet=2", environment=quietly, seconds=300)
-            install = ["install", "--quiet=2", "--yes", "--no-install-recommends"]
-            run("apt-get", *install, "debootstrap", environment=quietly, seconds=300)
+    debian.install("debootstrap")
     SERVERS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="faciliauto-redis-") as folder:
         root = Path(folder) / "root"

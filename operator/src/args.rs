@@ -44,6 +44,9 @@ pub struct RunSettings {
     #[arg(long, env = "FACILIAUTO_OPERATOR_CONCURRENCY", default_value_t = 8,
         value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
+    /// Namespace that the operator runs in: network policies let its pods ask the API
+    #[arg(long, env = "FACILIAUTO_OPERATOR_NAMESPACE", default_value = DEFAULT_NAMESPACE)]
+    pub namespace: String,
     /// What resources that name no image get
     #[command(flatten)]
     pub images: DefaultImages,
@@ -55,6 +58,9 @@ pub struct RenderSettings {
     /// File with FaciliAutoDeployments, or - for standard input
     #[arg(short, long, value_name = "FILE")]
     pub file: PathBuf,
+    /// Namespace that the operator runs in: network policies let its pods ask the API
+    #[arg(long, env = "FACILIAUTO_OPERATOR_NAMESPACE", default_value = DEFAULT_NAMESPACE)]
+    pub namespace: String,
     /// What resources that name no image get
     #[command(flatten)]
     pub images: DefaultImages,
@@ -87,13 +93,15 @@ pub struct DefaultImages {
     pub redis_image: String,
 }
 
-impl From<DefaultImages> for ReleaseDefaults {
-    fn from(images: DefaultImages) -> Self {
-        let DefaultImages {
+impl DefaultImages {
+    /// What stands in no resource, for an operator in `namespace`.
+    pub fn defaults(self, namespace: String) -> ReleaseDefaults {
+        let Self {
             service_repository,
             redis_image,
-        } = images;
-        Self {
+        } = self;
+        ReleaseDefaults {
+            operator_namespace: namespace,
             service_repository,
             service_tag: env!("CARGO_PKG_VERSION").to_owned(),
             redis_image,
@@ -109,5 +117,8 @@ pub enum LogFormat {
     /// For a person at a terminal
     Text,
 }
+
+/// Where `manifests/install` puts the operator.
+const DEFAULT_NAMESPACE: &str = "faciliauto-system";
 
 const DEFAULT_LISTEN: &str = "0.0.0.0:8080";

@@ -204,7 +204,12 @@ fn version(object: &DynamicObject) -> Option<u64> {
 pub fn project(kind: Kind, object: &mut DynamicObject) {
     let managed = object.metadata.managed_fields.take().unwrap_or_default();
     if let Some(annotations) = &mut object.metadata.annotations {
-        annotations.retain(|key, _| key.starts_with("faciliauto.com/"));
+        let ours: BTreeSet<&str> = managed
+            .iter()
+            .filter(|entry| is_ours(entry))
+            .flat_map(annotations_of)
+            .collect();
+        annotations.retain(|key, _| key.starts_with("faciliauto.com/") || ours.contains(key.as_str()));
     }
     match kind {
         Kind::Deployment => {
@@ -236,16 +241,49 @@ pub fn project(kind: Kind, object: &mut DynamicObject) {
             let names = config_map_names(&object.data["spec"]["template"]["spec"]);
             object.data[CONFIG_MAPS] = json!(names);
         }
+        Kind::ConfigMap => digest_values(&mut object.data["data"]),
         _ => {}
     }
 }
 
+/// Replaces each value by its digest: dashboards are large, and to see a change their content is not
+/// needed. A digest stays what it is, for an answer of the API server may pass here twice.
+pub fn digest_values(data: &mut Value) {
+    use sha2::{Digest, Sha256};
+    for value in data
+        .as_object_mut()
+        .into_iter()
+        .flat_map(serde_json::Map::values_mut)
+    {
+        if let Some(text) = value.as_str().filter(|text| !text.starts_with(DIGEST)) {
+            *value = json!(format!(
+                "{DIGEST}{}",
+                names::hex(&Sha256::digest(text.as_bytes()))
+            ));
+        }
+    }
+}
+
+/// What a value that was replaced by its digest begins with.
+const DIGEST: &str = "sha256=";
+
 /// Whether the entry belongs to another manager and covers `spec.replicas`.
 fn owns_replicas_and_is_not_us(entry: &ManagedFieldsEntry) -> bool {
-    let ours =
-        entry.manager.as_deref() == Some(names::FIELD_MANAGER) && entry.operation.as_deref() == Some("Apply");
     let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
-    !ours && fields.is_some_and(|fields| fields.pointer("/f:spec/f:replicas").is_some())
+    !is_ours(entry) && fields.is_some_and(|fields| fields.pointer("/f:spec/f:replicas").is_some())
+}
+
+/// Whether the entry is what we applied.
+fn is_ours(entry: &ManagedFieldsEntry) -> bool {
+    entry.manager.as_deref() == Some(names::FIELD_MANAGER) && entry.operation.as_deref() == Some("Apply")
+}
+
+/// Keys of the annotations that an entry covers.
+fn annotations_of(entry: &ManagedFieldsEntry) -> impl Iterator<Item = &str> {
+    let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
+    let annotations = fields.and_then(|fields| fields.pointer("/f:metadata/f:annotations")?.as_object());
+    let keys = annotations.into_iter().flat_map(serde_json::Map::keys);
+    keys.filter_map(|key| key.strip_prefix("f:"))
 }
 
 fn keep(value: Value, fields: &[&str]) -> Value {

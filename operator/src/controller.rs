@@ -5,6 +5,8 @@
 //! itself: `Controller` shares one backoff among all triggers, so that one failing watch would
 //! delay every reconcile.
 
+mod optional;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
@@ -27,6 +29,7 @@ use tokio::{
 
 use crate::{
     args::RunSettings,
+    capabilities::{Capabilities, LiveCapabilities},
     children::{Children, project},
     client,
     events::Events,
@@ -80,7 +83,8 @@ async fn run(settings: RunSettings) -> anyhow::Result<()> {
     let client = client::connect(metrics.clone(), health.clone()).await?;
 
     let (main_store, main_stream) = watch_resources(client.clone(), metrics.clone(), health.clone());
-    let (children, child_stream) = watch_children(&client, &metrics, &health);
+    let capabilities = Arc::new(LiveCapabilities::new(Capabilities::default()));
+    let (children, child_stream) = watch_children(&client, &capabilities, &metrics, &health);
     let counted = main_store.clone();
     registry.register_collector(Box::new(ResourcesByReadiness(move || by_readiness(&counted))));
 
@@ -88,9 +92,10 @@ async fn run(settings: RunSettings) -> anyhow::Result<()> {
         events: Events::new(client.clone(), std::env::var("HOSTNAME").ok()),
         client,
         children,
+        capabilities,
         memory: Memory::default(),
         metrics,
-        defaults: settings.images.clone().into(),
+        defaults: settings.images.clone().defaults(settings.namespace.clone()),
     });
     let (stop, stopped) = watch::channel(false);
     let controller = control(
@@ -144,9 +149,11 @@ async fn control(
     mut stopped: watch::Receiver<bool>,
 ) {
     let memory = context.clone();
+    let changes = context.capabilities.changes();
     Controller::for_stream(resources, store)
         .with_config(Config::default().concurrency(concurrency).debounce(DEBOUNCE))
         .reconcile_on(children)
+        .reconcile_all_on(changes)
         .graceful_shutdown_on(async move {
             // A sender that is gone means that the process is ending anyway.
             let _ = stopped.wait_for(|stop| *stop).await;
@@ -202,6 +209,7 @@ fn watch_resources(
 /// One watch a kind of child; the merged stream names the resource that a child belongs to.
 fn watch_children(
     client: &Client,
+    capabilities: &Arc<LiveCapabilities>,
     metrics: &Metrics,
     health: &Arc<Health>,
 ) -> (
@@ -210,13 +218,24 @@ fn watch_children(
 ) {
     let mut stores = HashMap::new();
     let mut writers = Vec::new();
-    for kind in Kind::WATCHED {
+    for kind in Kind::WATCHED.into_iter().chain(Kind::OPTIONAL) {
         let writer = reflector::store::Writer::new(kind.api_resource());
         stores.insert(kind, writer.as_reader());
         writers.push((kind, writer));
     }
     let children = Arc::new(Children::new(stores));
+    let shared = optional::Shared {
+        client: client.clone(),
+        children: children.clone(),
+        capabilities: capabilities.clone(),
+        metrics: metrics.clone(),
+        health: health.clone(),
+    };
+    let classes = optional::ingress_classes(shared.clone());
     let streams = writers.into_iter().map(|(kind, writer)| {
+        if kind.is_optional() {
+            return optional::objects(kind, writer, shared.clone());
+        }
         let api = Api::<DynamicObject>::all_with(client.clone(), &kind.api_resource());
         child_stream(
             api,
@@ -227,7 +246,8 @@ fn watch_children(
             health.clone(),
         )
     });
-    let merged = stream::select_all(streams).filter_map(|object| future::ready(owner_of(&object)));
+    let merged =
+        stream::select_all(streams.chain([classes])).filter_map(|object| future::ready(owner_of(&object)));
     (children.clone(), merged)
 }
 
@@ -290,9 +310,13 @@ fn owner_of(object: &DynamicObject) -> Option<ObjectRef<Guarded>> {
 
 /// Plural names of everything that is watched.
 fn watched_resources() -> Vec<String> {
-    let children = Kind::WATCHED.into_iter().map(|kind| kind.api_resource().plural);
-    children
-        .chain([FaciliAutoDeployment::plural(&()).into_owned()])
+    let kinds = Kind::WATCHED.into_iter().chain(Kind::OPTIONAL);
+    kinds
+        .map(|kind| kind.api_resource().plural)
+        .chain([
+            FaciliAutoDeployment::plural(&()).into_owned(),
+            optional::INGRESS_CLASSES.to_owned(),
+        ])
         .collect()
 }
 

@@ -13,6 +13,7 @@
 
 pub mod args;
 pub mod backoff;
+pub mod capabilities;
 pub mod children;
 pub mod cli;
 pub mod client;

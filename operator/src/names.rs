@@ -29,6 +29,13 @@ pub const API: &str = "api";
 pub const REDIS: &str = "redis";
 /// The seed Job's component label.
 pub const SEED: &str = "seed";
+/// Component label of what Prometheus and Grafana read.
+pub const MONITORING: &str = "monitoring";
+
+/// Components whose pods use Redis.
+pub const REDIS_CLIENTS: [&str; 2] = [API, SEED];
+/// Components whose pods are Jobs.
+pub const JOBS: [&str; 1] = [SEED];
 
 /// Port of the API, by number; its name is `http`.
 pub const HTTP_PORT: i32 = 8000;
@@ -47,6 +54,10 @@ pub const STOCK_FOLDER: &str = "/etc/faciliauto/stock";
 pub const STOCK_FILE: &str = "stock.json";
 /// Key of the generated password.
 pub const PASSWORD_KEY: &str = "password";
+/// Folder in which the API finds the administrators' tokens.
+pub const ADMIN_TOKENS_FOLDER: &str = "/etc/faciliauto/admin";
+/// Key of the administrators' tokens, one a line.
+pub const ADMIN_TOKENS_KEY: &str = "admin";
 /// Key of Redis's users.
 pub const ACL_KEY: &str = "users.acl";
 /// Redis's user that the API logs in as.
@@ -89,6 +100,37 @@ pub fn credentials(instance: &str) -> String {
 /// Name of the Secret with Redis's users.
 pub fn acl(instance: &str) -> String {
     format!("{instance}-redis-acl")
+}
+
+/// Name of the generated Secret with an administrator's token.
+pub fn admin_tokens(instance: &str) -> String {
+    format!("{instance}-admin-tokens")
+}
+
+/// Name of the Secret that cert-manager fills for an Ingress.
+pub fn tls(instance: &str) -> String {
+    format!("{instance}-tls")
+}
+
+/// Name of the NetworkPolicy for the API's pods.
+pub fn api_policy(instance: &str) -> String {
+    format!("{instance}-api")
+}
+
+/// Name of the NetworkPolicy for the pods of Jobs.
+pub fn jobs_policy(instance: &str) -> String {
+    format!("{instance}-jobs")
+}
+
+/// Name of the ConfigMap with one of the dashboards.
+pub fn dashboard(instance: &str, board: &str) -> String {
+    format!("{instance}-dashboard-{board}")
+}
+
+/// Grafana's identifier of a dashboard: the same for ever, so that links to it stay good.
+pub fn dashboard_uid(namespace: &str, instance: &str, board: &str) -> String {
+    let digest = Sha256::digest(format!("{namespace}/{instance}/{board}").as_bytes());
+    format!("fad-{}", hex(&digest[..5]))
 }
 
 /// Name of the immutable ConfigMap with the API's settings.

@@ -13,6 +13,7 @@
 pub mod apply;
 pub mod conditions;
 pub mod dereference;
+pub mod exposure;
 pub mod observe;
 pub mod status;
 pub mod trouble;
@@ -32,12 +33,16 @@ use kube_runtime::{controller::Action, reflector::ObjectRef};
 
 use crate::{
     backoff::{Backoff, jitter},
+    capabilities::LiveCapabilities,
     children::{Children, project},
     events::{Events, Notice},
     memory::Memory,
     metrics::Metrics,
     reconcile::{
-        apply::{Outcome, Scope, apply, credentials},
+        apply::{
+            Outcome, Scope, apply,
+            credentials::{self, Generated},
+        },
         conditions::Look,
         dereference::dereference,
         observe::Observed,
@@ -68,6 +73,8 @@ pub struct Context {
     pub client: Client,
     /// Live children.
     pub children: Arc<Children>,
+    /// What the cluster has beyond what every cluster has.
+    pub capabilities: Arc<LiveCapabilities>,
     /// What is remembered between looks.
     pub memory: Memory,
     /// Where people are told.
@@ -135,6 +142,8 @@ pub enum Failure {
     },
     /// Something that the resource refers to is not there.
     MissingReference {
+        /// What for.
+        of: validate::Reference,
         /// What is missing.
         message: String,
     },
@@ -193,7 +202,8 @@ impl Error {
             Self::Validate(validate::Error::Invalid { problems }) => Failure::Invalid {
                 message: problems.join("; "),
             },
-            Self::Validate(validate::Error::MissingReference { message }) => Failure::MissingReference {
+            Self::Validate(validate::Error::MissingReference { of, message }) => Failure::MissingReference {
+                of: *of,
                 message: message.clone(),
             },
             Self::Waiting(_)
@@ -262,6 +272,7 @@ pub async fn reconcile(
 async fn look(guard: &DeserializeGuard<FaciliAutoDeployment>, context: &Context) -> Result<Action, Error> {
     // Never from a store that has not finished its first list: what is missing there may exist.
     context.children.wait_until_filled().await;
+    context.capabilities.wait_until_known().await;
     let resource = match &guard.0 {
         Ok(resource) => resource,
         Err(invalid) => {
@@ -301,12 +312,13 @@ async fn look(guard: &DeserializeGuard<FaciliAutoDeployment>, context: &Context)
     }
     let held = answer(context, resource, &progress, result.as_ref().err()).await?;
     result?;
-    let rest = if resource.spec.redis.mode == RedisMode::External {
-        REST_WITH_REFERENCES
-    } else {
-        REST
-    };
-    Ok(Action::requeue(held.unwrap_or_else(|| jitter(rest))))
+    let refers =
+        resource.spec.redis.mode == RedisMode::External || !resource.spec.api.admin_tokens_secret.is_empty();
+    let rest = jitter(if refers { REST_WITH_REFERENCES } else { REST });
+    let pauses = [held, progress.look_again, Some(rest)];
+    Ok(Action::requeue(
+        pauses.into_iter().flatten().min().unwrap_or(rest),
+    ))
 }
 
 /// How far the steps came.
@@ -315,7 +327,10 @@ struct Progress {
     wanted: Vec<(Kind, String)>,
     outcome: Outcome,
     seed_missing: Option<String>,
-    password_remade: bool,
+    /// Secrets that were gone and were generated anew.
+    remade: Vec<Generated>,
+    /// When something is due.
+    look_again: Option<Duration>,
 }
 
 async fn steps(
@@ -328,19 +343,31 @@ async fn steps(
     let before = observe(context, &validated);
     let password = if resource.spec.redis.mode == RedisMode::Managed {
         let existing = referenced.credentials.as_ref();
-        let ensured = credentials::ensure(&context.client, &validated, existing).await;
-        let credentials = ensured.inspect_err(|error| progress.note_conflict(error))?;
-        progress.password_remade = credentials.made_now && before.stateful_set.is_some();
-        progress
-            .wanted
-            .push((Kind::Secret, crate::names::credentials(&validated.owner.name)));
-        Some(credentials.password)
+        let was_used = before.stateful_set.is_some();
+        let what = Generated::RedisPassword;
+        Some(generated(context, &validated, what, existing, was_used, progress).await?)
     } else {
         None
     };
+    let name = Generated::AdminToken.name(&validated.owner.name);
+    if validated.api.admin_tokens_secret == name {
+        let was_used = before.api_mounts_secret(&name);
+        let existing = referenced.admin_tokens.as_ref();
+        generated(
+            context,
+            &validated,
+            Generated::AdminToken,
+            existing,
+            was_used,
+            progress,
+        )
+        .await?;
+    }
+    let capabilities = context.capabilities.now();
     let inputs = Inputs {
         password,
         seed_is_due: seed_is_due(resource, &before),
+        optional_kinds: capabilities.present(),
     };
     let children = build(&validated, &inputs)
         .into_children()
@@ -348,11 +375,15 @@ async fn steps(
     progress
         .wanted
         .extend(children.iter().map(|child| (child.kind, child.name.clone())));
+    let exposure = &resource.spec.exposure;
+    let kept = exposure::kept_until_the_other_works(exposure, &before, &capabilities, Timestamp::now());
+    progress.look_again = kept.and_then(|(_, left)| left);
     let scope = Scope {
         client: &context.client,
         children: &context.children,
         validated: &validated,
         acl: referenced.acl.and_then(secret_as_live),
+        kept: kept.map(|(kind, _)| kind),
     };
     progress.outcome = apply(&scope, children).await?;
     if !progress.outcome.conflicts.is_empty() {
@@ -365,6 +396,26 @@ async fn steps(
         return Err(Error::Waiting(message.clone()));
     }
     Ok(())
+}
+
+/// A generated secret: the one that exists, or a new one.
+async fn generated(
+    context: &Context,
+    validated: &Validated,
+    what: Generated,
+    existing: Option<&Secret>,
+    was_used: bool,
+    progress: &mut Progress,
+) -> Result<String, Error> {
+    let ensured = credentials::ensure(&context.client, validated, what, existing).await;
+    let credentials = ensured.inspect_err(|error| progress.note_conflict(error))?;
+    if credentials.made_now && was_used {
+        progress.remade.push(what);
+    }
+    progress
+        .wanted
+        .push((Kind::Secret, what.name(&validated.owner.name)));
+    Ok(credentials.value)
 }
 
 impl Progress {
@@ -424,6 +475,7 @@ async fn answer(
         conflicts: progress.outcome.conflicts.clone(),
         volume_refused: progress.outcome.volume_refused.clone(),
         seed_missing: progress.seed_missing.clone(),
+        capabilities: context.capabilities.now(),
     };
     let (previous, since_write) = context.memory.with(&reference, &uid, |remembered| {
         let ours = remembered
@@ -446,7 +498,7 @@ async fn answer(
         Timestamp::now(),
     );
 
-    let mut notices = notices::of_outcome(&progress.outcome, progress.password_remade);
+    let mut notices = notices::of_outcome(&progress.outcome, &progress.remade);
     notices.extend(notices::of_ignored_scale(context, resource, &reference, &uid));
     let mut held = None;
     if status != previous {

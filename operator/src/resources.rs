@@ -1,10 +1,15 @@
 //! Build: the validated type in, the whole set of children out. Pure; one builder per kind of child.
 
+pub mod alerts;
 pub mod autoscaler;
 pub mod config;
+pub mod dashboards;
 pub mod deployment;
 pub mod disruption_budget;
+pub mod http_route;
+pub mod ingress;
 pub mod kind;
+pub mod network_policies;
 pub mod pod;
 pub mod redis_acl;
 pub mod redis_config;
@@ -12,6 +17,8 @@ pub mod redis_stateful_set;
 pub mod seed_job;
 pub mod service;
 pub mod service_account;
+pub mod service_monitor;
+pub mod third_party;
 
 use k8s_openapi::{
     api::{
@@ -19,10 +26,13 @@ use k8s_openapi::{
         autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::Job,
         core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+        networking::v1::{Ingress, NetworkPolicy},
         policy::v1::PodDisruptionBudget,
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
+use std::collections::BTreeSet;
+
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -31,6 +41,8 @@ use crate::{
     names,
     reconcile::validate::{Owner, RedisSettings, Validated},
 };
+
+use third_party::{HttpRouteSpec, PrometheusRuleSpec, ServiceMonitorSpec, ThirdParty};
 
 pub use kind::Kind;
 
@@ -41,6 +53,8 @@ pub struct Inputs {
     pub password: Option<String>,
     /// Whether the stock import is due: never done, and Redis is there to take it.
     pub seed_is_due: bool,
+    /// Those of [`Kind::OPTIONAL`] that the cluster has; no object of another is built.
+    pub optional_kinds: BTreeSet<Kind>,
 }
 
 /// Every child of one resource.
@@ -50,6 +64,8 @@ pub struct Resources {
     pub service_account: ServiceAccount,
     /// The API's settings.
     pub config: ConfigMap,
+    /// Who may talk to whom.
+    pub network_policies: Vec<NetworkPolicy>,
     /// What a managed Redis consists of.
     pub redis: Option<RedisResources>,
     /// The stock import, while it is due.
@@ -62,6 +78,16 @@ pub struct Resources {
     pub disruption_budget: Option<PodDisruptionBudget>,
     /// What sets the number of API pods.
     pub autoscaler: Option<HorizontalPodAutoscaler>,
+    /// How the API is reached from outside.
+    pub ingress: Option<Ingress>,
+    /// The same, by the Gateway API.
+    pub http_route: Option<ThirdParty<HttpRouteSpec>>,
+    /// What makes Prometheus read the API's metrics.
+    pub service_monitor: Option<ThirdParty<ServiceMonitorSpec>>,
+    /// Alerts.
+    pub alerts: Option<ThirdParty<PrometheusRuleSpec>>,
+    /// Dashboards.
+    pub dashboards: Vec<ConfigMap>,
 }
 
 /// What a managed Redis consists of, besides its generated credentials.
@@ -112,7 +138,39 @@ pub fn build(validated: &Validated, inputs: &Inputs) -> Resources {
         (_, Some(redis)) => redis_acl::fingerprint(&redis.acl),
         (_, None) => String::new(),
     };
+    let has = |kind: Kind| inputs.optional_kinds.contains(&kind);
+    let exposure = &validated.exposure;
+    let monitoring = &validated.monitoring;
     Resources {
+        network_policies: validated
+            .network_access
+            .as_ref()
+            .map(|access| network_policies::build(validated, access))
+            .unwrap_or_default(),
+        ingress: exposure
+            .ingress
+            .as_ref()
+            .map(|settings| ingress::build(validated, settings)),
+        http_route: exposure
+            .gateway
+            .as_ref()
+            .filter(|_| has(Kind::HttpRoute))
+            .map(|settings| http_route::build(validated, settings)),
+        service_monitor: monitoring
+            .service_monitor
+            .as_ref()
+            .filter(|_| has(Kind::ServiceMonitor))
+            .map(|scrape| service_monitor::build(validated, scrape)),
+        alerts: monitoring
+            .alerts
+            .as_ref()
+            .filter(|_| has(Kind::PrometheusRule))
+            .map(|settings| alerts::build(validated, settings)),
+        dashboards: monitoring
+            .dashboards
+            .as_ref()
+            .map(|labels| dashboards::build(validated, labels))
+            .unwrap_or_default(),
         service_account: service_account::build(validated),
         seed: inputs
             .seed_is_due
@@ -137,18 +195,28 @@ impl Resources {
         let Self {
             service_account,
             config,
+            network_policies,
             redis,
             seed,
             deployment,
             service,
             disruption_budget,
             autoscaler,
+            ingress,
+            http_route,
+            service_monitor,
+            alerts,
+            dashboards,
         } = self;
         let mut children = Vec::new();
         // Pods cannot be made without their identity, so it comes before everything that has pods.
         children.push(child(Kind::ServiceAccount, &service_account)?);
         // What pods mount or read stands before the pods, or their first start fails and backs off.
         children.push(child(Kind::ConfigMap, &config)?);
+        // A pod that started before its policy would be open for a moment.
+        for policy in &network_policies {
+            children.push(child(Kind::NetworkPolicy, policy)?);
+        }
         if let Some(RedisResources {
             acl,
             config,
@@ -171,9 +239,26 @@ impl Resources {
         }
         children.push(child(Kind::Deployment, &deployment)?);
         children.push(child(Kind::Service, &service)?);
-        // Last: an autoscaler whose target does not exist yet reports a failure that nobody can act on.
+        // After it: an autoscaler whose target does not exist yet reports a failure that nobody can act on.
         if let Some(autoscaler) = autoscaler {
             children.push(child(Kind::HorizontalPodAutoscaler, &autoscaler)?);
+        }
+        // A route leads to a Service that exists, or its controller answers buyers with an error.
+        if let Some(ingress) = ingress {
+            children.push(child(Kind::Ingress, &ingress)?);
+        }
+        if let Some(http_route) = http_route {
+            children.push(third_party_child(Kind::HttpRoute, &http_route)?);
+        }
+        // Last: what nobody who buys a car waits for.
+        if let Some(service_monitor) = service_monitor {
+            children.push(third_party_child(Kind::ServiceMonitor, &service_monitor)?);
+        }
+        if let Some(alerts) = alerts {
+            children.push(third_party_child(Kind::PrometheusRule, &alerts)?);
+        }
+        for dashboard in &dashboards {
+            children.push(child(Kind::ConfigMap, dashboard)?);
         }
         Ok(children)
     }
@@ -184,6 +269,11 @@ where
     K: Resource + Serialize,
 {
     Ok(Child::new(kind, object.name_any(), serde_json::to_value(object)?))
+}
+
+fn third_party_child<S: Serialize>(kind: Kind, object: &ThirdParty<S>) -> Result<Child, serde_json::Error> {
+    let name = object.metadata.name.clone().unwrap_or_default();
+    Ok(Child::new(kind, name, serde_json::to_value(object)?))
 }
 
 impl Child {

@@ -142,6 +142,7 @@ impl Follower {
                     "catalogue taken in"
                 );
                 self.take_in(served.knowing(versions));
+                memory::give_back();
                 Ok(StoreCondition::Followed)
             }
             Err(reason) => {
@@ -158,7 +159,7 @@ impl Follower {
         if self.showroom.served().is_some() {
             self.metrics.import(ImportResult::Applied);
         }
-        self.show(served);
+        self.showroom.show(served);
         self.refused = None;
     }
 
@@ -263,15 +264,12 @@ impl Follower {
             cars: served.catalogue.cars().map(|car| car.car.clone()).collect(),
         };
         match self.build(stock, served.head.clone()).await {
-            Ok(rebuilt) => self.show(rebuilt.knowing(served.versions.clone())),
+            Ok(rebuilt) => {
+                self.showroom.show(rebuilt.knowing(served.versions.clone()));
+                memory::give_back();
+            }
             Err(reason) => tracing::error!(reason, "the catalogue could not be built for a new day"),
         }
-    }
-
-    /// Puts a catalogue in the place of the one before, and gives back what building it took.
-    fn show(&self, served: ServedCatalogue) {
-        self.showroom.show(served);
-        memory::give_back();
     }
 
     /// Builds on a thread of its own, since a large stock takes a while.

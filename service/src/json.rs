@@ -83,7 +83,7 @@ impl<'out> Writer<'out> {
         Ok(())
     }
 
-    fn by_the_library(self, value: &impl Serialize) -> Result<(), WriteError> {
+    fn library_text(self, value: &impl Serialize) -> Result<(), WriteError> {
         serde_json::to_writer(self.out, value).map_err(ser::Error::custom)
     }
 }
@@ -278,14 +278,14 @@ impl<'out> ser::Serializer for Writer<'out> {
     }
 
     fn serialize_f32(self, number: f32) -> Result<(), WriteError> {
-        self.by_the_library(&number)
+        self.library_text(&number)
     }
 
     fn serialize_f64(self, number: f64) -> Result<(), WriteError> {
         if push_thousandths(self.out, number) {
             return Ok(());
         }
-        self.by_the_library(&number)
+        self.library_text(&number)
     }
 
     fn serialize_char(self, letter: char) -> Result<(), WriteError> {
@@ -501,7 +501,7 @@ mod tests {
 
     /// Prevents a value of any shape from being written otherwise than by the library.
     #[test]
-    fn every_shape_is_written_as_the_library_does() {
+    fn every_shape_is_written_library_text_does() {
         let flat = || Flat {
             first: true,
             more: BTreeMap::from([("a\"b".into(), vec![]), ("c".into(), vec![0.5, 1e300, f64::NAN])]),
@@ -528,7 +528,7 @@ mod tests {
 
     /// Prevents an amount or a share from losing or gaining a digit.
     #[test]
-    fn every_share_and_amount_is_written_as_the_library_does() {
+    fn every_share_and_amount_is_written_library_text_does() {
         let shares = (0..=1000).map(|step| f64::from(step) / 1000.0);
         let amounts = (0..200_000).map(|step| f64::from(step * 37) / 100.0);
         let odd = [
@@ -554,13 +554,13 @@ mod tests {
     proptest! {
         /// Prevents a text of a dealer from breaking out of its quotes, at whatever place of sixteen it stands.
         #[test]
-        fn texts_are_written_as_the_library_does(text in r#"[ -~]{0,40}[\x00-\x22\\é𝄞]{0,3}[ -~]{0,40}"#) {
+        fn texts_are_written_library_text_does(text in r#"[ -~]{0,40}[\x00-\x22\\é𝄞]{0,3}[ -~]{0,40}"#) {
             prop_assert_eq!(written(&text), serde_json::to_string(&text).unwrap());
         }
 
         /// Prevents a number from being rounded on its way out.
         #[test]
-        fn numbers_are_written_as_the_library_does(number in any::<f64>(), thousandths in 0..1_u64 << 50) {
+        fn numbers_are_written_library_text_does(number in any::<f64>(), thousandths in 0..1_u64 << 50) {
             let decimal = thousandths as f64 / 1000.0;
             for number in [number, decimal, decimal.next_up()] {
                 prop_assert_eq!(written(&number), serde_json::to_string(&number).unwrap());

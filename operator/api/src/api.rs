@@ -23,6 +23,18 @@ pub struct ApiSpec {
     /// How much the API logs.
     pub log_level: LogLevel,
 
+    /// Pages of other sites that may call the API from a browser.
+    pub cors: Cors,
+
+    /// How often one client address may ask.
+    pub rate_limits: RateLimits,
+
+    /// Name of a Secret whose key `admin` holds the administrators' tokens, one a line. Default: the
+    /// operator makes `<name>-admin-tokens` with one token. Pods follow a change within a minute or two.
+    #[schemars(length(max = 253))]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub admin_tokens_secret: String,
+
     /// More environment variables for the API container.
     #[schemars(length(max = 64))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -31,6 +43,44 @@ pub struct ApiSpec {
 
     /// Labels, annotations and placement of the API's pods.
     pub pod: PodSettings,
+}
+
+/// Pages of other sites that may call the API from a browser.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Cors {
+    /// Origins of those pages: `https://HOST` or `https://HOST:PORT`, without a path.
+    #[schemars(length(max = 32))]
+    #[schemars(inner(
+        length(max = 300),
+        regex(pattern = r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$")
+    ))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allowed_origins: Vec<String>,
+}
+
+/// How often one client address may ask, counted by all replicas together.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RateLimits {
+    /// Whether an address that asks too often is refused.
+    pub enabled: bool,
+
+    /// Proxies of your own in front of the API that append to X-Forwarded-For; clients are told apart
+    /// by the address that the outermost of them saw. Default: 1 with an ingress or gateway, else 0.
+    #[schemars(range(min = 0, max = 16))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_proxy_hops: Option<i32>,
+}
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            trusted_proxy_hops: None,
+        }
+    }
 }
 
 /// Compute resources of the API container.

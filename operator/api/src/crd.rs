@@ -19,6 +19,8 @@ const EMBEDDED: &[&[&str]] = &[
     &["spec", "api", "pod", "affinity"],
     &["spec", "api", "pod", "tolerations"],
     &["spec", "api", "pod", "topologySpreadConstraints"],
+    &["spec", "networkPolicy", "ingressFrom"],
+    &["spec", "networkPolicy", "metricsFrom"],
     &["spec", "redis", "managed", "pod", "affinity"],
     &["spec", "redis", "managed", "pod", "tolerations"],
     &["spec", "redis", "managed", "pod", "topologySpreadConstraints"],

@@ -128,6 +128,61 @@ mod tests {
             ),
             (
                 "a",
+                json!({"exposure": {"ingress": {"enabled": true}}}),
+                "needs exposure.ingress.hosts",
+            ),
+            (
+                "a",
+                json!({"exposure": {"gateway": {"enabled": true}}}),
+                "needs exposure.gateway.parentRefs",
+            ),
+            (
+                "a",
+                json!({"exposure": {"ingress": {"annotations": {"faciliauto.com/x": "y"}}}}),
+                "exposure.ingress.annotations must not",
+            ),
+            (
+                "a",
+                json!({"exposure": {"gateway": {"annotations": {"app.kubernetes.io/x": "y"}}}}),
+                "exposure.gateway.annotations must not",
+            ),
+            (
+                "a",
+                json!({"networkPolicy": {"ingressFrom": [{}]}}),
+                "networkPolicy.ingressFrom: give each peer",
+            ),
+            (
+                "a",
+                json!({"networkPolicy": {"metricsFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}}),
+                "networkPolicy.metricsFrom: give each peer",
+            ),
+            (
+                "a",
+                json!({"monitoring": {"serviceMonitor": {"interval": "4s"}}}),
+                "interval must be from 5s to 1m",
+            ),
+            (
+                "a",
+                json!({"monitoring": {"serviceMonitor": {"interval": "2m"}}}),
+                "interval must be from 5s to 1m",
+            ),
+            (
+                "a",
+                json!({"monitoring": {"serviceMonitor": {"labels": {"faciliauto.com/x": "y"}}}}),
+                "monitoring.serviceMonitor.labels must not",
+            ),
+            (
+                "a",
+                json!({"monitoring": {"alerts": {"labels": {"faciliauto.com/x": "y"}}}}),
+                "monitoring.alerts.labels must not",
+            ),
+            (
+                "a",
+                json!({"monitoring": {"dashboards": {"labels": {"app.kubernetes.io/name": "y"}}}}),
+                "monitoring.dashboards.labels must not",
+            ),
+            (
+                "a",
                 json!({"redis": {"managed": {"storage": {"size": "0"}}}}),
                 "storage.size must be more than 0",
             ),
@@ -146,6 +201,25 @@ mod tests {
             assert!(
                 messages.iter().any(|message| message.contains(expected)),
                 "{name} {spec}: expected {expected:?}, got {messages:?}"
+            );
+        }
+    }
+
+    /// Prevents: a rule that refuses what it should let through.
+    #[test]
+    fn what_is_right_is_let_through() {
+        for spec in [
+            json!({"exposure": {"ingress": {"enabled": true, "hosts": ["a.example"]}}}),
+            json!({"exposure": {"gateway": {"enabled": true, "parentRefs": [{"name": "edge"}]}}}),
+            json!({"networkPolicy": {"ingressFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}, {"namespaceSelector": {}},
+                {"podSelector": {"matchLabels": {"a": "b"}}, "namespaceSelector": {"matchLabels": {"c": "d"}}}]}}),
+            json!({"monitoring": {"serviceMonitor": {"interval": "5s"}}}),
+            json!({"monitoring": {"serviceMonitor": {"interval": "1m", "labels": {"release": "x"}}}}),
+        ] {
+            assert_eq!(
+                broken_rules(&resource("a", spec.clone()), None),
+                Vec::<String>::new(),
+                "{spec}"
             );
         }
     }

@@ -4,7 +4,10 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiSpec, Autoscaling, DisruptionBudget, FaciliAutoDeploymentStatus, Image, Redis, Stock};
+use crate::{
+    ApiSpec, Autoscaling, DisruptionBudget, Exposure, FaciliAutoDeploymentStatus, Image, Monitoring,
+    NetworkPolicySettings, Redis, Stock,
+};
 
 /// What a production FacilIAuto system should look like in this namespace. An empty spec is a whole,
 /// production-shaped system: an autoscaled API, a Redis with a volume and a sample stock of cars.
@@ -76,8 +79,17 @@ pub struct FaciliAutoDeploymentSpec {
     /// The Redis that holds the stock and everything the API remembers.
     pub redis: Redis,
 
+    /// How the API is reached from outside the cluster.
+    pub exposure: Exposure,
+
     /// How many API pods a node drain may take away at once.
     pub disruption_budget: DisruptionBudget,
+
+    /// Who may talk to the system's pods, and whom they may talk to.
+    pub network_policy: NetworkPolicySettings,
+
+    /// What Prometheus and Grafana are given.
+    pub monitoring: Monitoring,
 
     /// What happens to Redis's volume when this resource is deleted. Retain keeps it, and a resource
     /// of the same name made later finds its data again. Delete removes it for good.

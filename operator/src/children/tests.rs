@@ -10,8 +10,8 @@ fn config_map(version: &str, value: &str) -> DynamicObject {
         "metadata": {
             "name": "a", "namespace": NAMESPACE, "resourceVersion": version,
             "labels": {"app.kubernetes.io/instance": "producao"},
+            "annotations": {"faciliauto.com/value": value},
         },
-        "data": {"key": value},
     }))
     .expect("a ConfigMap")
 }
@@ -35,7 +35,24 @@ fn children() -> (Children, Writer<DynamicObject>) {
 fn value(children: &Children) -> Option<Value> {
     children
         .get(&place())
-        .map(|object| object.data["data"]["key"].clone())
+        .map(|object| json!(object.annotations()["faciliauto.com/value"]))
+}
+
+/// Prevents: the memory of a process growing with every dashboard, and a change of one that is not seen.
+#[test]
+fn config_maps_are_kept_as_digests() {
+    let projected = |value: &str| {
+        let mut object = config_map("1", "");
+        object.data["data"] = json!({"key": value});
+        project(Kind::ConfigMap, &mut object);
+        object
+    };
+    let mut once = projected(&"a".repeat(10_000));
+    let digest = once.data["data"]["key"].clone();
+    assert_eq!(digest.as_str().map(str::len), Some(DIGEST.len() + 64));
+    project(Kind::ConfigMap, &mut once);
+    assert_eq!(once.data["data"]["key"], digest, "an answer passes here twice");
+    assert_ne!(projected("b").data["data"]["key"], digest);
 }
 
 /// Prevents: a second write right after the first, because the store still shows the object as it was.
@@ -173,4 +190,23 @@ fn stores_hold_what_is_read() {
         pod.data,
         json!({"status": {"phase": "Running"}, CONFIG_MAPS: ["mounted", "environment"]})
     );
+}
+
+/// Prevents: an annotation of ours that looks like one of others, so that it is written again at each look;
+/// and memory spent on theirs.
+#[test]
+fn annotations_that_we_applied_are_kept() {
+    let entry = |manager: &str, key: &str| {
+        let field = format!("f:{key}");
+        json!({"manager": manager, "operation": "Apply", "fieldsV1": {"f:metadata": {"f:annotations": {field: {}}}}})
+    };
+    let mut object: DynamicObject = serde_json::from_value(json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "a", "managedFields": [entry("faciliauto-operator", "grafana_folder"), entry("other", "theirs")],
+            "annotations": {"grafana_folder": "b", "theirs": "c", "faciliauto.com/applied": "d"}},
+    }))
+    .expect("a ConfigMap");
+    project(Kind::ConfigMap, &mut object);
+    let left: Vec<_> = object.annotations().keys().map(String::as_str).collect();
+    assert_eq!(left, ["faciliauto.com/applied", "grafana_folder"]);
 }

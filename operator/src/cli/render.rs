@@ -1,7 +1,7 @@
 //! `render`: print every object that a resource becomes, without a cluster.
 //!
 //! What only a cluster knows is shown by fixed stand-ins: the UID of the resource, the generated
-//! password, the URL of an external Redis. A resource from which no children can be built is refused;
+//! secrets, the URL of an external Redis, every optional kind of object. A resource from which no children can be built is refused;
 //! whether a server takes it is for `kubectl apply --dry-run=server` to say.
 
 use std::io::{Read, Write};
@@ -15,16 +15,20 @@ use serde_json::Value;
 
 use crate::{
     args::RenderSettings,
+    names,
     reconcile::{
-        apply::credentials,
+        apply::credentials::{self, Generated},
         dereference::Referenced,
         validate::{ReleaseDefaults, validate},
     },
-    resources::{Inputs, build},
+    resources::{Inputs, Kind, build},
 };
 
 /// Stands in for the UID that the API server gives.
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
+
+/// Stands in for the token that is generated once, on the cluster.
+const NO_TOKEN: &str = "token-generated-once-on-the-cluster";
 
 /// Stands in for the password that is generated once, on the cluster.
 const NO_PASSWORD: &str = "generated-once-on-the-cluster";
@@ -45,7 +49,8 @@ pub fn print(settings: &RenderSettings) -> anyhow::Result<()> {
         std::fs::read_to_string(&settings.file)
             .with_context(|| format!("failed to read {}", settings.file.display()))?
     };
-    let rendered = render(&text, &settings.images.clone().into())?;
+    let defaults = settings.images.clone().defaults(settings.namespace.clone());
+    let rendered = render(&text, &defaults)?;
     std::io::stdout()
         .lock()
         .write_all(rendered.as_bytes())
@@ -94,11 +99,19 @@ fn objects(mut resource: FaciliAutoDeployment, defaults: &ReleaseDefaults) -> an
     let inputs = Inputs {
         password: managed.then(|| NO_PASSWORD.to_owned()),
         seed_is_due: true,
+        optional_kinds: Kind::OPTIONAL.into(),
     };
-    let mut objects = Vec::new();
+    let mut secrets = Vec::new();
     if managed {
-        let secret = credentials::secret(&validated, NO_PASSWORD);
-        objects.push(serde_json::to_value(secret).context("failed to write the credentials")?);
+        secrets.push((Generated::RedisPassword, NO_PASSWORD));
+    }
+    if validated.api.admin_tokens_secret == Generated::AdminToken.name(&validated.owner.name) {
+        secrets.push((Generated::AdminToken, NO_TOKEN));
+    }
+    let mut objects = Vec::new();
+    for (what, value) in secrets {
+        let secret = credentials::secret(&validated, what, value);
+        objects.push(serde_json::to_value(secret).context("failed to write the generated secrets")?);
     }
     let children = build(&validated, &inputs)
         .into_children()
@@ -116,7 +129,12 @@ fn referenced(resource: &FaciliAutoDeployment) -> Referenced {
         .as_ref()
         .map(|external| external.url_secret.key.clone());
     let url = ByteString(b"redis://the-url-in-the-secret".to_vec());
+    let tokens = ByteString(NO_TOKEN.as_bytes().to_vec());
     Referenced {
+        admin_tokens: Some(Secret {
+            data: Some([(names::ADMIN_TOKENS_KEY.to_owned(), tokens)].into()),
+            ..Secret::default()
+        }),
         url_secret: key.map(|key| Secret {
             data: Some([(key, url)].into()),
             ..Secret::default()

@@ -59,15 +59,15 @@ pub enum Error {
         /// What the API server said.
         source: kube::Error,
     },
-    /// The Secret with the generated password could not be made.
-    #[error("failed to create the Secret {name} with a new Redis password")]
+    /// A Secret with something generated could not be made.
+    #[error("failed to create the Secret {name} with what was generated for it")]
     CreateCredentials {
         /// The Secret.
         name: String,
         /// What the API server said.
         source: kube::Error,
     },
-    /// A Secret stands where the generated password should, and is not ours.
+    /// A Secret stands where a generated one should, and is not ours.
     #[error("the Secret {name} exists and is not ours")]
     CredentialsNotOurs {
         /// The Secret.
@@ -94,6 +94,10 @@ impl Error {
             Self::CredentialsNotOurs { .. } | Self::Randomness(_) | Self::Serialize(_) => None,
         }
     }
+
+    fn is_not_found(&self) -> bool {
+        matches!(self.api_error(), Some(kube::Error::Api(status)) if status.is_not_found())
+    }
 }
 
 /// What this step works with.
@@ -106,6 +110,8 @@ pub struct Scope<'a> {
     pub validated: &'a Validated,
     /// The live Secret with Redis's users, which no store holds.
     pub acl: Option<DynamicObject>,
+    /// A kind that stays although it is not wanted: what takes its place does not work yet.
+    pub kept: Option<Kind>,
 }
 
 /// What was done.
@@ -212,8 +218,14 @@ async fn apply_child(scope: &Scope<'_>, child: &Child, outcome: &mut Outcome) ->
             clear_foreign_ports(&api, &desired, live).await?;
         }
     }
-    let answer = write(&api, kind, name, &desired).await?;
-    let left = differences(&comparable(desired), &as_value(&answer));
+    let mut answer = match write(&api, kind, name, &desired).await {
+        Ok(answer) => answer,
+        // The kind went a moment ago; its watch is about to notice.
+        Err(error) if kind.is_optional() && error.is_not_found() => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    crate::children::project(kind, &mut answer);
+    let left = differences(&comparable(kind, desired), &as_value(&answer));
     if scope.children.settle(&place, hash, left) {
         outcome.mutated.push((kind, name.clone()));
     }
@@ -258,7 +270,7 @@ fn is_as_wanted(scope: &Scope<'_>, place: &Place, desired: &Value, hash: &str, l
     if live.annotations().get(names::APPLIED).map(String::as_str) != Some(hash) {
         return false;
     }
-    let found = differences(&comparable(desired.clone()), &as_value(live));
+    let found = differences(&comparable(place.kind, desired.clone()), &as_value(live));
     if !found.is_empty() && !scope.children.is_settled(place, hash, &found) {
         let paths: Vec<_> = found.iter().map(|difference| difference.path.as_str()).collect();
         tracing::info!(
@@ -327,8 +339,12 @@ async fn clear_foreign_ports(
 }
 
 /// What can be compared with a live object: the version at which something was read is a condition of
-/// the write, not a wish, and the items of a list do not say their kind.
-fn comparable(mut desired: Value) -> Value {
+/// the write, not a wish, the items of a list do not say their kind, and stores keep digests of what
+/// ConfigMaps hold.
+fn comparable(kind: Kind, mut desired: Value) -> Value {
+    if kind == Kind::ConfigMap {
+        crate::children::digest_values(&mut desired["data"]);
+    }
     if let Some(object) = desired.as_object_mut() {
         object.remove("apiVersion");
         object.remove("kind");

@@ -1,5 +1,7 @@
 //! Conditions: what holds and what does not, drawn from what is live. Pure; time is a parameter.
 
+mod outside;
+
 use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode, Seed};
 use k8s_openapi::{
     api::{apps::v1::Deployment, batch::v1::Job},
@@ -10,12 +12,14 @@ use kube::ResourceExt;
 use serde::Deserialize;
 
 use crate::{
+    capabilities::Capabilities,
     names,
     reconcile::{
         Failure,
         apply::NameConflict,
         observe::{Observed, job_condition},
         trouble::{Trouble, pod_trouble},
+        validate::Reference,
     },
 };
 
@@ -30,6 +34,8 @@ pub struct Look {
     pub volume_refused: Option<String>,
     /// Why the stock import cannot begin.
     pub seed_missing: Option<String>,
+    /// What the cluster has.
+    pub capabilities: Capabilities,
 }
 
 /// A condition before it has a time.
@@ -72,7 +78,8 @@ pub fn conditions(
 ) -> Vec<Condition> {
     let available = available(resource, observed);
     let redis = redis_ready(resource, observed, look);
-    let ready = ready(&available, &redis);
+    let exposed = outside::exposed(resource, observed, &look.capabilities);
+    let ready = ready(&available, &redis, exposed.as_ref());
     let conflict = name_conflict(resource, &look.conflicts);
     let stalled = stalled(observed, look, conflict.as_ref());
     let reconciling = if stalled.is_some() {
@@ -84,7 +91,9 @@ pub fn conditions(
         Some(ready),
         Some(available),
         Some(redis),
+        exposed,
         Some(autoscaling_active(resource, observed)),
+        outside::monitoring_ready(resource, &look.capabilities),
         stock_seeded(resource, observed, look, previous),
         conflict,
         reconciling,
@@ -238,9 +247,10 @@ fn redis_ready(resource: &FaciliAutoDeployment, observed: &Observed, look: &Look
     const KIND: &str = "RedisReady";
     if resource.spec.redis.mode == RedisMode::External {
         return match &look.failure {
-            Some(Failure::MissingReference { message }) => {
-                Draft::new(KIND, FALSE, "UrlSecretMissing", message)
-            }
+            Some(Failure::MissingReference {
+                of: Reference::RedisUrl,
+                message,
+            }) => Draft::new(KIND, FALSE, "UrlSecretMissing", message),
             _ => Draft::new(
                 KIND,
                 UNKNOWN,
@@ -271,21 +281,21 @@ fn redis_ready(resource: &FaciliAutoDeployment, observed: &Observed, look: &Look
     }
 }
 
-/// The worst of the two. A Redis that nobody probes does not gate.
-fn ready(available: &Draft, redis: &Draft) -> Draft {
+/// The worst of the three. A Redis that nobody probes does not gate, nor does a way from outside that
+/// nobody may look at.
+fn ready(available: &Draft, redis: &Draft, exposed: Option<&Draft>) -> Draft {
     if redis.status == FALSE {
         let reason = format!("Redis{}", redis.reason);
         return Draft::new("Ready", FALSE, reason, format!("Redis: {}", redis.message));
     }
-    if available.status == TRUE {
-        return Draft::new("Ready", TRUE, "Ready", "The API and its Redis are up.");
+    if available.status != TRUE {
+        let message = format!("API: {}", available.message);
+        return Draft::new("Ready", FALSE, available.reason.clone(), message);
     }
-    Draft::new(
-        "Ready",
-        FALSE,
-        available.reason.clone(),
-        format!("API: {}", available.message),
-    )
+    if let Some(exposed) = exposed.filter(|exposed| exposed.status == FALSE) {
+        return Draft::new("Ready", FALSE, exposed.reason.clone(), exposed.message.clone());
+    }
+    Draft::new("Ready", TRUE, "Ready", "The API and its Redis are up.")
 }
 
 fn autoscaling_active(resource: &FaciliAutoDeployment, observed: &Observed) -> Draft {
@@ -485,7 +495,7 @@ fn stalled(observed: &Observed, look: &Look, conflict: Option<&Draft>) -> Option
 fn reconciling(observed: &Observed, look: &Look, ready: &Draft) -> Option<Draft> {
     const KIND: &str = "Reconciling";
     match &look.failure {
-        Some(Failure::MissingReference { message }) => {
+        Some(Failure::MissingReference { message, .. }) => {
             return Some(Draft::new(KIND, TRUE, "WaitingForReference", message));
         }
         Some(Failure::Failed { message }) => return Some(Draft::new(KIND, TRUE, "Retrying", message)),

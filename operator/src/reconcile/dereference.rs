@@ -33,6 +33,14 @@ pub enum Error {
         /// What the API server said.
         source: kube::Error,
     },
+    /// The Secret with the administrators' tokens could not be read.
+    #[error("failed to read the Secret {name} with the administrators' tokens")]
+    ReadAdminTokens {
+        /// The Secret.
+        name: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
     /// The ConfigMap that the resource names could not be read.
     #[error("failed to read the ConfigMap {name} with the stock to import")]
     ReadSeedConfigMap {
@@ -50,6 +58,7 @@ impl Error {
             Self::ReadCredentials { source, .. }
             | Self::ReadAcl { source, .. }
             | Self::ReadUrlSecret { source, .. }
+            | Self::ReadAdminTokens { source, .. }
             | Self::ReadSeedConfigMap { source, .. } => source,
         }
     }
@@ -64,6 +73,8 @@ pub struct Referenced {
     pub acl: Option<Secret>,
     /// The Secret with the URL of an external Redis.
     pub url_secret: Option<Secret>,
+    /// The Secret with the administrators' tokens, generated or the user's.
+    pub admin_tokens: Option<Secret>,
     /// Whether the ConfigMap with the stock to import exists.
     pub seed_config_map_exists: bool,
 }
@@ -96,6 +107,13 @@ pub async fn dereference(client: &Client, resource: &FaciliAutoDeployment) -> Re
             }
         }
     }
+    let name = match resource.spec.api.admin_tokens_secret.as_str() {
+        "" => names::admin_tokens(&resource.name_any()),
+        name => name.to_owned(),
+    };
+    referenced.admin_tokens = bounded(secrets.get_opt(&name))
+        .await
+        .map_err(|source| Error::ReadAdminTokens { name, source })?;
     let seeded = resource
         .status
         .as_ref()

@@ -7,14 +7,14 @@ use super::Context;
 use crate::{
     events::Notice,
     reconcile::{
-        apply::Outcome,
+        apply::{Outcome, credentials::Generated},
         conditions::{find, is_true},
     },
     resources::Kind,
 };
 
 /// What was written.
-pub(super) fn of_outcome(outcome: &Outcome, password_remade: bool) -> Vec<Notice> {
+pub(super) fn of_outcome(outcome: &Outcome, remade: &[Generated]) -> Vec<Notice> {
     let mut notices = Vec::new();
     // A Job is told of when it has ended.
     let list = |objects: &[(Kind, String)]| {
@@ -42,8 +42,15 @@ pub(super) fn of_outcome(outcome: &Outcome, password_remade: bool) -> Vec<Notice
         );
         notices.push(Notice::warning("Mutated", note));
     }
-    if password_remade {
-        let note = "The Secret with the Redis password was gone. A new password was made; Redis and the API are restarted with it.";
+    for what in remade {
+        let note = match what {
+            Generated::RedisPassword => {
+                "The Secret with the Redis password was gone. A new password was made; Redis and the API are restarted with it."
+            }
+            Generated::AdminToken => {
+                "The Secret with the administrator's token was gone. A new token was made; the API follows within a minute or two."
+            }
+        };
         notices.push(Notice::warning("SecretLost", note));
     }
     notices

@@ -5,6 +5,7 @@ use k8s_openapi::api::{
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::Job,
     core::v1::Pod,
+    networking::v1::Ingress,
 };
 use kube::{ResourceExt, api::DynamicObject};
 use serde::de::DeserializeOwned;
@@ -12,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     children::{Children, Place},
     names,
-    reconcile::apply::controller_uid,
+    reconcile::{apply::controller_uid, exposure::HttpRoute},
     resources::Kind,
 };
 
@@ -25,6 +26,10 @@ pub struct Observed {
     pub stateful_set: Option<StatefulSet>,
     /// What sets the number of API pods.
     pub autoscaler: Option<HorizontalPodAutoscaler>,
+    /// How the API is reached from outside.
+    pub ingress: Option<Ingress>,
+    /// The same, by the Gateway API.
+    pub http_route: Option<HttpRoute>,
     /// Stock imports.
     pub seed_jobs: Vec<Job>,
     /// All pods.
@@ -50,6 +55,8 @@ impl Observed {
             deployment: one(Kind::Deployment, name.to_owned()).and_then(|object| typed(&object)),
             stateful_set: one(Kind::StatefulSet, names::redis(name)).and_then(|object| typed(&object)),
             autoscaler: one(Kind::HorizontalPodAutoscaler, name.to_owned()).and_then(|object| typed(&object)),
+            ingress: one(Kind::Ingress, name.to_owned()).and_then(|object| typed(&object)),
+            http_route: one(Kind::HttpRoute, name.to_owned()).and_then(|object| typed(&object)),
             seed_jobs: jobs
                 .iter()
                 .filter(|object| controller_uid(&object.metadata) == Some(uid))
@@ -64,6 +71,19 @@ impl Observed {
         self.pods
             .iter()
             .filter(move |pod| pod.labels().get(names::COMPONENT).map(String::as_str) == Some(component))
+    }
+
+    /// Whether the API's pods mount a Secret of this name.
+    pub fn api_mounts_secret(&self, name: &str) -> bool {
+        let spec = self
+            .deployment
+            .as_ref()
+            .and_then(|deployment| deployment.spec.as_ref());
+        let pod = spec.and_then(|spec| spec.template.spec.as_ref());
+        let volumes = pod.and_then(|pod| pod.volumes.as_ref()).into_iter().flatten();
+        volumes
+            .filter_map(|volume| volume.secret.as_ref()?.secret_name.as_deref())
+            .any(|mounted| mounted == name)
     }
 
     /// Whether the managed Redis answers.

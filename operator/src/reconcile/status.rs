@@ -15,6 +15,7 @@ use crate::{
     names,
     reconcile::{
         conditions::{Look, conditions, is_rolling_out, is_true},
+        exposure::{Standing, gateway_standing, ingress_standing, url},
         observe::Observed,
     },
     resources::Kind,
@@ -52,7 +53,7 @@ pub fn status(
     } else {
         wanted
             .iter()
-            .map(|(kind, name)| child_status(*kind, name, observed, look))
+            .map(|(kind, name)| child_status(*kind, name, resource, observed, look))
             .collect()
     };
     FaciliAutoDeploymentStatus {
@@ -61,7 +62,7 @@ pub fn status(
         ready_replicas: Some(pods.ready_replicas.unwrap_or(0)),
         selector: Some(names::selector_line(&name, names::API)),
         version: version(observed).or_else(|| previous.version.clone()),
-        url: Some(format!("http://{name}.{namespace}.svc")),
+        url: Some(url(&resource.spec.exposure, &namespace, &name)),
         redis: Some(RedisStatus {
             ready: managed.then(|| observed.redis_is_ready()),
             endpoint: managed.then(|| format!("{}:{}", names::redis(&name), names::REDIS_PORT)),
@@ -99,7 +100,13 @@ fn api_image(deployment: &Deployment) -> Option<&str> {
         .as_deref()
 }
 
-fn child_status(kind: Kind, name: &str, observed: &Observed, look: &Look) -> ChildStatus {
+fn child_status(
+    kind: Kind,
+    name: &str,
+    resource: &FaciliAutoDeployment,
+    observed: &Observed,
+    look: &Look,
+) -> ChildStatus {
     let api_resource = kind.api_resource();
     let conflict = look
         .conflicts
@@ -123,6 +130,20 @@ fn child_status(kind: Kind, name: &str, observed: &Observed, look: &Look) -> Chi
         }
         Kind::StatefulSet => (observed.redis_is_ready(), "NotReady"),
         Kind::Job => (observed.seeded(), "Unfinished"),
+        Kind::Ingress => {
+            let declared = &resource.spec.exposure.ingress;
+            let classes = &look.capabilities.ingress_classes;
+            (
+                works(ingress_standing(declared, observed.ingress.as_ref(), classes)),
+                "NotServed",
+            )
+        }
+        Kind::HttpRoute => {
+            let declared = &resource.spec.exposure.gateway;
+            let availability = look.capabilities.of(kind);
+            let standing = gateway_standing(declared, observed.http_route.as_ref(), &availability);
+            (works(standing), "NotAccepted")
+        }
         _ => (true, ""),
     };
     ChildStatus {
@@ -132,6 +153,11 @@ fn child_status(kind: Kind, name: &str, observed: &Observed, look: &Look) -> Chi
         ready,
         reason: if ready { String::new() } else { reason.to_owned() },
     }
+}
+
+/// What nobody may look at is taken to work.
+fn works(standing: Option<Standing>) -> bool {
+    standing.is_none_or(|standing| standing.status != "False")
 }
 
 /// Whether readiness went from one side to the other.

@@ -1,21 +1,27 @@
 //! Validate: the raw resource and what was read become one type in which every default is resolved
 //! and every name parsed. Pure.
 
+mod api_settings;
+mod exposure;
+mod monitoring;
+mod network_policy;
+
 use faciliauto_api::{
-    ApiResources, ApiSpec, Autoscaling, DeletionPolicy, DisruptionBudget, FaciliAutoDeployment,
-    FaciliAutoDeploymentSpec, Image, LogLevel, ManagedRedis, PodSettings, Quantity, Redis, RedisMode,
-    RedisResources, RedisStorage, Seed, Stock,
+    Autoscaling, DeletionPolicy, DisruptionBudget, FaciliAutoDeployment, FaciliAutoDeploymentSpec, Image,
+    ManagedRedis, PodSettings, Quantity, Redis, RedisMode, RedisResources, RedisStorage, Seed, Stock,
 };
-use k8s_openapi::api::{
-    autoscaling::v2::HorizontalPodAutoscalerBehavior,
-    core::v1::{EnvVar, Secret},
-};
+use k8s_openapi::api::{autoscaling::v2::HorizontalPodAutoscalerBehavior, core::v1::Secret};
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
 use crate::{names, reconcile::dereference::Referenced};
 
-/// Images that belong to this release; a resource that names none gets them.
+pub use api_settings::ApiSettings;
+pub use exposure::{ExposureSettings, GatewaySettings, IngressSettings};
+pub use monitoring::{Alerts, MonitoringSettings, Scrape};
+pub use network_policy::NetworkAccess;
+
+/// What belongs to this release and this installation, and stands in no resource.
 #[derive(Clone, Debug)]
 pub struct ReleaseDefaults {
     /// Registry and name of the API's image.
@@ -24,6 +30,8 @@ pub struct ReleaseDefaults {
     pub service_tag: String,
     /// Image of the managed Redis.
     pub redis_image: String,
+    /// Where the operator runs: it must reach the API through any network policy.
+    pub operator_namespace: String,
 }
 
 /// Why a resource cannot be built from.
@@ -38,9 +46,20 @@ pub enum Error {
     /// Something that the resource refers to is not there, and may appear.
     #[error("{message}")]
     MissingReference {
+        /// What for.
+        of: Reference,
         /// What is missing and what to do.
         message: String,
     },
+}
+
+/// What a resource refers to and no pod starts without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// The URL of an external Redis.
+    RedisUrl,
+    /// The administrators' tokens.
+    AdminTokens,
 }
 
 /// The resource that children belong to.
@@ -73,6 +92,12 @@ pub struct Validated {
     pub key_prefix: String,
     /// Most API pods that may be away on purpose; absent without a budget.
     pub disruption_budget: Option<i32>,
+    /// How the API is reached from outside.
+    pub exposure: ExposureSettings,
+    /// Who may talk to the pods; absent without policies.
+    pub network_access: Option<NetworkAccess>,
+    /// What Prometheus and Grafana are given.
+    pub monitoring: MonitoringSettings,
     /// Whether volumes go with the resource.
     pub delete_volumes: bool,
 }
@@ -109,19 +134,6 @@ pub enum Scaling {
         /// How fast, verbatim.
         behavior: Option<HorizontalPodAutoscalerBehavior>,
     },
-}
-
-/// The API's settings.
-#[derive(Clone, Debug)]
-pub struct ApiSettings {
-    /// Compute resources.
-    pub resources: ApiResources,
-    /// How much it logs.
-    pub log_level: &'static str,
-    /// The user's environment variables.
-    pub env: Vec<EnvVar>,
-    /// The user's wishes about pods.
-    pub pod: PodSettings,
 }
 
 /// Where the first stock comes from.
@@ -178,6 +190,8 @@ pub struct ExternalRedisSettings {
     pub key: String,
     /// Changes with the URL.
     pub fingerprint: String,
+    /// The port in the URL.
+    pub port: u16,
 }
 
 /// The smallest memory limit that a Redis starts with and has room for data.
@@ -198,15 +212,12 @@ pub fn validate(
         image,
         replicas,
         autoscaling,
-        api:
-            ApiSpec {
-                resources,
-                log_level,
-                env,
-                pod,
-            },
+        api,
         stock,
         redis,
+        exposure,
+        network_policy,
+        monitoring,
         disruption_budget:
             DisruptionBudget {
                 enabled: budget_enabled,
@@ -221,34 +232,27 @@ pub fn validate(
     };
     let mut problems = check_name(&owner.name);
     let key_prefix = key_prefix(&owner, &redis);
-    problems.extend(check_compute(
-        "api",
-        &resources.requests.cpu,
-        &resources.limits.cpu,
-    ));
-    problems.extend(check_compute(
-        "api",
-        &resources.requests.memory,
-        &resources.limits.memory,
-    ));
+    let api = api_settings::validate(api, &exposure, &owner, &mut problems);
+    let exposure = exposure::validate(exposure, &owner, &mut problems);
+    let monitoring = monitoring::validate(monitoring, &api.resources, &mut problems);
     let scaling = scaling(autoscaling, replicas.0, &mut problems);
     let redis = validate_redis(redis, &owner, referenced, defaults, &mut problems);
     if !problems.is_empty() {
         return Err(Error::Invalid { problems });
     }
+    let redis = redis?;
+    api_settings::check_admin_tokens(&api.admin_tokens_secret, referenced, &owner)?;
     Ok(Validated {
         image: container_image(image, defaults),
         scaling,
-        api: ApiSettings {
-            resources,
-            log_level: LogLevel::word(log_level),
-            env,
-            pod,
-        },
+        api,
         seed: seed_source(stock, referenced, &owner.namespace),
-        redis: redis?,
+        redis,
         key_prefix,
         disruption_budget: budget_enabled.then_some(max_unavailable),
+        exposure,
+        network_access: network_policy::validate(network_policy, &defaults.operator_namespace),
+        monitoring,
         delete_volumes: deletion_policy == DeletionPolicy::Delete,
         owner,
     })
@@ -391,11 +395,12 @@ fn validate_redis(
             if key.name.is_empty() {
                 problems.push("redis.mode External needs redis.external.urlSecret.name".to_owned());
             }
-            let fingerprint = url_fingerprint(&key.name, &key.key, owner, referenced.url_secret.as_ref())?;
+            let url = url(&key.name, &key.key, owner, referenced.url_secret.as_ref())?;
             Ok(RedisSettings::External(ExternalRedisSettings {
+                fingerprint: url_fingerprint(url, owner),
+                port: url_port(url),
                 secret: key.name,
                 key: key.key,
-                fingerprint,
             }))
         }
     }
@@ -453,32 +458,51 @@ fn validate_managed(
     }
 }
 
+/// The URL of an external Redis.
+fn url<'a>(name: &str, key: &str, owner: &Owner, secret: Option<&'a Secret>) -> Result<&'a [u8], Error> {
+    let missing = |message| Error::MissingReference {
+        of: Reference::RedisUrl,
+        message,
+    };
+    let Some(secret) = secret else {
+        return Err(missing(format!(
+            "The Secret {name} that redis.external.urlSecret names is not in namespace {}: create it with the key {key}.",
+            owner.namespace
+        )));
+    };
+    let url = secret.data.as_ref().and_then(|data| data.get(key));
+    url.map(|url| url.0.as_slice()).ok_or_else(|| {
+        missing(format!(
+            "The Secret {name} has no key {key}: add it, or name another in redis.external.urlSecret.key."
+        ))
+    })
+}
+
 /// What changes with the URL, so that pods are replaced when it does.
 ///
 /// Everybody who may read Deployments sees it, and a URL may hold a guessable password: 16 bits of
 /// its hash help nobody to guess, and miss one change in 65,536.
-fn url_fingerprint(name: &str, key: &str, owner: &Owner, secret: Option<&Secret>) -> Result<String, Error> {
-    let Some(secret) = secret else {
-        return Err(Error::MissingReference {
-            message: format!(
-                "The Secret {name} that redis.external.urlSecret names is not in namespace {}: create it with the key {key}.",
-                owner.namespace
-            ),
-        });
-    };
-    let Some(url) = secret.data.as_ref().and_then(|data| data.get(key)) else {
-        return Err(Error::MissingReference {
-            message: format!(
-                "The Secret {name} has no key {key}: add it, or name another in redis.external.urlSecret.key."
-            ),
-        });
-    };
-    Ok(names::hex(
+fn url_fingerprint(url: &[u8], owner: &Owner) -> String {
+    names::hex(
         &Sha256::new()
             .chain_update(&owner.uid)
-            .chain_update(&url.0)
+            .chain_update(url)
             .finalize()[..2],
-    ))
+    )
+}
+
+/// The port in `redis://user:password@host:port/database`, which a network policy must let through.
+fn url_port(url: &[u8]) -> u16 {
+    const USUAL: u16 = 6379;
+    let text = String::from_utf8_lossy(url);
+    let authority = text.trim().split_once("://").map_or("", |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let address = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, address)| address);
+    // Within brackets a colon belongs to the address.
+    let port = address.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
+    port.and_then(|(_, port)| port.parse().ok()).unwrap_or(USUAL)
 }
 
 #[cfg(test)]

@@ -47,6 +47,21 @@ fn settings(validated: &Validated) -> BTreeMap<String, String> {
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into();
+    let api = &validated.api;
+    let file = format!("{}/{}", names::ADMIN_TOKENS_FOLDER, names::ADMIN_TOKENS_KEY);
+    settings.insert("FACILIAUTO_ADMIN_TOKEN_FILE".to_owned(), file);
+    if api.trusted_hops > 0 {
+        settings.insert("FACILIAUTO_TRUSTED_HOPS".to_owned(), api.trusted_hops.to_string());
+    }
+    if !api.allowed_origins.is_empty() {
+        settings.insert(
+            "FACILIAUTO_CORS_ORIGINS".to_owned(),
+            api.allowed_origins.join(","),
+        );
+    }
+    if !api.limits_requests {
+        settings.insert("FACILIAUTO_LIMITS".to_owned(), "off".to_owned());
+    }
     match &validated.redis {
         RedisSettings::Managed(_) => {
             let url = format!(

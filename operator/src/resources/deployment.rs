@@ -27,6 +27,9 @@ const LEAVE_SECONDS: i64 = 5;
 /// What SIGTERM may take beyond draining before the node kills the process.
 const MARGIN_SECONDS: i64 = 10;
 
+/// Name of the volume with the administrators' tokens.
+const ADMIN_TOKENS_VOLUME: &str = "admin-tokens";
+
 /// Name of the volume with the Redis password or URL.
 const REDIS_SECRET_VOLUME: &str = "redis";
 
@@ -35,7 +38,7 @@ pub(crate) fn build(validated: &Validated, config: &ConfigMap, fingerprint: &str
     let annotations = BTreeMap::from([(names::CREDENTIALS.to_owned(), fingerprint.to_owned())]);
     let pod = PodSpec {
         containers: vec![container(validated, config)],
-        volumes: Some(vec![redis_secret(validated)]),
+        volumes: Some(vec![redis_secret(validated), admin_tokens(validated)]),
         termination_grace_period_seconds: Some(LEAVE_SECONDS + DRAIN_SECONDS + MARGIN_SECONDS),
         ..PodSpec::default()
     };
@@ -111,7 +114,7 @@ fn container(validated: &Validated, config: &ConfigMap) -> Container {
             ..Lifecycle::default()
         }),
         security_context: Some(pod::security_context()),
-        volume_mounts: Some(vec![redis_secret_mount()]),
+        volume_mounts: Some(vec![redis_secret_mount(), admin_tokens_mount()]),
         ..Container::default()
     }
 }
@@ -146,6 +149,24 @@ pub(crate) fn redis_secret_mount() -> VolumeMount {
     VolumeMount {
         name: REDIS_SECRET_VOLUME.to_owned(),
         mount_path: names::REDIS_SECRET_FOLDER.to_owned(),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    }
+}
+
+/// The administrators' tokens, as a volume. The service reads the file again when it changes.
+fn admin_tokens(validated: &Validated) -> Volume {
+    pod::secret_volume(
+        ADMIN_TOKENS_VOLUME,
+        &validated.api.admin_tokens_secret,
+        names::ADMIN_TOKENS_KEY,
+    )
+}
+
+fn admin_tokens_mount() -> VolumeMount {
+    VolumeMount {
+        name: ADMIN_TOKENS_VOLUME.to_owned(),
+        mount_path: names::ADMIN_TOKENS_FOLDER.to_owned(),
         read_only: Some(true),
         ..VolumeMount::default()
     }

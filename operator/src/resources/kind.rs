@@ -5,9 +5,10 @@ use k8s_openapi::api::{
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::Job,
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
+    networking::v1::{Ingress, NetworkPolicy},
     policy::v1::PodDisruptionBudget,
 };
-use kube::core::ApiResource;
+use kube::core::{ApiResource, GroupVersionKind};
 
 /// A kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,12 +26,17 @@ pub enum Kind {
     ReplicaSet,
     Pod,
     PersistentVolumeClaim,
+    NetworkPolicy,
+    Ingress,
+    HttpRoute,
+    ServiceMonitor,
+    PrometheusRule,
 }
 
 impl Kind {
     /// Kinds with a watch and a store of their own. Secrets are absent on purpose: they are read by
     /// name, so that the operator needs no right to list every Secret of the cluster.
-    pub const WATCHED: [Self; 10] = [
+    pub const WATCHED: [Self; 12] = [
         Self::ServiceAccount,
         Self::ConfigMap,
         Self::Service,
@@ -41,13 +47,24 @@ impl Kind {
         Self::HorizontalPodAutoscaler,
         Self::ReplicaSet,
         Self::Pod,
+        Self::NetworkPolicy,
+        Self::Ingress,
     ];
+
+    /// Kinds that a cluster may lack, and get or lose at any time: each has a watch of its own that
+    /// stands still while the kind is away.
+    pub const OPTIONAL: [Self; 3] = [Self::HttpRoute, Self::ServiceMonitor, Self::PrometheusRule];
 
     /// Kinds of which an object that is no longer wanted is deleted. Jobs end by themselves, pods and
     /// ReplicaSets belong to their own controllers, Secrets have fixed names, volumes stay.
-    pub const PRUNED: [Self; 7] = [
+    pub const PRUNED: [Self; 12] = [
         Self::HorizontalPodAutoscaler,
         Self::PodDisruptionBudget,
+        Self::Ingress,
+        Self::HttpRoute,
+        Self::ServiceMonitor,
+        Self::PrometheusRule,
+        Self::NetworkPolicy,
         Self::Service,
         Self::Deployment,
         Self::StatefulSet,
@@ -70,7 +87,17 @@ impl Kind {
             Self::ReplicaSet => ApiResource::erase::<ReplicaSet>(&()),
             Self::Pod => ApiResource::erase::<Pod>(&()),
             Self::PersistentVolumeClaim => ApiResource::erase::<PersistentVolumeClaim>(&()),
+            Self::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
+            Self::Ingress => ApiResource::erase::<Ingress>(&()),
+            Self::HttpRoute => third_party("gateway.networking.k8s.io", "HTTPRoute", "httproutes"),
+            Self::ServiceMonitor => third_party("monitoring.coreos.com", "ServiceMonitor", "servicemonitors"),
+            Self::PrometheusRule => third_party("monitoring.coreos.com", "PrometheusRule", "prometheusrules"),
         }
+    }
+
+    /// Whether a cluster may lack the kind.
+    pub fn is_optional(self) -> bool {
+        Self::OPTIONAL.contains(&self)
     }
 
     /// The kind's name.
@@ -88,6 +115,16 @@ impl Kind {
             Self::ReplicaSet => "ReplicaSet",
             Self::Pod => "Pod",
             Self::PersistentVolumeClaim => "PersistentVolumeClaim",
+            Self::NetworkPolicy => "NetworkPolicy",
+            Self::Ingress => "Ingress",
+            Self::HttpRoute => "HTTPRoute",
+            Self::ServiceMonitor => "ServiceMonitor",
+            Self::PrometheusRule => "PrometheusRule",
         }
     }
+}
+
+/// A kind that Kubernetes itself does not define, in its first stable version.
+fn third_party(group: &str, kind: &str, plural: &str) -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, "v1", kind), plural)
 }

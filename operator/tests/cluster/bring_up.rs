@@ -7,6 +7,7 @@ use k8s_openapi::api::{
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::Job,
     core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
 };
 use kube::{ResourceExt, api::ListParams};
@@ -50,6 +51,11 @@ async fn every_child_exists_and_is_ours(sandbox: &Sandbox, uid: &str) {
         kind_has::<ConfigMap>(sandbox, uid, "faciliauto-redis-config-").await,
         kind_has::<Secret>(sandbox, uid, "faciliauto-redis-credentials").await,
         kind_has::<Secret>(sandbox, uid, "faciliauto-redis-acl").await,
+        kind_has::<Secret>(sandbox, uid, "faciliauto-admin-tokens").await,
+        kind_has::<NetworkPolicy>(sandbox, uid, "faciliauto-api").await,
+        kind_has::<NetworkPolicy>(sandbox, uid, "faciliauto-jobs").await,
+        kind_has::<NetworkPolicy>(sandbox, uid, "faciliauto-redis").await,
+        kind_has::<ConfigMap>(sandbox, uid, "faciliauto-dashboard-overview").await,
         kind_has::<StatefulSet>(sandbox, uid, "faciliauto-redis").await,
         kind_has::<Service>(sandbox, uid, "faciliauto-redis").await,
         kind_has::<Job>(sandbox, uid, "faciliauto-seed").await,

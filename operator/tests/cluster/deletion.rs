@@ -7,6 +7,7 @@ use k8s_openapi::api::{
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::Job,
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
@@ -66,6 +67,7 @@ async fn remaining(sandbox: &Sandbox) -> Vec<String> {
     left.extend(names(&sandbox.api::<Service>()).await);
     left.extend(names(&sandbox.api::<ServiceAccount>()).await);
     left.extend(names(&sandbox.api::<PodDisruptionBudget>()).await);
+    left.extend(names(&sandbox.api::<NetworkPolicy>()).await);
     left
 }
 

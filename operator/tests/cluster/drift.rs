@@ -6,6 +6,7 @@ use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
     core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
@@ -71,6 +72,7 @@ async fn every_deleted_child_comes_back() {
         comes_back::<Service>(&sandbox).await;
         comes_back::<HorizontalPodAutoscaler>(&sandbox).await;
         comes_back::<PodDisruptionBudget>(&sandbox).await;
+        comes_back::<NetworkPolicy>(&sandbox).await;
         comes_back::<Deployment>(&sandbox).await;
         comes_back::<StatefulSet>(&sandbox).await;
         // Secrets are read by name at each reconcile and never watched.

@@ -14,3 +14,4 @@ mod harness;
 mod redis;
 mod refusal;
 mod steady;
+mod surroundings;

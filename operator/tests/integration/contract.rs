@@ -145,12 +145,14 @@ fn service_reads_its_settings_as_they_were_meant() {
             .expect("a replica among many keeps its state in Redis");
         let files = mounted_files(pod);
         match &redis.url {
-            UrlSource::File(path) => assert_eq!([path.display().to_string()], *files, "{sample}"),
+            UrlSource::File(path) => assert_eq!(path.display().to_string(), files[0], "{sample}"),
             UrlSource::Given(_) => {
                 let path = redis.password_file.as_ref().expect("a password file");
-                assert_eq!([path.display().to_string()], *files, "{sample}");
+                assert_eq!(path.display().to_string(), files[0], "{sample}");
             }
         }
+        let tokens = settings.admin_token_file.as_ref().expect("a file of tokens");
+        assert_eq!([tokens.display().to_string()], files[1..], "{sample}");
     }
 }
 
@@ -241,11 +243,17 @@ async fn probes_ask_for_pages_that_exist() {
     std::fs::create_dir_all(&folder).expect("a folder");
     let password = folder.join("password");
     std::fs::write(&password, "secret").expect("a password");
+    let tokens = folder.join("admin");
+    std::fs::write(&tokens, "a token").expect("a token");
 
     for redis_is_set in [false, true] {
         let mut environment = built.environment(container);
         environment.insert("FACILIAUTO_LISTEN".to_owned(), "127.0.0.1:0".to_owned());
         environment.insert("FACILIAUTO_METRICS_LISTEN".to_owned(), "127.0.0.1:0".to_owned());
+        environment.insert(
+            "FACILIAUTO_ADMIN_TOKEN_FILE".to_owned(),
+            tokens.display().to_string(),
+        );
         if redis_is_set {
             // Nothing listens on port 1.
             environment.insert(
@@ -291,6 +299,16 @@ async fn probes_ask_for_pages_that_exist() {
 
 /// The status of a page, asked for as a kubelet does.
 async fn get(address: SocketAddr, path: String) -> u16 {
+    let answer = page(address, path).await;
+    answer
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .expect("a status")
+}
+
+/// A page with its head.
+pub(crate) async fn page(address: SocketAddr, path: String) -> String {
     let ask = move || {
         let mut stream = TcpStream::connect(address).expect("a connection");
         stream
@@ -301,10 +319,6 @@ async fn get(address: SocketAddr, path: String) -> u16 {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         answer
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok())
-            .expect("a status")
     };
     tokio::task::spawn_blocking(ask).await.expect("no panic")
 }

@@ -331,11 +331,18 @@ fn status(code: u16, reason: &str, message: &str) -> Value {
 }
 
 /// What the operator applied, remembered in the place where a server keeps managed fields. A real
-/// entry names fields; of those the operator reads only `spec.replicas`.
+/// entry names fields; of those the operator reads only `spec.replicas` and annotations.
 fn managed_fields(body: &Value) -> Value {
     let mut fields = json!({});
     if !body["spec"]["replicas"].is_null() {
         fields["f:spec"]["f:replicas"] = json!({});
+    }
+    for key in body["metadata"]["annotations"]
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+    {
+        fields["f:metadata"]["f:annotations"][format!("f:{key}")] = json!({});
     }
     json!([{"manager": "faciliauto-operator", "operation": "Apply", "fieldsV1": fields, "applied": body}])
 }

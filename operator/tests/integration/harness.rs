@@ -8,6 +8,7 @@ use std::{
 
 use faciliauto_api::FaciliAutoDeployment;
 use faciliauto_operator::{
+    capabilities::{Availability, Capabilities, IngressClasses, LiveCapabilities},
     children::{Children, Place, project},
     events::Events,
     memory::Memory,
@@ -35,6 +36,7 @@ const MOST_LOOKS: usize = 30;
 pub(crate) struct Harness {
     pub(crate) api: FakeApi,
     operator: Operator,
+    capabilities: Capabilities,
 }
 
 /// What a process holds and a crash loses.
@@ -56,15 +58,25 @@ impl Harness {
                 "spec": spec,
             }),
         );
+        // A cluster without any optional kind, and with one ingress class.
+        let classes = IngressClasses::Known([("traefik".to_owned(), false)].into());
+        let capabilities = Capabilities::new(classes);
         Self {
-            operator: Operator::start(&api),
+            operator: Operator::start(&api, &capabilities),
             api,
+            capabilities,
         }
+    }
+
+    /// The cluster gets or loses an optional kind.
+    pub(crate) fn set_capability(&mut self, kind: Kind, availability: Availability) {
+        self.capabilities.set(kind, availability.clone());
+        self.operator.context.capabilities.note(kind, availability);
     }
 
     /// The process dies and another starts: everything but the cluster is forgotten.
     pub(crate) fn restart(&mut self) {
-        self.operator = Operator::start(&self.api);
+        self.operator = Operator::start(&self.api, &self.capabilities);
     }
 
     pub(crate) fn change_spec(&self, change: impl FnOnce(&mut Value)) {
@@ -149,9 +161,10 @@ impl Harness {
 }
 
 impl Operator {
-    fn start(api: &FakeApi) -> Self {
+    fn start(api: &FakeApi, capabilities: &Capabilities) -> Self {
         let writers: HashMap<_, _> = Kind::WATCHED
             .into_iter()
+            .chain(Kind::OPTIONAL)
             .map(|kind| (kind, Writer::new(kind.api_resource())))
             .collect();
         let stores = writers
@@ -163,6 +176,7 @@ impl Operator {
             events: Events::new(client.clone(), None),
             client,
             children: Arc::new(Children::new(stores)),
+            capabilities: Arc::new(LiveCapabilities::new(capabilities.clone())),
             memory: Memory::default(),
             metrics: Metrics::new(&mut prometheus_client::registry::Registry::default()),
             defaults: defaults(),
@@ -276,6 +290,21 @@ pub(crate) fn run_controllers(api: &FakeApi) {
                 "currentReplicas": 2, "desiredReplicas": 2,
                 "conditions": [{"type": "ScalingActive", "status": "True", "reason": "ValidMetricFound"}],
             }),
+            Some("HTTPRoute") => {
+                let condition = |kind: &str| {
+                    json!({"type": kind, "status": "True", "reason": kind, "message": "",
+                    "observedGeneration": object["metadata"]["generation"],
+                    "lastTransitionTime": "2026-01-01T00:00:00Z"})
+                };
+                let parents = object["spec"]["parentRefs"].as_array().into_iter().flatten();
+                let answers: Vec<_> = parents
+                    .map(|parent| {
+                        json!({"parentRef": parent, "controllerName": "example.com/gateway",
+                        "conditions": [condition("Accepted"), condition("ResolvedRefs")]})
+                    })
+                    .collect();
+                json!({"parents": answers})
+            }
             _ => continue,
         };
         object["status"] = status;

@@ -73,12 +73,13 @@ fn used() -> BTreeSet<(String, String)> {
     let mut add = |resource: &str, verbs: &[&str]| {
         used.extend(verbs.iter().map(|verb| (resource.to_owned(), (*verb).to_owned())));
     };
-    for kind in Kind::WATCHED {
+    for kind in Kind::WATCHED.into_iter().chain(Kind::OPTIONAL) {
         add(&kind.api_resource().plural, &["list", "watch"]);
     }
     for kind in Kind::PRUNED {
         add(&kind.api_resource().plural, &["get", "create", "patch", "delete"]);
     }
+    add("ingressclasses", &["list", "watch"]);
     add("jobs", &["get", "create", "patch"]);
     add("secrets", &["get", "create", "patch"]);
     add("persistentvolumeclaims", &["get", "patch"]);

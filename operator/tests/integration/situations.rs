@@ -280,7 +280,11 @@ async fn url_of_an_external_redis_is_waited_for_and_followed() {
     );
     assert_eq!(harness.condition("RedisReady")["reason"], "NotProbed");
     assert_eq!(harness.names(Kind::StatefulSet), Vec::<String>::new());
-    assert_eq!(harness.names(Kind::Secret), ["redis-url"], "no password is made");
+    assert_eq!(
+        harness.names(Kind::Secret),
+        ["producao-admin-tokens", "redis-url"],
+        "no password is made"
+    );
 
     let template = |harness: &Harness| deployment(harness)["spec"]["template"].clone();
     let before = template(&harness);

@@ -89,7 +89,7 @@ impl Erasures {
         let mut ids = event.user.iter().chain(&event.session);
         ids.any(|id| {
             let erased = self.ledger.get(&erased_entry(&self.keys, id));
-            // The ledger counts milliseconds: in the one of the erasure, nobody can tell which came first.
+            // The ledger counts whole milliseconds: of one millisecond the erasure is taken to be the later.
             erased.is_some_and(|erased| erased.as_millisecond() >= happened.as_millisecond())
         })
     }

@@ -42,6 +42,7 @@ mod privacy;
 mod problems;
 mod recommend;
 mod redis_events;
+mod redis_faults;
 mod redis_state;
 mod refine;
 mod response_cache;

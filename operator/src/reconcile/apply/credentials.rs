@@ -1,7 +1,7 @@
-//! The generated Redis password: made once from the operating system's randomness and never written
-//! again. A restart of the operator finds it and changes nothing.
+//! Generated secrets, the Redis password and an administrator's token: each made once from the operating
+//! system's randomness and never written again. A restart of the operator finds it and changes nothing.
 //!
-//! The Secret is not marked `immutable`. The kubelet keeps what it read of an immutable Secret for as
+//! Their Secrets are not marked `immutable`. The kubelet keeps what it read of an immutable Secret for as
 //! long as any pod of the node mounts it, so after one was deleted and made anew under its name, the new
 //! pods would get the old password, never become ready, and so keep the old pods, for ever.
 
@@ -18,45 +18,79 @@ use crate::{
     resources::{Kind, metadata},
 };
 
-/// Bytes of randomness in a password: as much as the digest that Redis keeps of it.
+/// Bytes of randomness in a secret: as much as the digest that Redis keeps of it.
 const RANDOM_BYTES: usize = 32;
 
-/// A password, and whether it was made just now.
+/// What is generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generated {
+    /// The password of the managed Redis.
+    RedisPassword,
+    /// A token of an administrator.
+    AdminToken,
+}
+
+impl Generated {
+    /// The Secret's name.
+    pub fn name(self, instance: &str) -> String {
+        match self {
+            Self::RedisPassword => names::credentials(instance),
+            Self::AdminToken => names::admin_tokens(instance),
+        }
+    }
+
+    fn key(self) -> &'static str {
+        match self {
+            Self::RedisPassword => names::PASSWORD_KEY,
+            Self::AdminToken => names::ADMIN_TOKENS_KEY,
+        }
+    }
+
+    fn component(self) -> &'static str {
+        match self {
+            Self::RedisPassword => names::REDIS,
+            Self::AdminToken => names::API,
+        }
+    }
+}
+
+/// A generated secret, and whether it was made just now.
 #[derive(Clone)]
 pub struct Credentials {
-    /// The password.
-    pub password: String,
+    /// The secret.
+    pub value: String,
     /// Whether it was made just now.
     pub made_now: bool,
 }
 
-/// The Secret that holds `password`.
-pub fn secret(validated: &Validated, password: &str) -> Secret {
-    let name = names::credentials(&validated.owner.name);
+/// The Secret that holds `value`.
+pub fn secret(validated: &Validated, what: Generated, value: &str) -> Secret {
+    let owner = &validated.owner;
     Secret {
-        metadata: metadata(&validated.owner, name, names::REDIS),
+        metadata: metadata(owner, what.name(&owner.name), what.component()),
         data: Some(BTreeMap::from([(
-            names::PASSWORD_KEY.to_owned(),
-            ByteString(password.as_bytes().to_vec()),
+            what.key().to_owned(),
+            ByteString(value.as_bytes().to_vec()),
         )])),
         ..Secret::default()
     }
 }
 
-/// The password that exists, or a new one that is stored before anything uses it.
+/// The secret that exists, or a new one that is stored before anything uses it.
 ///
 /// # Errors
 /// When the Secret is somebody else's, or cannot be made.
 pub async fn ensure(
     client: &Client,
     validated: &Validated,
+    what: Generated,
     existing: Option<&Secret>,
 ) -> Result<Credentials, Error> {
     if let Some(existing) = existing {
-        return read(validated, existing);
+        return read(validated, what, existing);
     }
-    let password = generate()?;
-    let secret = secret(validated, &password);
+    let value = generate()?;
+    let secret = secret(validated, what, &value);
     let api: Api<Secret> = Api::namespaced(client.clone(), &validated.owner.namespace);
     let parameters = PostParams {
         field_manager: Some(names::FIELD_MANAGER.to_owned()),
@@ -64,11 +98,11 @@ pub async fn ensure(
     };
     match bounded(api.create(&parameters, &secret)).await {
         Ok(_) => Ok(Credentials {
-            password,
+            value,
             made_now: true,
         }),
-        // Another operator process, or an attempt of ours whose answer was lost, was first: its
-        // password counts.
+        // Another operator process, or an attempt of ours whose answer was lost, was first: what it
+        // made counts.
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
             let name = secret.name_any();
             let found = bounded(api.get(&name)).await.map_err(|source| Error::Read {
@@ -76,7 +110,7 @@ pub async fn ensure(
                 name,
                 source,
             })?;
-            read(validated, &found)
+            read(validated, what, &found)
         }
         Err(source) => Err(Error::CreateCredentials {
             name: secret.name_any(),
@@ -85,21 +119,21 @@ pub async fn ensure(
     }
 }
 
-fn read(validated: &Validated, secret: &Secret) -> Result<Credentials, Error> {
+fn read(validated: &Validated, what: Generated, secret: &Secret) -> Result<Credentials, Error> {
     let name = secret.name_any();
     let ours = secret
         .owner_references()
         .iter()
         .any(|owner| owner.uid == validated.owner.uid);
-    let password = secret
+    let value = secret
         .data
         .as_ref()
-        .and_then(|data| data.get(names::PASSWORD_KEY))
-        .and_then(|password| String::from_utf8(password.0.clone()).ok())
-        .filter(|password| !password.is_empty());
-    match password {
-        Some(password) if ours => Ok(Credentials {
-            password,
+        .and_then(|data| data.get(what.key()))
+        .and_then(|value| String::from_utf8(value.0.clone()).ok())
+        .filter(|value| !value.is_empty());
+    match value {
+        Some(value) if ours => Ok(Credentials {
+            value,
             made_now: false,
         }),
         _ => Err(Error::CredentialsNotOurs {
@@ -119,9 +153,9 @@ fn generate() -> Result<String, Error> {
 mod tests {
     use super::*;
 
-    /// Prevents: passwords that repeat, or that are shorter than what an attacker cannot try.
+    /// Prevents: secrets that repeat, or that are shorter than what an attacker cannot try.
     #[test]
-    fn passwords_are_long_and_differ() {
+    fn secrets_are_long_and_differ() {
         let (one, other) = (generate().expect("randomness"), generate().expect("randomness"));
         assert_ne!(one, other);
         assert_eq!(one.len(), 64);

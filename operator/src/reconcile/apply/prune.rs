@@ -24,7 +24,7 @@ pub(super) async fn prune(
 ) -> Result<Vec<(Kind, String)>, Error> {
     let owner = &scope.validated.owner;
     let mut deleted = Vec::new();
-    for &kind in kinds {
+    for &kind in kinds.iter().filter(|kind| scope.kept != Some(**kind)) {
         for object in scope.children.of_instance(kind, &owner.namespace, &owner.name) {
             let name = object.name_any();
             let is_ours = controller_uid(&object.metadata) == Some(owner.uid.as_str());

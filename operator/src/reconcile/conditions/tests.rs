@@ -135,6 +135,7 @@ fn external_redis_gates_only_without_its_secret() {
         (is("True", "Ready"), is("Unknown", "NotProbed"))
     );
     let failure = Failure::MissingReference {
+        of: Reference::RedisUrl,
         message: "no Secret".to_owned(),
     };
     let look = Look {
@@ -210,7 +211,10 @@ fn reconciling_and_stalled_are_present_only_when_true_and_never_both() {
         ),
         (
             healthy(),
-            failure(Failure::MissingReference { message: message() }),
+            failure(Failure::MissingReference {
+                of: Reference::RedisUrl,
+                message: message(),
+            }),
             Some(("Reconciling", "WaitingForReference")),
         ),
         (healthy(), conflict(false), Some(("Stalled", "NameConflict"))),

@@ -409,7 +409,7 @@ mod tests {
     /// Prevents an app from reading another number or text than the types say: buyers of all kinds, lists that are full,
     /// short and empty.
     #[test]
-    fn answers_are_written_as_the_library_does() {
+    fn answers_are_written_library_text_does() {
         let today = date(2026, 11, 26);
         let stock = StockFile::read(SAMPLE, today).unwrap().stock;
         let tables = Tables::bundled().unwrap();

@@ -4,6 +4,7 @@ pub(crate) mod application;
 pub(crate) mod buyers;
 pub(crate) mod dealers;
 pub(crate) mod fixtures;
+pub(crate) mod journal;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis_server;

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -69,7 +70,8 @@ pub(crate) struct ServingProcess {
     pub(crate) process: Process,
     /// `127.0.0.1:PORT`
     pub(crate) address: String,
-    log: BufReader<ChildStdout>,
+    /// Read as it is written, since a pipe that nobody empties stops who writes into it.
+    log: Option<JoinHandle<Vec<Value>>>,
 }
 
 impl ServingProcess {
@@ -88,16 +90,18 @@ impl ServingProcess {
                 break line["address"].as_str().expect("an address").to_owned();
             }
         };
+        let rest = move || std::iter::from_fn(|| next_line(&mut log)).collect();
         Self {
             process: Process(child),
             address,
-            log,
+            log: Some(std::thread::spawn(rest)),
         }
     }
 
     /// The rest of its log, once it has ended.
     pub(crate) fn rest_of_log(&mut self) -> Vec<Value> {
-        std::iter::from_fn(|| next_line(&mut self.log)).collect()
+        let log = self.log.take().expect("read once");
+        log.join().expect("a log of JSON")
     }
 }
 
