@@ -20,7 +20,7 @@ run: ## Serve the API alone on port 8000: sample stock, state in memory
 	@echo "  curl -s localhost:8000/recommend --json '{\"orcamento_min\": 50000, \"orcamento_max\": 90000, \"uso_principal\": \"familia\"}'"
 	@cargo run --quiet -p faciliauto-service
 
-.PHONY: test test-fast test-alerts test-cluster test-tools test-page test-redis-faults test-redis-matrix lint format
+.PHONY: test test-fast test-alerts test-cluster test-tools test-page test-contract test-redis-faults test-redis-matrix lint format
 test: test-fast test-alerts test-tools test-cluster ## Everything that must hold before a change lands
 
 test-fast: lint ## Formatting, lints, unit and integration tests; no cluster
@@ -41,8 +41,11 @@ test-alerts: ## Alerts fire when they should and only then, dashboards ask what 
 test-tools: ## The tools under hack/, with a cluster of their own where none is up
 	$(PYTHON) -W ignore::ResourceWarning -m unittest discover --start-directory hack/cluster/tests --top-level-directory hack/cluster
 
-test-page: ## The buyers' page in a headless Chromium, which is installed where it is missing
+test-page: ## The buyers' page and /docs in a headless Chromium, which is installed where it is missing
 	@$(PYTHON) hack/page_test
+
+test-contract: ## The API against its own description, asked by Schemathesis; SEED=7 asks otherwise
+	@$(PYTHON) hack/contract_test $(SEED)
 
 test-redis-matrix: ## The tests that use Redis, against Redis 7.0, Redis 8.0 and Valkey 8.1
 	@$(PYTHON) hack/redis_matrix.py
@@ -89,7 +92,9 @@ images: ## Build both images from the Dockerfile and load them into it
 	@$(PYTHON) hack/cluster images
 
 .PHONY: generate
-generate: ## Write generated files anew: the CRD, the sample stock, what the tests compare whole objects with
+generate: ## Write generated files anew: the CRD, schemas, the sample stock, what the tests compare whole objects with
 	cargo run --quiet -p faciliauto-operator -- crd > crds/faciliautodeployments.yaml
+	cargo run --quiet -p faciliauto-service -- schema stock-row > docs/stock-row.schema.json
+	FACILIAUTO_UPDATE_GOLDEN=1 cargo test --quiet -p faciliauto-service --test service document::the_table_of_errors
 	$(PYTHON) hack/sample_stock.py
 	FACILIAUTO_UPDATE_GOLDEN=1 cargo test --quiet -p faciliauto-operator --test integration golden

@@ -106,6 +106,21 @@ enum CommandArguments {
     Import(ImportArguments),
     /// Ask the service on this machine whether it lives; exit 0 or 1.
     Healthcheck,
+    /// Print what the API takes and answers, for programs.
+    Schema {
+        /// Which description.
+        #[arg(value_name = "WHICH")]
+        which: SchemaKind,
+    },
+}
+
+/// What can be described.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// A row of a dealer's stock, as JSON Schema.
+    StockRow,
+    /// The whole API, as OpenAPI.
+    Openapi,
 }
 
 #[derive(Debug, Args)]
@@ -146,6 +161,8 @@ pub enum Command {
     Import(ImportSource),
     /// Ask a running service whether it lives.
     Healthcheck,
+    /// Print a description.
+    Schema(SchemaKind),
 }
 
 /// Who counts how often an address asks.
@@ -304,6 +321,7 @@ impl Settings {
         let command = match command {
             None => Command::Serve,
             Some(CommandArguments::Healthcheck) => Command::Healthcheck,
+            Some(CommandArguments::Schema { which }) => Command::Schema(which),
             Some(CommandArguments::Import(_)) if redis.is_none() => {
                 return Err(
                     "import needs --redis-url or --redis-url-file: without it there is no store to write to",

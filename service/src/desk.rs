@@ -10,6 +10,7 @@ use std::{
 
 use faciliauto_engine::stock::{Car, Dealership};
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
@@ -103,7 +104,7 @@ pub(crate) struct RecordReceipt {
 }
 
 /// What became of a stock that was handed in.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct StockReceipt {
     pub(crate) dealership_id: String,
     pub(crate) dry_run: bool,
@@ -121,7 +122,7 @@ pub(crate) struct StockReceipt {
 }
 
 /// What became of one car.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct CarReceipt {
     id: String,
     dealership_id: String,

@@ -119,8 +119,8 @@ pub(crate) async fn envelope(
             Ok(request.into_response(preflight()))
         }
         _ => {
-            unpacking::cut(&mut request);
             let bound = bound_in_time(&shared, &request);
+            unpacking::cut(&mut request);
             let answer = answer(next.call(request), bound).instrument(span).await;
             answer.map(|response| response.map_body(|_, body| boxed(body)))
         }

@@ -12,9 +12,13 @@ use actix_web::{
         header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::table::Row;
 use crate::{fields::FieldError, state::StateError};
+
+mod table;
 
 /// Why a request was not answered as asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,245 +112,68 @@ pub enum ApiError {
     Internal,
 }
 
-/// One row of the table.
-struct Row {
-    status: StatusCode,
-    /// The last part of the stable type; also the key for people who search the documentation.
-    kind: &'static str,
-    title: &'static str,
-    detail: String,
-}
-
 /// `type` of every problem begins so.
 const TYPE_PREFIX: &str = "urn:problem-type:faciliauto:";
 
 impl ApiError {
-    /// The table.
-    fn row(&self) -> Row {
-        let (status, kind, title, detail): (_, _, _, &str) = match self {
-            Self::BrokenJson { line, column } => {
-                let detail = format!("O corpo do pedido não é JSON válido: linha {line}, coluna {column}.");
-                return Row {
-                    status: StatusCode::BAD_REQUEST,
-                    kind: "broken-json",
-                    title: "JSON inválido",
-                    detail,
-                };
-            }
-            Self::NotReady { reason } => {
-                let detail = format!("Este processo não deve receber pedidos agora: {reason}.");
-                let status = StatusCode::SERVICE_UNAVAILABLE;
-                return Row {
-                    status,
-                    kind: "not-ready",
-                    title: "Indisponível",
-                    detail,
-                };
-            }
-            Self::BrokenBody => (
-                StatusCode::BAD_REQUEST,
-                "broken-body",
-                "Corpo ilegível",
-                "O corpo do pedido não pôde ser lido como foi enviado.",
-            ),
-            Self::Contradiction(_) => (
-                StatusCode::BAD_REQUEST,
-                "contradiction",
-                "Respostas contraditórias",
-                "As respostas se contradizem ou citam o que não existe; veja quais em errors.",
-            ),
-            Self::NoFeedback => (
-                StatusCode::BAD_REQUEST,
-                "no-feedback",
-                "Nenhuma avaliação",
-                "A lista feedbacks está vazia: envie ao menos uma avaliação de carro.",
-            ),
-            Self::InvalidFields(_) => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "invalid-fields",
-                "Campos inválidos",
-                "Há campos ausentes ou inválidos; veja quais em errors.",
-            ),
-            Self::CarNotFound => (
-                StatusCode::NOT_FOUND,
-                "car-not-found",
-                "Carro não encontrado",
-                "Não há carro com este id.",
-            ),
-            Self::DealershipNotFound => (
-                StatusCode::NOT_FOUND,
-                "dealership-not-found",
-                "Concessionária não encontrada",
-                "Não há concessionária com este id.",
-            ),
-            Self::HistoryNotFound => (
-                StatusCode::NOT_FOUND,
-                "history-not-found",
-                "Histórico não encontrado",
-                "Não há histórico com este id, ou falta a chave dele no cabeçalho X-User-Key.",
-            ),
-            Self::KeyNeeded => (
-                StatusCode::UNAUTHORIZED,
-                "key-needed",
-                "Acesso não identificado",
-                "Envie a chave deste id no cabeçalho X-User-Key, ou o token de um administrador.",
-            ),
-            Self::BufferFull => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "buffer-full",
-                "Gravação indisponível",
-                "Há interações demais à espera do armazenamento. Esta não foi guardada; tente de novo em instantes.",
-            ),
-            Self::RouteNotFound => (
-                StatusCode::NOT_FOUND,
-                "route-not-found",
-                "Endereço não encontrado",
-                "Não há nada neste endereço.",
-            ),
-            Self::MethodNotAllowed { .. } => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "Método não permitido",
-                "Este endereço não atende este método; veja os permitidos no cabeçalho Allow.",
-            ),
-            Self::NotAcceptable => (
-                StatusCode::NOT_ACCEPTABLE,
-                "not-acceptable",
-                "Codificação indisponível",
-                "Nenhuma das codificações aceitas pelo cliente está disponível.",
-            ),
-            Self::TooSlow => (
-                StatusCode::REQUEST_TIMEOUT,
-                "too-slow",
-                "Pedido lento demais",
-                "O pedido não chegou inteiro a tempo.",
-            ),
-            Self::BodyTooLarge => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "body-too-large",
-                "Pedido grande demais",
-                "O corpo do pedido é maior do que este endereço aceita.",
-            ),
-            Self::HeadTooLarge => (
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "head-too-large",
-                "Cabeçalhos grandes demais",
-                "O endereço e os cabeçalhos do pedido somam mais do que o serviço aceita.",
-            ),
-            Self::UnsupportedMediaType => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "Formato não aceito",
-                "Envie o corpo como JSON, com Content-Type: application/json.",
-            ),
-            Self::BadRequest => (
-                StatusCode::BAD_REQUEST,
-                "bad-request",
-                "Pedido inválido",
-                "O pedido não pôde ser entendido.",
-            ),
-            Self::NoCatalogue => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "no-catalogue",
-                "Estoque indisponível",
-                "O estoque ainda não foi carregado. Tente de novo em instantes.",
-            ),
-            Self::Busy => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "busy",
-                "Serviço ocupado",
-                "Há pedidos demais neste momento. Tente de novo em instantes.",
-            ),
-            Self::InvalidRows { total, .. } => {
-                let detail = format!(
-                    "O estoque não foi gravado: erros encontrados: {total}; errors traz os primeiros 100."
-                );
-                return Row {
-                    status: StatusCode::UNPROCESSABLE_ENTITY,
-                    kind: "invalid-rows",
-                    title: "Estoque com erros",
-                    detail,
-                };
-            }
-            Self::Unauthorized => (
-                StatusCode::UNAUTHORIZED,
-                "unauthorized",
-                "Acesso não identificado",
-                "Envie um token válido no cabeçalho Authorization: Bearer.",
-            ),
-            Self::Forbidden => (
-                StatusCode::FORBIDDEN,
-                "forbidden",
-                "Acesso negado",
-                "Este token não dá acesso a este endereço.",
-            ),
-            Self::EtagMismatch => (
-                StatusCode::PRECONDITION_FAILED,
-                "etag-mismatch",
-                "O estoque mudou",
-                "O estoque não é mais o que o If-Match indica. Leia-o de novo antes de gravar.",
-            ),
-            Self::IdempotencyMismatch => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency-mismatch",
-                "Chave já usada em outro pedido",
-                "Esta Idempotency-Key já foi usada com outro conteúdo. Use uma chave nova para um pedido novo.",
-            ),
-            Self::IdempotencyKeyUsed => (
-                StatusCode::CONFLICT,
-                "idempotency-key-used",
-                "Token já feito",
-                "Com esta Idempotency-Key o token já foi feito e só é mostrado uma vez. Use uma chave nova para fazer outro.",
-            ),
-            Self::StockMoved => (
-                StatusCode::CONFLICT,
-                "stock-moved",
-                "Gravações demais ao mesmo tempo",
-                "Outras gravações chegaram antes repetidas vezes; nada foi gravado. Tente de novo.",
-            ),
-            Self::StoreUnavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "store-unavailable",
-                "Gravação indisponível",
-                "O armazenamento não respondeu, e não se sabe se o pedido foi gravado. Tente de novo em instantes.",
-            ),
-            Self::StoreNotOpen => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "store-not-open",
-                "Gravação indisponível",
-                "O armazenamento ainda não foi iniciado. Nada foi gravado.",
-            ),
-            Self::WritesHeldBack => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "writes-held-back",
-                "Gravação suspensa",
-                "Uma restauração está em curso. Nada foi gravado; tente de novo em instantes.",
-            ),
-            Self::StoreFull => (
-                StatusCode::INSUFFICIENT_STORAGE,
-                "store-full",
-                "Sem espaço",
-                "Não há espaço para gravar. O que havia antes continua valendo.",
-            ),
-            Self::TooManyRequests { .. } => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "too-many-requests",
-                "Pedidos demais",
-                "Este endereço de rede fez pedidos demais; veja em Retry-After quando tentar de novo.",
-            ),
-            Self::Internal => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "Erro interno",
-                "Algo deu errado do nosso lado. O número do pedido ajuda a encontrar a causa.",
-            ),
-        };
-        Row {
-            status,
-            kind,
-            title,
-            detail: detail.to_owned(),
-        }
+    /// One of each: what the table is written from where people read it.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        vec![
+            Self::BrokenJson { line: 1, column: 1 },
+            Self::BrokenBody,
+            Self::BadRequest,
+            Self::Contradiction(Vec::new()),
+            Self::NoFeedback,
+            Self::Unauthorized,
+            Self::KeyNeeded,
+            Self::Forbidden,
+            Self::CarNotFound,
+            Self::DealershipNotFound,
+            Self::HistoryNotFound,
+            Self::RouteNotFound,
+            Self::MethodNotAllowed { allow: String::new() },
+            Self::NotAcceptable,
+            Self::TooSlow,
+            Self::StockMoved,
+            Self::IdempotencyKeyUsed,
+            Self::EtagMismatch,
+            Self::BodyTooLarge,
+            Self::UnsupportedMediaType,
+            Self::InvalidFields(Vec::new()),
+            Self::IdempotencyMismatch,
+            Self::InvalidRows {
+                errors: Vec::new(),
+                total: 0,
+            },
+            Self::TooManyRequests {
+                retry_after_seconds: 1,
+            },
+            Self::HeadTooLarge,
+            Self::Internal,
+            Self::NoCatalogue,
+            Self::NotReady {
+                reason: "está encerrando",
+            },
+            Self::Busy,
+            Self::StoreUnavailable,
+            Self::StoreNotOpen,
+            Self::WritesHeldBack,
+            Self::BufferFull,
+            Self::StoreFull,
+        ]
+    }
+
+    /// Its `type`: a stable URI.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        format!("{TYPE_PREFIX}{}", self.row().kind)
+    }
+
+    /// What it is called, in Portuguese.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        self.row().title
     }
 
     /// The error that a status means when the HTTP layer made it without saying more.
@@ -440,8 +267,8 @@ impl ApiError {
 }
 
 /// RFC 9457, with our members beside its own.
-#[derive(Serialize)]
-struct Problem<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Problem<'a> {
     #[serde(rename = "type")]
     kind: String,
     title: &'a str,
@@ -488,5 +315,71 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         self.response(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, mem::discriminant};
+
+    use super::*;
+
+    /// Where an error stands in the list of all. An error that is new does not compile here until it has a place.
+    fn place(error: &ApiError) -> usize {
+        match error {
+            ApiError::BrokenJson { .. } => 0,
+            ApiError::BrokenBody => 1,
+            ApiError::BadRequest => 2,
+            ApiError::Contradiction(_) => 3,
+            ApiError::NoFeedback => 4,
+            ApiError::Unauthorized => 5,
+            ApiError::KeyNeeded => 6,
+            ApiError::Forbidden => 7,
+            ApiError::CarNotFound => 8,
+            ApiError::DealershipNotFound => 9,
+            ApiError::HistoryNotFound => 10,
+            ApiError::RouteNotFound => 11,
+            ApiError::MethodNotAllowed { .. } => 12,
+            ApiError::NotAcceptable => 13,
+            ApiError::TooSlow => 14,
+            ApiError::StockMoved => 15,
+            ApiError::IdempotencyKeyUsed => 16,
+            ApiError::EtagMismatch => 17,
+            ApiError::BodyTooLarge => 18,
+            ApiError::UnsupportedMediaType => 19,
+            ApiError::InvalidFields(_) => 20,
+            ApiError::IdempotencyMismatch => 21,
+            ApiError::InvalidRows { .. } => 22,
+            ApiError::TooManyRequests { .. } => 23,
+            ApiError::HeadTooLarge => 24,
+            ApiError::Internal => 25,
+            ApiError::NoCatalogue => 26,
+            ApiError::NotReady { .. } => 27,
+            ApiError::Busy => 28,
+            ApiError::StoreUnavailable => 29,
+            ApiError::StoreNotOpen => 30,
+            ApiError::WritesHeldBack => 31,
+            ApiError::BufferFull => 32,
+            ApiError::StoreFull => 33,
+        }
+    }
+
+    /// Prevents an error from missing in the documents, and two errors from having one type.
+    #[test]
+    fn every_error_is_listed_once() {
+        let all = ApiError::all();
+        let places: Vec<usize> = all.iter().map(place).collect();
+        assert_eq!(places, (0..all.len()).collect::<Vec<_>>());
+        assert_eq!(
+            all.iter().map(ApiError::kind).collect::<BTreeSet<_>>().len(),
+            all.len()
+        );
+        assert_eq!(
+            all.iter()
+                .map(discriminant)
+                .collect::<std::collections::HashSet<_>>()
+                .len(),
+            all.len()
+        );
     }
 }

@@ -4,9 +4,17 @@
 use std::{borrow::Cow, ops::RangeInclusive};
 
 use faciliauto_engine::stock::Centavos;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
+
+pub use person_id::{check_id, id_schema};
+pub use shape::Shape;
 
 use crate::document::{Object, Value};
+
+mod person_id;
+mod shape;
 
 /// More mistakes than this help nobody, and an answer must not grow with what was sent.
 const MOST_LISTED: usize = 100;
@@ -15,7 +23,7 @@ const MOST_LISTED: usize = 100;
 const MOST_REAIS: f64 = 1e9;
 
 /// A mistake in one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
     /// JSON pointer (RFC 6901).
     pub pointer: String,
@@ -26,7 +34,7 @@ pub struct FieldError {
 }
 
 /// Something accepted, but not used as the sender may think.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Warning {
     /// JSON pointer (RFC 6901).
     pub pointer: String,
@@ -83,6 +91,8 @@ pub struct Fields<'reading> {
     pointer: String,
     values: Object<'reading>,
     findings: &'reading mut Findings,
+    /// Set while nothing is read and the reader only says what it would read.
+    shape: Option<Shape>,
 }
 
 impl<'reading> Fields<'reading> {
@@ -100,6 +110,7 @@ impl<'reading> Fields<'reading> {
                 pointer,
                 values,
                 findings,
+                shape: None,
             }),
             other => {
                 findings.error(
@@ -109,6 +120,39 @@ impl<'reading> Fields<'reading> {
                 );
                 None
             }
+        }
+    }
+
+    /// What a reader reads, as it says itself when it is run on nothing: every accessor notes its field and gives
+    /// back `None`.
+    pub fn describe(read: impl FnOnce(&mut Fields<'_>)) -> Shape {
+        let mut fields = Fields {
+            pointer: String::new(),
+            values: Object::default(),
+            findings: &mut Findings::default(),
+            shape: Some(Shape::default()),
+        };
+        read(&mut fields);
+        fields.shape.unwrap_or_default()
+    }
+
+    fn note(&mut self, name: &str, schema: impl FnOnce() -> serde_json::Value) {
+        if let Some(shape) = &mut self.shape {
+            shape.field(name, schema());
+        }
+    }
+
+    /// Says what holds of a field beyond what its accessor checks, in keywords of JSON Schema. Reads nothing.
+    pub fn narrow(&mut self, name: &str, keywords: impl FnOnce() -> serde_json::Value) {
+        if let Some(shape) = &mut self.shape {
+            shape.narrow(name, keywords());
+        }
+    }
+
+    /// Says what holds of fields together, as a JSON Schema of the object. Reads nothing.
+    pub fn rule(&mut self, schema: impl FnOnce() -> serde_json::Value) {
+        if let Some(shape) = &mut self.shape {
+            shape.rule(schema());
         }
     }
 
@@ -144,6 +188,10 @@ impl<'reading> Fields<'reading> {
 
     /// Reads a field that must be there.
     pub fn required<T>(&mut self, name: &str, read: impl FnOnce(&mut Self, &str) -> Option<T>) -> Option<T> {
+        if let Some(shape) = &mut self.shape {
+            shape.require(name);
+            return read(self, name);
+        }
         if !self.has(name) {
             self.values.remove(name);
             self.error(name, "missing", "é obrigatório");
@@ -159,6 +207,7 @@ impl<'reading> Fields<'reading> {
 
     /// A text that is not blank, as it stands in the document.
     pub fn borrowed_text(&mut self, name: &str) -> Option<Cow<'reading, str>> {
+        self.note(name, || json!({"type": "string", "pattern": "\\S"}));
         match self.take(name)? {
             Value::String(text) if text.trim().is_empty() => {
                 self.error(name, "empty", "não pode ser vazio");
@@ -171,6 +220,7 @@ impl<'reading> Fields<'reading> {
 
     /// True or false.
     pub fn flag(&mut self, name: &str) -> Option<bool> {
+        self.note(name, || json!({"type": "boolean"}));
         match self.take(name)? {
             Value::Bool(flag) => Some(flag),
             other => self.ill_typed(name, "true ou false", &other),
@@ -179,6 +229,10 @@ impl<'reading> Fields<'reading> {
 
     /// A whole number within bounds. `5.0` counts as whole, as in JSON Schema.
     pub fn integer<T: TryFrom<i64>>(&mut self, name: &str, bounds: RangeInclusive<i64>) -> Option<T> {
+        self.note(
+            name,
+            || json!({"type": "integer", "minimum": bounds.start(), "maximum": bounds.end()}),
+        );
         let value = self.take(name)?;
         let whole = value.as_i64().or_else(|| {
             let number = value.as_f64()?;
@@ -205,6 +259,10 @@ impl<'reading> Fields<'reading> {
 
     /// A number within bounds.
     pub fn number(&mut self, name: &str, bounds: RangeInclusive<f64>) -> Option<f64> {
+        self.note(
+            name,
+            || json!({"type": "number", "minimum": bounds.start(), "maximum": bounds.end()}),
+        );
         let value = self.take(name)?;
         match value.as_f64() {
             None => self.ill_typed(name, "um número", &value),
@@ -233,6 +291,10 @@ impl<'reading> Fields<'reading> {
         allowed: &[&str],
         from_word: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
+        if self.shape.is_some() {
+            self.note(name, || json!({"type": "string", "enum": allowed}));
+            return None;
+        }
         let text = self.borrowed_text(name)?;
         let value = from_word(&text);
         if value.is_none() {
@@ -246,7 +308,16 @@ impl<'reading> Fields<'reading> {
     }
 
     /// A list of words of a closed list; those that are not in it are named in a warning.
-    pub fn words<T>(&mut self, name: &str, from_word: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    pub fn words<T>(
+        &mut self,
+        name: &str,
+        allowed: &[&str],
+        from_word: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        if self.shape.is_some() {
+            self.note(name, || list_of(allowed));
+            return None;
+        }
         let texts = self.borrowed_texts(name)?;
         let mut values = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
@@ -265,10 +336,15 @@ impl<'reading> Fields<'reading> {
         allowed: &[&str],
         from_word: impl Fn(&str) -> Option<T>,
     ) -> Option<Vec<T>> {
+        if self.shape.is_some() {
+            let one = json!({"type": "string", "enum": allowed});
+            self.note(name, || json!({"anyOf": [one, list_of(allowed)]}));
+            return None;
+        }
         if self.values.get(name).is_some_and(Value::is_string) {
             return self.word(name, allowed, from_word).map(|value| vec![value]);
         }
-        self.words(name, from_word)
+        self.words(name, allowed, from_word)
     }
 
     /// A list of texts.
@@ -278,6 +354,7 @@ impl<'reading> Fields<'reading> {
     }
 
     fn borrowed_texts(&mut self, name: &str) -> Option<Vec<Cow<'reading, str>>> {
+        self.note(name, || json!({"type": "array", "items": {"type": "string"}}));
         let items = match self.take(name)? {
             Value::Array(items) => items,
             other => return self.ill_typed(name, "uma lista", &other),
@@ -296,14 +373,22 @@ impl<'reading> Fields<'reading> {
         Some(texts)
     }
 
-    /// A list of objects of which at most `most` are read; a longer one is a mistake. `None` when it was not sent or is no
-    /// list; an object with a mistake is left out, with the mistake noted.
+    /// A list of at most `most` objects; a longer one is a mistake. `None` when it was not sent or is no list; an object
+    /// with a mistake is left out, with the mistake noted.
     pub fn objects<T>(
         &mut self,
         name: &str,
         most: usize,
         mut read: impl FnMut(&mut Fields<'_>) -> Option<T>,
     ) -> Option<Vec<T>> {
+        if self.shape.is_some() {
+            let inside = Self::describe(|fields| drop(read(fields))).schema();
+            self.note(
+                name,
+                || json!({"type": "array", "maxItems": most, "items": inside}),
+            );
+            return None;
+        }
         let items = match self.take(name)? {
             Value::Array(items) => items,
             other => return self.ill_typed(name, "uma lista", &other),
@@ -325,6 +410,10 @@ impl<'reading> Fields<'reading> {
 
     /// The id of a person or a thing, as apps make them up: bounded, and fit for a line of text.
     pub fn id(&mut self, name: &str) -> Option<String> {
+        if self.shape.is_some() {
+            self.note(name, id_schema);
+            return None;
+        }
         let id = self.text(name)?;
         if let Err(message) = check_id(&id) {
             self.error(name, "format", message);
@@ -335,6 +424,7 @@ impl<'reading> Fields<'reading> {
 
     /// A text of bounded length, which may be empty.
     pub fn free_text(&mut self, name: &str, most_letters: usize) -> Option<String> {
+        self.note(name, || json!({"type": "string", "maxLength": most_letters}));
         match self.take(name)? {
             Value::String(text) if text.chars().count() > most_letters => {
                 self.error(
@@ -349,7 +439,8 @@ impl<'reading> Fields<'reading> {
         }
     }
 
-    /// Takes fields out that are accepted and not used, whatever they hold.
+    /// Takes fields out that are accepted and not used, whatever they hold. They are not described either: older apps
+    /// send them, and no other should begin to.
     pub fn pass_over(&mut self, names: &[&str]) {
         for name in names {
             self.values.remove(name);
@@ -358,6 +449,11 @@ impl<'reading> Fields<'reading> {
 
     /// An object inside this one.
     pub fn object(&mut self, name: &str, read: impl FnOnce(&mut Fields<'_>)) {
+        if self.shape.is_some() {
+            let inside = Self::describe(read).schema();
+            self.note(name, || inside);
+            return;
+        }
         let Some(value) = self.take(name) else { return };
         let pointer = self.pointer(name);
         if let Some(mut inner) = Fields::new(value, pointer, self.findings) {
@@ -389,21 +485,9 @@ impl<'reading> Fields<'reading> {
     }
 }
 
-/// Letters of the longest id.
-const LONGEST_ID: usize = 128;
-
-/// Whether a text can be an id.
-///
-/// # Errors
-/// What is wrong with it, in Portuguese.
-pub fn check_id(id: &str) -> Result<(), String> {
-    let letters = id.chars().count();
-    if !(1..=LONGEST_ID).contains(&letters) || id.trim().is_empty() || id.chars().any(char::is_control) {
-        return Err(format!(
-            "deve ter de 1 a {LONGEST_ID} caracteres, sem caracteres de controle"
-        ));
-    }
-    Ok(())
+/// Words that are known are examples: others are taken, and named in a warning.
+fn list_of(known: &[&str]) -> serde_json::Value {
+    json!({"type": "array", "items": {"type": "string", "examples": known}})
 }
 
 fn kind_of(value: &Value<'_>) -> &'static str {

@@ -2,6 +2,7 @@
 //! not done again.
 
 use actix_web::HttpRequest;
+use serde_json::{Value, json};
 
 use crate::{
     error::ApiError,
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// What the sender names the request by.
-const KEY: &str = "idempotency-key";
+pub(crate) const KEY: &str = "Idempotency-Key";
 
 /// On an answer that was given before.
 pub(crate) const REPLAYED: (&str, &str) = ("idempotency-replayed", "true");
@@ -44,6 +45,11 @@ impl IdempotencyKey {
                 ),
             }])),
         }
+    }
+
+    /// What a key looks like.
+    pub(crate) fn schema() -> Value {
+        json!({"type": "string", "pattern": format!("^[!-~]{{1,{LONGEST_KEY}}}$")})
     }
 
     /// As it was sent.

@@ -145,7 +145,7 @@ impl Journal {
 
     /// What proves that an id is one's own.
     pub(crate) async fn person_keys(&self) -> Result<PersonKeys, ApiError> {
-        Ok(self.state().person_keys().await?)
+        self.state().person_keys().await.map_err(refusal)
     }
 
     /// Counts of all events.
@@ -158,11 +158,7 @@ impl Journal {
     /// # Errors
     /// The store's: then it is not known to be written.
     pub(crate) async fn record(&self, event: NewEvent) -> Result<Recorded, ApiError> {
-        match self.write(&event).await {
-            // The generation was switched twice meanwhile: no stock is meant, and nothing is written.
-            Err(StateError::Moved) => Err(ApiError::StoreUnavailable),
-            written => Ok(written?),
-        }
+        self.write(&event).await.map_err(refusal)
     }
 
     /// Writes an event, or holds it until the store takes it.
@@ -319,7 +315,7 @@ impl Journal {
         let _alone = self.moving.lock().await;
         let waiting = self.buffer().forget(ids);
         self.show_buffer();
-        let erased = self.state().erase(ids).await?;
+        let erased = self.state().erase(ids).await.map_err(refusal)?;
         Ok((erased.events + waiting, erased))
     }
 
@@ -330,6 +326,15 @@ impl Journal {
 
     fn show_buffer(&self) {
         self.metrics.interactions_buffered(self.buffer().len());
+    }
+}
+
+/// What the store did not do, where no stock is meant: a generation that was switched twice meanwhile is no stock that
+/// others wrote.
+fn refusal(error: StateError) -> ApiError {
+    match error {
+        StateError::Moved => ApiError::StoreUnavailable,
+        error => error.into(),
     }
 }
 

@@ -5,7 +5,10 @@ use std::cmp::Ordering;
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::header::{HeaderValue, LINK},
+    http::{
+        StatusCode,
+        header::{HeaderValue, LINK},
+    },
     web,
 };
 use faciliauto_engine::{
@@ -13,8 +16,10 @@ use faciliauto_engine::{
     stock::{Category, Centavos},
     text::fold,
 };
+use serde_json::json;
 
 use super::{
+    openapi::{Description, Group},
     query::{Query, escape},
     wire::CarAnswer,
 };
@@ -29,7 +34,10 @@ const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: i64 = 200;
 
 /// Says which parameters of the query nobody knows.
-const IGNORED: &str = "X-Ignored-Parameters";
+pub(super) const IGNORED: &str = "X-Ignored-Parameters";
+
+/// What it says, to readers of the description.
+pub(super) const IGNORED_TEXT: &str = "Os parâmetros desconhecidos, que não foram usados.";
 
 /// How a list is ordered. Equal cars stand in the order of their ids, so every order is total and a page
 /// can begin exactly behind another, also when the stock changed in between.
@@ -123,6 +131,7 @@ impl Search {
     const NUMBERS: [&str; 5] = ["preco_min", "preco_max", "ano_min", "km_max", "limit"];
 
     fn read(fields: &mut Fields<'_>) -> Self {
+        fields.narrow("cursor", || json!({"pattern": "^-?[0-9]{1,18}~"}));
         let cursor = fields.text("cursor").and_then(|text| {
             let cursor = Cursor::parse(&text);
             if cursor.is_none() {
@@ -187,6 +196,25 @@ impl Search {
         cars.truncate(self.limit);
         (cars, more)
     }
+}
+
+pub(super) fn describe_list() -> Description {
+    Description::new(Group::Stock, "Os carros à venda, página por página")
+        .details("A página seguinte está no cabeçalho Link, com rel=\"next\".")
+        .query(|fields| {
+            Search::read(fields);
+        })
+        .answers::<Vec<CarAnswer<'static>>>(StatusCode::OK, "Os carros da página.")
+        .with_optional_header("Link", "A página seguinte, quando há.")
+        .with_optional_header(IGNORED, IGNORED_TEXT)
+        .refuses([ApiError::NoCatalogue])
+}
+
+pub(super) fn describe() -> Description {
+    Description::new(Group::Stock, "Um carro")
+        .details("Também depois de vendido, com disponivel false, enquanto está no estoque.")
+        .answers::<CarAnswer<'static>>(StatusCode::OK, "O carro.")
+        .refuses([ApiError::NoCatalogue, ApiError::CarNotFound])
 }
 
 pub(super) async fn list(request: HttpRequest, shared: web::Data<Shared>) -> Result<HttpResponse, ApiError> {

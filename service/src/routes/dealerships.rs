@@ -2,14 +2,20 @@
 
 use std::collections::HashMap;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use faciliauto_engine::{catalogue::Catalogue, stock::Dealership};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{cars::named_unknown, query::Query};
-use crate::{error::ApiError, startup::Shared, stock::rows::reais};
+use super::{
+    cars::{IGNORED, IGNORED_TEXT, named_unknown},
+    openapi::{Description, Group},
+    query::Query,
+};
+use crate::{error::ApiError, fields::Fields, startup::Shared, stock::rows::reais};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Dealership")]
 struct DealershipAnswer<'a> {
     id: &'a str,
     name: &'a str,
@@ -105,11 +111,30 @@ fn region(state: &str) -> &'static str {
     }
 }
 
+/// Whether only those that sell are meant.
+fn active_only(fields: &mut Fields<'_>) -> bool {
+    fields.flag("active_only").unwrap_or(false)
+}
+
+pub(super) fn describe_list() -> Description {
+    Description::new(Group::Stock, "As concessionárias")
+        .query(|fields| {
+            active_only(fields);
+        })
+        .answers::<Vec<DealershipAnswer<'static>>>(StatusCode::OK, "As concessionárias.")
+        .with_optional_header(IGNORED, IGNORED_TEXT)
+        .refuses([ApiError::NoCatalogue])
+}
+
+pub(super) fn describe() -> Description {
+    Description::new(Group::Stock, "Uma concessionária")
+        .answers::<DealershipAnswer<'static>>(StatusCode::OK, "A concessionária.")
+        .refuses([ApiError::NoCatalogue, ApiError::DealershipNotFound])
+}
+
 pub(super) async fn list(request: HttpRequest, shared: web::Data<Shared>) -> Result<HttpResponse, ApiError> {
     let (active_only, unknown) =
-        Query::parse(request.query_string())?.read(&[], &["active_only"], |fields| {
-            fields.flag("active_only").unwrap_or(false)
-        })?;
+        Query::parse(request.query_string())?.read(&[], &["active_only"], active_only)?;
     let served = shared.showroom.open()?;
     let offers = offers(&served.catalogue);
     let answers: Vec<_> = served

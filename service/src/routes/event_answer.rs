@@ -1,5 +1,6 @@
 //! An event as people and administrators read it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -8,7 +9,8 @@ use crate::{
 };
 
 /// Every field that is kept.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Event")]
 pub(super) struct EventAnswer<'a> {
     id: String,
     timestamp: String,

@@ -1,19 +1,27 @@
 //! `POST /feedback` and `GET /feedback/history/{user_id}`: what a buyer thinks of cars, and what is remembered of it.
 
-use actix_web::{HttpRequest, HttpResponse, http::header::CACHE_CONTROL, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header::CACHE_CONTROL},
+    web,
+};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use self::history::History;
 use super::{
     identity::{id_of_path, may_read_history},
-    once::Once,
+    once::{KEY_TEXT, Once},
+    openapi::{Access, Description, Group},
     recommend::parse,
     seen_car::{SeenCar, match_tenths, position},
 };
 use crate::{
     document::Value,
     error::ApiError,
-    fields::{Fields, Findings, Warning},
+    fields::{Fields, Findings, Warning, id_schema},
+    idempotency::{IdempotencyKey, KEY},
     startup::Shared,
     state::events::{Deed, FeedbackAction, NewEvent, Recorded},
 };
@@ -36,7 +44,8 @@ struct Given {
     said: SeenCar,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "FeedbackReceipt")]
 struct FeedbackAnswer<'a> {
     status: &'static str,
     message: &'static str,
@@ -50,6 +59,36 @@ struct FeedbackAnswer<'a> {
     repeated: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
+}
+
+pub(super) fn describe() -> Description {
+    let example = json!({
+        "user_id": "9f0c2a4e-5b7d-4e1f-8a3b-0c1d2e3f4a5b", "car_id": "amostra-renault-kwid-1-0-2", "action": "liked",
+    });
+    let shape = Fields::describe(|fields| drop(Given::of(fields)));
+    Description::new(Group::Buyers, "O que um comprador achou de um carro")
+        .details(
+            "user_id é inventado pelo app; melhor um UUID ao acaso, que ninguém adivinha. A primeira resposta sobre ele \
+             traz user_key, que depois abre o que se guarda dele. O que se guarda some em 90 dias.",
+        )
+        .only(Access::KeyTellsMore)
+        .header_like(KEY, KEY_TEXT, IdempotencyKey::schema())
+        .sent(&shape, example)
+        .answers::<FeedbackAnswer<'static>>(StatusCode::OK, "Já estava registrada, com o mesmo conteúdo.")
+        .answers::<FeedbackAnswer<'static>>(StatusCode::CREATED, "Está registrada.")
+        .refuses([ApiError::CarNotFound, ApiError::IdempotencyMismatch])
+}
+
+pub(super) fn describe_history() -> Description {
+    Description::new(Group::Buyers, "O que se lembra das avaliações de um comprador")
+        .details(
+            "Com a chave do id, ou sem ela quando o id é um UUID ao acaso (versão 4). Todo o resto é o mesmo 404, para \
+             que ninguém descubra que ids existem.",
+        )
+        .only(Access::KeyTellsMore)
+        .path("user_id", id_schema())
+        .answers::<history::Whole<'static>>(StatusCode::OK, "O histórico.")
+        .refuses([ApiError::HistoryNotFound, ApiError::InvalidFields(Vec::new())])
 }
 
 /// `POST /feedback`

@@ -1,11 +1,14 @@
 //! `GET /fuel-price`: what energy is reckoned to cost, and since when.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::StatusCode, web};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::openapi::{Description, Group};
 use crate::startup::Shared;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EnergyPrice")]
 struct EnergyPriceAnswer<'a> {
     energy: &'a str,
     /// R$ for one unit.
@@ -16,10 +19,15 @@ struct EnergyPriceAnswer<'a> {
     confidence: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct EnergyPrices<'a> {
     currency: &'a str,
     prices: Vec<EnergyPriceAnswer<'a>>,
+}
+
+pub(super) fn describe() -> Description {
+    Description::new(Group::Stock, "Os preços de energia em uso, com suas datas")
+        .answers::<EnergyPrices<'static>>(StatusCode::OK, "Os preços.")
 }
 
 pub(super) async fn show(shared: web::Data<Shared>) -> HttpResponse {

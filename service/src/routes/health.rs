@@ -3,12 +3,18 @@
 
 use std::sync::atomic::Ordering;
 
-use actix_web::{HttpResponse, http::header::CACHE_CONTROL, web};
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header::CACHE_CONTROL},
+    web,
+};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::openapi::{Description, Group};
 use crate::{catalogue::StoreCondition, error::ApiError, startup::Shared};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Health<'a> {
     status: &'a str,
     dealerships: usize,
@@ -19,6 +25,28 @@ struct Health<'a> {
     /// `memory`, or how the shared store stands to what is served.
     store: &'a str,
     version: &'a str,
+}
+
+pub(super) fn describe() -> Description {
+    Description::new(Group::Operation, "Como o serviço está, para pessoas")
+        .details("Sempre 200: servir da memória enquanto o Redis está fora é servir.")
+        .answers::<Health<'static>>(StatusCode::OK, "Como está.")
+        .unlimited()
+}
+
+pub(super) fn describe_live() -> Description {
+    Description::new(Group::Operation, "O processo vive")
+        .answers_as(StatusCode::OK, "Vive.", &[("text/plain", None)])
+        .unlimited()
+}
+
+pub(super) fn describe_ready() -> Description {
+    Description::new(Group::Operation, "O processo pode receber pedidos")
+        .answers_as(StatusCode::OK, "Pode.", &[("text/plain", None)])
+        .refuses([ApiError::NotReady {
+            reason: "está encerrando",
+        }])
+        .unlimited()
 }
 
 /// Always 200: it says how things are, and serving from memory while the store is away is service.
@@ -50,6 +78,7 @@ pub(super) async fn show(shared: web::Data<Shared>) -> HttpResponse {
 pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("text/plain; charset=utf-8")
         .body("alive\n")
 }
 
@@ -72,5 +101,6 @@ pub(super) async fn ready(shared: web::Data<Shared>) -> Result<HttpResponse, Api
     }
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("text/plain; charset=utf-8")
         .body("ready\n"))
 }

@@ -3,7 +3,7 @@
 //!
 //! A refusal says nothing about whether the id is known: it is made without looking.
 
-use actix_web::{HttpRequest, http::header::HeaderName};
+use actix_web::HttpRequest;
 
 use super::dealer::{has_bearer, let_admin};
 use crate::{
@@ -13,7 +13,8 @@ use crate::{
     startup::Shared,
 };
 
-const USER_KEY: HeaderName = HeaderName::from_static("x-user-key");
+/// The header with the key of an id.
+pub(super) const USER_KEY: &str = "X-User-Key";
 
 /// The id in a path.
 ///

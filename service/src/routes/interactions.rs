@@ -1,11 +1,18 @@
 //! `POST /interactions/track`: what a visitor did with a car. Nobody should notice when it fails, so while the store is
 //! away it waits in this process, and the answer says so.
 
-use actix_web::{HttpRequest, HttpResponse, http::header::CACHE_CONTROL, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header::CACHE_CONTROL},
+    web,
+};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::{
-    once::Once,
+    once::{KEY_TEXT, Once},
+    openapi::{Description, Group},
     recommend::parse,
     seen_car::{SeenCar, match_tenths, position},
 };
@@ -13,6 +20,7 @@ use crate::{
     document::Value,
     error::ApiError,
     fields::{Fields, Findings, Warning},
+    idempotency::{IdempotencyKey, KEY},
     journal::Outcome,
     startup::Shared,
     state::events::{Deed, InteractionKind, NewEvent, Recorded},
@@ -32,7 +40,8 @@ struct Tracked {
     match_tenths: Option<u16>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "InteractionReceipt")]
 struct TrackedAnswer<'a> {
     status: &'static str,
     message: &'static str,
@@ -45,6 +54,35 @@ struct TrackedAnswer<'a> {
     repeated: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
+}
+
+pub(super) fn describe() -> Description {
+    let example = json!({
+        "session_id": "1b4e28ba-2fa1-4d2b-883f-0016d3cca427", "car_id": "amostra-renault-kwid-1-0-2",
+        "interaction_type": "view_details", "duration_seconds": 12,
+    });
+    let shape = Fields::describe(|fields| drop(Tracked::of(fields)));
+    Description::new(Group::Buyers, "O que um visitante fez com um carro")
+        .details(
+            "session_id é inventado pelo app. A primeira resposta sobre user_id, ou sobre session_id onde não há \
+             usuário, traz user_key. O que se guarda some em 90 dias.",
+        )
+        .header_like(KEY, KEY_TEXT, IdempotencyKey::schema())
+        .sent(&shape, example)
+        .answers::<TrackedAnswer<'static>>(StatusCode::OK, "Já estava registrada, com o mesmo conteúdo.")
+        .answers::<TrackedAnswer<'static>>(StatusCode::CREATED, "Está registrada.")
+        .answers::<TrackedAnswer<'static>>(
+            StatusCode::ACCEPTED,
+            "Espera na memória pelo armazenamento, e ainda pode se perder: stored é false.",
+        )
+        .refuses([
+            ApiError::CarNotFound,
+            ApiError::IdempotencyMismatch,
+            ApiError::StoreUnavailable,
+            ApiError::StoreNotOpen,
+            ApiError::BufferFull,
+            ApiError::StoreFull,
+        ])
 }
 
 /// `POST /interactions/track`

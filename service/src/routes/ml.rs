@@ -4,15 +4,21 @@ use std::collections::BTreeMap;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, LINK},
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, LINK},
+    },
     web,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::{
-    cars::{named_unknown, next_page},
+    cars::{IGNORED, IGNORED_TEXT, named_unknown, next_page},
     dealer::let_admin,
     event_answer::EventAnswer,
+    openapi::{Access, Description, Group},
     query::Query,
 };
 use crate::{
@@ -28,7 +34,8 @@ const LEAST_FOR_TRAINING: u64 = 500;
 const DEFAULT_LIMIT: usize = 1_000;
 const LARGEST_LIMIT: i64 = 10_000;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CollectionStats")]
 struct StatsAnswer {
     status: &'static str,
     data_collection: Collection,
@@ -36,7 +43,7 @@ struct StatsAnswer {
     ml_model: Model,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Collection {
     total_interactions: u64,
     click_count: u64,
@@ -51,7 +58,8 @@ struct Collection {
     feedback_counts: BTreeMap<&'static str, u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TrainingReadiness")]
 struct Readiness {
     ready_for_training: bool,
     min_required_interactions: u64,
@@ -60,18 +68,42 @@ struct Readiness {
 }
 
 /// There is none yet: recommendations follow a published formula.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TrainedModel")]
 struct Model {
     available: bool,
     version: Option<String>,
     last_trained: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EventExport")]
 struct ExportAnswer<'a> {
     events: Vec<EventAnswer<'a>>,
     /// The cursor of the next page.
     next: Option<String>,
+}
+
+pub(super) fn describe_stats() -> Description {
+    Description::new(Group::Operation, "Quanto se coletou para treinar um modelo")
+        .details("Ainda não há modelo: as recomendações seguem uma fórmula publicada.")
+        .only(Access::Administrators)
+        .answers::<StatsAnswer>(StatusCode::OK, "Os números.")
+}
+
+pub(super) fn describe_export() -> Description {
+    Description::new(
+        Group::Operation,
+        "As avaliações e interações, das mais novas às mais velhas",
+    )
+    .details("A página seguinte está em next e no cabeçalho Link, com rel=\"next\".")
+    .only(Access::Administrators)
+    .query(|fields| {
+        page(fields);
+    })
+    .answers::<ExportAnswer<'static>>(StatusCode::OK, "Uma página.")
+    .with_optional_header("Link", "A página seguinte, quando há.")
+    .with_optional_header(IGNORED, IGNORED_TEXT)
 }
 
 /// `GET /ml/stats`
@@ -89,15 +121,7 @@ pub(super) async fn export(
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, ApiError> {
     let_admin(&request, &shared).await?;
-    let ((limit, cursor), unknown) =
-        Query::parse(request.query_string())?.read(&["limit"], &[], |fields| {
-            (
-                fields
-                    .integer("limit", 1..=LARGEST_LIMIT)
-                    .unwrap_or(DEFAULT_LIMIT),
-                cursor(fields),
-            )
-        })?;
+    let ((limit, cursor), unknown) = Query::parse(request.query_string())?.read(&["limit"], &[], page)?;
     let events = shared.journal.state().export(limit, cursor).await?;
     let last = events.last().filter(|_| events.len() == limit);
     let next = last.map(|event| event.cursor().to_string());
@@ -115,8 +139,14 @@ pub(super) async fn export(
         }))
 }
 
-/// Where a page before ended.
+/// How many events a page has at most, and where the page before ended.
+fn page(fields: &mut Fields<'_>) -> (usize, Option<Cursor>) {
+    let limit = fields.integer("limit", 1..=LARGEST_LIMIT);
+    (limit.unwrap_or(DEFAULT_LIMIT), cursor(fields))
+}
+
 fn cursor(fields: &mut Fields<'_>) -> Option<Cursor> {
+    fields.narrow("cursor", || json!({"pattern": "^[0-9]{1,14}-[0-9a-f]{32}$"}));
     let text = fields.text("cursor")?;
     let cursor = text.parse().ok();
     if cursor.is_none() {

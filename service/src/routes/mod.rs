@@ -6,10 +6,13 @@ use std::{borrow::Cow, collections::HashSet, sync::LazyLock};
 use actix_web::{Route, dev::ServiceRequest, guard, web};
 
 use crate::edge;
+use openapi::Description;
 
+mod assets;
 mod cars;
 mod dealer;
 mod dealerships;
+mod docs;
 mod event_answer;
 mod feedback;
 mod fuel_price;
@@ -18,6 +21,7 @@ mod identity;
 mod interactions;
 mod ml;
 mod once;
+pub mod openapi;
 mod page;
 mod people;
 mod query;
@@ -47,20 +51,28 @@ pub struct Endpoint {
     pub method: &'static str,
     /// The pattern of the path, without the prefix under which it answers as well.
     pub path: &'static str,
+    /// What `/openapi.json` says of it.
+    describe: fn() -> Description,
     route: fn() -> Route,
 }
 
 impl Endpoint {
-    const fn get(path: &'static str, route: fn() -> Route) -> Self {
+    const fn new(
+        method: &'static str,
+        path: &'static str,
+        describe: fn() -> Description,
+        route: fn() -> Route,
+    ) -> Self {
         Self {
-            method: "GET",
+            method,
             path,
+            describe,
             route,
         }
     }
 
-    const fn managed(method: &'static str, path: &'static str, route: fn() -> Route) -> Self {
-        Self { method, path, route }
+    const fn get(path: &'static str, describe: fn() -> Description, route: fn() -> Route) -> Self {
+        Self::new("GET", path, describe, route)
     }
 
     fn allow(&self) -> &'static str {
@@ -84,59 +96,85 @@ impl Endpoint {
 
 /// All that is served to everybody.
 pub const ENDPOINTS: &[Endpoint] = &[
-    Endpoint::get("/", || web::to(page::show)),
-    Endpoint::get("/assets/{name}", || web::to(page::asset)),
-    Endpoint::get("/health", || web::to(health::show)),
-    Endpoint::get(LIVENESS, || web::to(health::live)),
-    Endpoint::get(READINESS, || web::to(health::ready)),
-    Endpoint::get("/dealerships", || web::to(dealerships::list)),
-    Endpoint::get("/dealerships/{id}", || web::to(dealerships::show)),
-    Endpoint::get("/cars", || web::to(cars::list)),
-    Endpoint::get("/cars/{id}", || web::to(cars::show)),
-    Endpoint::get("/stats", || web::to(stats::show)),
-    Endpoint::get("/categories", || web::to(stats::categories)),
-    Endpoint::get("/brands", || web::to(stats::brands)),
-    Endpoint::get("/brands-models", || web::to(stats::brands_models)),
-    Endpoint::get("/fuel-price", || web::to(fuel_price::show)),
-    Endpoint {
-        method: "POST",
-        path: "/recommend",
-        route: || web::to(recommend::recommend),
-    },
-    Endpoint {
-        method: "POST",
-        path: "/refine-recommendations",
-        route: || web::to(refine::refine_recommendations),
-    },
-    Endpoint {
-        method: "POST",
-        path: "/feedback",
-        route: || web::to(feedback::give),
-    },
-    Endpoint::get("/feedback/history/{user_id}", || web::to(feedback::show_history)),
-    Endpoint {
-        method: "POST",
-        path: "/interactions/track",
-        route: || web::to(interactions::track),
-    },
+    Endpoint::get("/", page::describe, || web::to(page::show)),
+    Endpoint::get("/assets/{name}", assets::describe, || web::to(assets::show)),
+    Endpoint::get("/docs", docs::describe, || web::to(docs::show)),
+    Endpoint::get("/openapi.json", openapi::describe, || web::to(openapi::show)),
+    Endpoint::get("/health", health::describe, || web::to(health::show)),
+    Endpoint::get(LIVENESS, health::describe_live, || web::to(health::live)),
+    Endpoint::get(READINESS, health::describe_ready, || web::to(health::ready)),
+    Endpoint::get("/dealerships", dealerships::describe_list, || {
+        web::to(dealerships::list)
+    }),
+    Endpoint::get("/dealerships/{id}", dealerships::describe, || {
+        web::to(dealerships::show)
+    }),
+    Endpoint::get("/cars", cars::describe_list, || web::to(cars::list)),
+    Endpoint::get("/cars/{id}", cars::describe, || web::to(cars::show)),
+    Endpoint::get("/stats", stats::describe, || web::to(stats::show)),
+    Endpoint::get("/categories", stats::describe_categories, || {
+        web::to(stats::categories)
+    }),
+    Endpoint::get("/brands", stats::describe_brands, || web::to(stats::brands)),
+    Endpoint::get("/brands-models", stats::describe_brands_models, || {
+        web::to(stats::brands_models)
+    }),
+    Endpoint::get("/fuel-price", fuel_price::describe, || web::to(fuel_price::show)),
+    Endpoint::new("POST", "/recommend", recommend::describe, || {
+        web::to(recommend::recommend)
+    }),
+    Endpoint::new("POST", "/refine-recommendations", refine::describe, || {
+        web::to(refine::refine_recommendations)
+    }),
+    Endpoint::new("POST", "/feedback", feedback::describe, || {
+        web::to(feedback::give)
+    }),
+    Endpoint::get("/feedback/history/{user_id}", feedback::describe_history, || {
+        web::to(feedback::show_history)
+    }),
+    Endpoint::new("POST", "/interactions/track", interactions::describe, || {
+        web::to(interactions::track)
+    }),
 ];
 
 /// What is served to holders of tokens or keys: dealers, administrators, and people about themselves.
 pub const MANAGED_ENDPOINTS: &[Endpoint] = &[
-    Endpoint::managed("PUT", "/dealerships/{id}", || web::to(dealer::put_dealership)),
-    Endpoint::managed("POST", "/dealerships/{id}/token", || web::to(dealer::make_token)),
-    Endpoint::managed("DELETE", "/dealerships/{id}/token", || {
-        web::to(dealer::revoke_token)
+    Endpoint::new("PUT", "/dealerships/{id}", dealer::describe_put, || {
+        web::to(dealer::put_dealership)
     }),
-    Endpoint::managed("GET", "/dealerships/{id}/stock", || web::to(dealer::stock::show)),
-    Endpoint::managed("PUT", "/dealerships/{id}/stock", || web::to(dealer::stock::put)),
-    Endpoint::managed("PATCH", "/dealerships/{id}/cars/{car_id}", || {
-        web::to(dealer::stock::patch_car)
+    Endpoint::new(
+        "POST",
+        "/dealerships/{id}/token",
+        dealer::describe_make_token,
+        || web::to(dealer::make_token),
+    ),
+    Endpoint::new(
+        "DELETE",
+        "/dealerships/{id}/token",
+        dealer::describe_revoke_token,
+        || web::to(dealer::revoke_token),
+    ),
+    Endpoint::get("/dealerships/{id}/stock", dealer::stock::describe, || {
+        web::to(dealer::stock::show)
     }),
-    Endpoint::managed("GET", "/users/{id}/data", || web::to(people::show)),
-    Endpoint::managed("DELETE", "/users/{id}/data", || web::to(people::erase)),
-    Endpoint::managed("GET", "/ml/stats", || web::to(ml::stats)),
-    Endpoint::managed("GET", "/ml/export-data", || web::to(ml::export)),
+    Endpoint::new(
+        "PUT",
+        "/dealerships/{id}/stock",
+        dealer::stock::describe_put,
+        || web::to(dealer::stock::put),
+    ),
+    Endpoint::new(
+        "PATCH",
+        "/dealerships/{id}/cars/{car_id}",
+        dealer::stock::describe_patch_car,
+        || web::to(dealer::stock::patch_car),
+    ),
+    Endpoint::get("/users/{id}/data", people::describe, || web::to(people::show)),
+    Endpoint::new("DELETE", "/users/{id}/data", people::describe_erasure, || {
+        web::to(people::erase)
+    }),
+    Endpoint::get("/ml/stats", ml::describe_stats, || web::to(ml::stats)),
+    Endpoint::get("/ml/export-data", ml::describe_export, || web::to(ml::export)),
 ];
 
 /// Label of requests for no route of ours, so that a scan of made-up paths is one series.

@@ -14,6 +14,10 @@ const LEAST_SECRET: usize = 16;
 /// An impatient finger taps again within this; a person who means it twice takes longer.
 const WINDOW_SECONDS: i64 = 10;
 
+/// What the header does, to readers of the description.
+pub(super) const KEY_TEXT: &str = "Uma chave à escolha: o mesmo pedido com a mesma chave conta uma só vez em 24 horas. \
+                                   Sem ela, o mesmo feito com o mesmo carro conta uma só vez em dez segundos.";
+
 /// What tells requests apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Once {

@@ -11,9 +11,12 @@ use std::sync::LazyLock;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{
-        Accept, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EntityTag, Header, HeaderValue,
-        IfNoneMatch, Quality as Wish, VARY,
+    http::{
+        StatusCode,
+        header::{
+            Accept, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EntityTag, Header,
+            HeaderValue, Quality as Wish, VARY,
+        },
     },
     web,
 };
@@ -23,71 +26,24 @@ use faciliauto_engine::{
     stock::{Category, Fuel, Gearbox},
     tables::STATES,
 };
+use schemars::SchemaGenerator;
 
-use super::root;
-use crate::{error::ApiError, startup::Shared};
+use super::{
+    assets::{PAGE_SCRIPT as SCRIPT, PAGE_STYLE as STYLE, digest, is_known},
+    openapi::{Description, Group},
+    root,
+};
+use crate::startup::Shared;
 
 /// Only what comes from this service is loaded; pictures of cars also from dealers' own sites, encrypted.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' https: data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-/// A name with a hash never changes its content: browsers need not ask again for a year.
-const NEVER_CHANGES: &str = "public, max-age=31536000, immutable";
-
-/// Digits of a SHA-1 that tell versions of a file apart; nobody but us chooses the content.
-const HASH_DIGITS: usize = 16;
 
 /// Stands in the template where the banner goes.
 const BANNER_PLACE: &str = "{{banner}}";
 
 const BANNER: &str = "<p class=\"banner\" role=\"note\" id=\"sample\"><strong>Amostra.</strong> Os carros, as lojas e os \
                       telefones desta página são inventados, para mostrar como ela funciona.</p>";
-
-/// A file that the page loads.
-struct Asset {
-    /// `page-0123456789abcdef.css`
-    name: String,
-    extension: &'static str,
-    kind: &'static str,
-    content: &'static str,
-}
-
-static STYLE: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new(
-        "css",
-        "text/css; charset=utf-8",
-        include_str!("../../assets/page.css"),
-    )
-});
-static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new(
-        "js",
-        "text/javascript; charset=utf-8",
-        include_str!("../../assets/page.js"),
-    )
-});
-
-impl Asset {
-    fn new(extension: &'static str, kind: &'static str, content: &'static str) -> Self {
-        Self {
-            name: format!("page-{}.{extension}", digest(content)),
-            extension,
-            kind,
-            content,
-        }
-    }
-
-    /// Whether a name is one that this file has, or had in another version of the program.
-    fn is_named(&self, name: &str) -> bool {
-        let hash = name
-            .strip_prefix("page-")
-            .and_then(|rest| rest.strip_suffix(self.extension))
-            .and_then(|rest| rest.strip_suffix('.'));
-        hash.is_some_and(|hash| {
-            hash.len() == HASH_DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
-        })
-    }
-}
 
 /// The page as it is sent.
 struct Page {
@@ -132,12 +88,6 @@ impl Page {
 
 static PAGE: LazyLock<Page> = LazyLock::new(|| Page::new(""));
 static PAGE_OF_SAMPLE: LazyLock<Page> = LazyLock::new(|| Page::new(BANNER));
-
-fn digest(text: &str) -> String {
-    let mut digits = sha1_smol::Sha1::from(text).digest().to_string();
-    digits.truncate(HASH_DIGITS);
-    digits
-}
 
 /// Check boxes, one for each word of the wire with its label.
 fn choices<'a>(field: &str, words: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
@@ -207,6 +157,26 @@ fn prefers_html(accept: &Accept) -> bool {
     wish("text", "html") > wish("application", "json")
 }
 
+pub(super) fn describe() -> Description {
+    Description::new(
+        Group::Pages,
+        "O que atende aqui; a um navegador, a página de quem compra",
+    )
+    .header("If-None-Match", "ETag que já se tem da página.")
+    .answers_as(
+        StatusCode::OK,
+        "JSON a programas, HTML a navegadores.",
+        &[
+            (
+                "application/json",
+                Some(SchemaGenerator::subschema_for::<root::Service>),
+            ),
+            ("text/html", None),
+        ],
+    )
+    .answers_as(StatusCode::NOT_MODIFIED, "É a página que já se tem.", &[])
+}
+
 pub(super) async fn show(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     let html = Accept::parse(&request).is_ok_and(|accept| prefers_html(&accept));
     if !html {
@@ -220,10 +190,7 @@ pub(super) async fn show(request: HttpRequest, shared: web::Data<Shared>) -> Htt
     let page = if sample { &PAGE_OF_SAMPLE } else { &PAGE };
     // Weak, since the same page also leaves compressed.
     let tag = EntityTag::new_weak(page.tag.clone());
-    let known = match IfNoneMatch::parse(&request) {
-        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(&tag)),
-        Ok(IfNoneMatch::Any) | Err(_) => false,
-    };
+    let known = is_known(&request, &tag);
     let mut response = if known {
         HttpResponse::NotModified()
     } else {
@@ -240,24 +207,6 @@ pub(super) async fn show(request: HttpRequest, shared: web::Data<Shared>) -> Htt
     response
         .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
         .body(page.html.as_str())
-}
-
-/// While a new version takes over, a page of one replica may ask another for its files: whoever has another
-/// version gives that, and nobody keeps it.
-pub(super) async fn asset(name: web::Path<String>) -> Result<HttpResponse, ApiError> {
-    let asset = [&STYLE, &SCRIPT]
-        .into_iter()
-        .find(|asset| asset.is_named(&name))
-        .ok_or(ApiError::RouteNotFound)?;
-    let caching = if asset.name == *name {
-        NEVER_CHANGES
-    } else {
-        "no-store"
-    };
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, asset.kind))
-        .insert_header((CACHE_CONTROL, caching))
-        .body(asset.content))
 }
 
 #[cfg(test)]
@@ -328,37 +277,6 @@ mod tests {
         for criterion in Criterion::ALL {
             let label = format!("{}: \"{}\"", criterion.word(), criterion.label());
             assert!(SCRIPT.content.contains(&label), "{label}");
-        }
-    }
-
-    /// Prevents markup from being made of what a dealer or a buyer wrote.
-    #[test]
-    fn the_script_sets_text_and_no_markup() {
-        for risky in [
-            "innerHTML",
-            "outerHTML",
-            "insertAdjacentHTML",
-            "document.write",
-            "eval(",
-            "Function(",
-        ] {
-            assert!(!SCRIPT.content.contains(risky), "{risky}");
-        }
-    }
-
-    /// Prevents a path from being read as a name.
-    #[test]
-    fn only_our_own_names_are_assets() {
-        assert!(STYLE.is_named(&STYLE.name));
-        assert!(STYLE.is_named("page-0123456789abcdef.css"));
-        for name in [
-            "page.css",
-            "page-.css",
-            "page-0123456789abcdeg.css",
-            "page-0123456789abcdef.js",
-            "",
-        ] {
-            assert!(!STYLE.is_named(name), "{name}");
         }
     }
 }

@@ -1,15 +1,22 @@
 //! `GET` and `DELETE /users/{id}/data`: everything that is held of a person, and its erasure (LGPD).
 
-use actix_web::{HttpRequest, HttpResponse, http::header::CACHE_CONTROL, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header::CACHE_CONTROL},
+    web,
+};
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
     event_answer::EventAnswer,
     identity::{asker, id_of_path},
+    openapi::{Access, Description, Group},
 };
 use crate::{
     error::ApiError,
+    fields::id_schema,
     journal::people::{Asker, Traces, was_erased},
     startup::Shared,
 };
@@ -17,7 +24,8 @@ use crate::{
 /// Backups from before a restore are kept for this long at most, however short the others are kept.
 const LONGEST_SAFETY_BACKUP_DAYS: u16 = 30;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PersonData")]
 struct DataAnswer<'a> {
     id: &'a str,
     linked_ids: &'a [String],
@@ -25,14 +33,16 @@ struct DataAnswer<'a> {
     places: Vec<PlaceAnswer>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Place")]
 struct PlaceAnswer {
     place: &'static str,
     held: bool,
     note: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Erasure")]
 struct ErasureAnswer<'a> {
     erased_events: usize,
     ids_erased: &'a [String],
@@ -102,6 +112,30 @@ impl Place {
             Self::Backups => "Cópias de segurança: somem no prazo que a exclusão informa.",
         }
     }
+}
+
+pub(super) fn describe() -> Description {
+    Description::new(Group::Buyers, "Tudo o que se guarda de uma pessoa")
+        .details(
+            "De um usuário ou de uma sessão (LGPD). As sessões de um usuário vêm junto, salvo as em que outro foi visto. \
+             Sem a chave e sem token é 401, exista o id ou não.",
+        )
+        .only(Access::Person)
+        .path("id", id_schema())
+        .answers::<DataAnswer<'static>>(StatusCode::OK, "O que se guarda, e onde.")
+        .refuses([ApiError::InvalidFields(Vec::new())])
+}
+
+pub(super) fn describe_erasure() -> Description {
+    Description::new(Group::Buyers, "Apaga tudo o que se guarda de uma pessoa")
+        .details(
+            "De um usuário ou de uma sessão (LGPD), com as sessões que são só dele. backups_gone_by diz até quando uma \
+             cópia de segurança ainda pode ter algo. Depois de um erro, uma parte pode estar apagada: envie de novo.",
+        )
+        .only(Access::Person)
+        .path("id", id_schema())
+        .answers::<ErasureAnswer<'static>>(StatusCode::OK, "Está apagado, também quando já não havia nada.")
+        .refuses([ApiError::InvalidFields(Vec::new())])
 }
 
 /// `GET /users/{id}/data`

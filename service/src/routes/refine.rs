@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use actix_web::{
     HttpRequest, HttpResponse,
+    http::StatusCode,
     web::{self, Bytes},
 };
 use faciliauto_engine::{
@@ -21,12 +22,17 @@ use faciliauto_engine::{
     refinement::{Feedback, Refinement, refine},
     stock::Category,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
-use super::recommend::{
-    self,
-    answer::Answer,
-    questionnaire::{Asked, Draft},
+use super::{
+    openapi::{Description, Group},
+    recommend::{
+        self,
+        answer::Answer,
+        questionnaire::{Asked, Draft, described},
+    },
 };
 use crate::{
     document::Value,
@@ -62,13 +68,23 @@ struct Step {
     target_score: f64,
 }
 
+/// The fields as they were read; what is missing or ill-typed is noted beside them.
+struct Given {
+    user_id: Option<String>,
+    session_id: Option<String>,
+    draft: Option<Draft>,
+    judged: Option<Vec<Judged>>,
+    target_score: f64,
+}
+
 /// What a buyer did with a car, and what that says.
 struct Judged {
     car_id: String,
     liked: Option<bool>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Refinement")]
 struct RefinementAnswer<'a> {
     user_id: Option<&'a str>,
     session_id: Option<&'a str>,
@@ -84,7 +100,8 @@ struct RefinementAnswer<'a> {
     recommendation: Answer<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WeightAdjustments")]
 struct WeightAdjustments<'a> {
     original_weights: BTreeMap<&'static str, f64>,
     adjusted_weights: BTreeMap<&'static str, f64>,
@@ -93,11 +110,34 @@ struct WeightAdjustments<'a> {
 }
 
 /// What the app sends as its profile from now on.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "UpdatedProfile")]
 struct UpdatedProfile<'a> {
     prioridades: BTreeMap<&'static str, u8>,
     marcas_preferidas: &'a [String],
     tipos_preferidos: Vec<&'static str>,
+}
+
+pub(super) fn describe() -> Description {
+    let example = json!({
+        "current_profile": {"orcamento_min": 50_000, "orcamento_max": 90_000, "uso_principal": "familia"},
+        "feedbacks": [{"car_id": "amostra-renault-kwid-1-0-2", "action": "liked"}],
+    });
+    let shape = described(|fields, catalogue| drop(Given::read(fields, catalogue)));
+    Description::new(Group::Buyers, "Prioridades ajustadas ao que o comprador achou dos carros")
+        .details(
+            "Um pedido é um passo, tirado de todas as avaliações que vêm nele; nada é guardado. liked e \
+             clicked_whatsapp contam como agrado, disliked como desagrado, os outros não ensinam nada. Uma lista vazia \
+             de avaliações é 400, assim como respostas que se contradizem.",
+        )
+        .sent(&shape, example)
+        .answers::<RefinementAnswer<'static>>(StatusCode::OK, "As prioridades, por que mudaram, e os carros.")
+        .refuses([
+            ApiError::Contradiction(Vec::new()),
+            ApiError::NoFeedback,
+            ApiError::NoCatalogue,
+            ApiError::Busy,
+        ])
 }
 
 pub(super) async fn refine_recommendations(
@@ -136,24 +176,19 @@ impl Step {
     fn read(body: Value<'_>, catalogue: &Catalogue) -> Result<Self, ApiError> {
         let preferred_brands = brands_as_typed(&body).unwrap_or_default();
         let mut findings = Findings::default();
-        let mut draft = None;
-        let Some(mut fields) = Fields::new(body, "", &mut findings) else {
-            return Err(ApiError::InvalidFields(findings.errors));
-        };
-        let user_id = fields.id("user_id");
-        let session_id = fields.id("session_id");
-        fields.required("current_profile", |fields, name| {
-            fields.object(name, |inner| draft = Some(Draft::read(inner, catalogue)));
-            Some(())
+        let given = Fields::new(body, "", &mut findings).map(|mut fields| {
+            let given = Given::read(&mut fields, catalogue);
+            fields.finish();
+            given
         });
-        let judged = fields.required("feedbacks", |fields, name| {
-            fields.objects(name, MOST_FEEDBACKS, judged)
-        });
-        // One step is taken whatever is asked for; older apps send how many they would take.
-        fields.integer::<u32>("max_iterations", 1..=1_000);
-        let target_score = fields.number("target_score", 0.0..=1.0).unwrap_or(DEFAULT_TARGET);
-        fields.finish();
-        let (Some(draft), Some(judged)) = (draft, judged) else {
+        let Some(Given {
+            user_id,
+            session_id,
+            draft: Some(draft),
+            judged: Some(judged),
+            target_score,
+        }) = given
+        else {
             return Err(ApiError::InvalidFields(findings.errors));
         };
         let asked = draft.finish(findings)?;
@@ -278,6 +313,33 @@ impl Step {
             ));
         }
         insights
+    }
+}
+
+impl Given {
+    fn read(fields: &mut Fields<'_>, catalogue: &Catalogue) -> Self {
+        let user_id = fields.id("user_id");
+        let session_id = fields.id("session_id");
+        let mut draft = None;
+        fields.required("current_profile", |fields, name| {
+            fields.object(name, |inner| draft = Some(Draft::read(inner, catalogue)));
+            Some(())
+        });
+        // Without one it is a refusal of its own, which says so.
+        fields.narrow("feedbacks", || json!({"minItems": 1}));
+        let judged = fields.required("feedbacks", |fields, name| {
+            fields.objects(name, MOST_FEEDBACKS, judged)
+        });
+        // One step is taken whatever is asked for; older apps send how many they would take.
+        fields.integer::<u32>("max_iterations", 1..=1_000);
+        let target_score = fields.number("target_score", 0.0..=1.0).unwrap_or(DEFAULT_TARGET);
+        Self {
+            user_id,
+            session_id,
+            draft,
+            judged,
+            target_score,
+        }
     }
 }
 

@@ -3,17 +3,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use actix_web::{HttpResponse, http::header::CACHE_CONTROL, web};
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header::CACHE_CONTROL},
+    web,
+};
 use faciliauto_engine::{
     catalogue::{Catalogue, CatalogueCar},
     stock::Centavos,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::dealerships::average;
+use super::{
+    dealerships::average,
+    openapi::{Description, Group},
+};
 use crate::{error::ApiError, startup::Shared, stock::rows::reais};
 
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Serialize, JsonSchema)]
 struct Totals {
     total_dealerships: usize,
     active_dealerships: usize,
@@ -21,13 +29,13 @@ struct Totals {
     available_cars: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PriceRange {
     min: Option<f64>,
     max: Option<f64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Stats<'a> {
     platform: Totals,
     // The same four flat, since older apps read them there.
@@ -40,6 +48,30 @@ struct Stats<'a> {
     dealerships_by_state: BTreeMap<&'a str, usize>,
     last_updated: String,
     catalog_version: &'a str,
+}
+
+pub(super) fn describe() -> Description {
+    Description::new(Group::Stock, "Números do estoque como um todo")
+        .answers::<Stats<'static>>(StatusCode::OK, "Os números.")
+        .refuses([ApiError::NoCatalogue])
+}
+
+pub(super) fn describe_categories() -> Description {
+    Description::new(Group::Stock, "As categorias à venda, em ordem")
+        .answers::<BTreeSet<&'static str>>(StatusCode::OK, "As categorias.")
+        .refuses([ApiError::NoCatalogue])
+}
+
+pub(super) fn describe_brands() -> Description {
+    Description::new(Group::Stock, "As marcas à venda, em ordem")
+        .answers::<BTreeSet<&'static str>>(StatusCode::OK, "As marcas.")
+        .refuses([ApiError::NoCatalogue])
+}
+
+pub(super) fn describe_brands_models() -> Description {
+    Description::new(Group::Stock, "As marcas à venda com seus modelos")
+        .answers::<BTreeMap<&'static str, BTreeSet<&'static str>>>(StatusCode::OK, "Modelos por marca.")
+        .refuses([ApiError::NoCatalogue])
 }
 
 fn on_offer(catalogue: &Catalogue) -> impl Iterator<Item = &CatalogueCar> {

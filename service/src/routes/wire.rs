@@ -5,12 +5,14 @@ use faciliauto_engine::{
     questionnaire::Quality,
     stock::Dealership,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::stock::rows::reais;
 
 /// A car, as every answer shows it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Car")]
 pub(super) struct CarAnswer<'a> {
     id: &'a str,
     nome: String,
@@ -51,7 +53,7 @@ pub(super) struct CarAnswer<'a> {
 }
 
 /// The seller within a car. The same facts stand flat beside it, since older apps read them there.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Seller<'a> {
     id: &'a str,
     name: &'a str,

@@ -10,11 +10,13 @@ use faciliauto_engine::{
     tables::STATES,
 };
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{
     document::Value,
-    fields::{Fields, Findings},
+    fields::{Fields, Findings, Shape},
 };
 
 /// Ids are parts of keys and of addresses.
@@ -47,12 +49,25 @@ pub mod words {
 pub fn dealership(row: Value<'_>, pointer: String, findings: &mut Findings) -> Option<Dealership> {
     let before = findings.error_count;
     let mut fields = Fields::new(row, pointer, findings)?;
+    let dealership = dealership_of(&mut fields);
+    fields.finish();
+    dealership.filter(|_| findings.error_count == before)
+}
+
+/// What may be said of a dealership.
+#[must_use]
+pub fn dealership_shape() -> Shape {
+    Fields::describe(|fields| drop(dealership_of(fields)))
+}
+
+/// `None` only when a required field is missing or ill-typed, which is noted.
+fn dealership_of(fields: &mut Fields<'_>) -> Option<Dealership> {
     let id = fields.required("id", identifier);
     let name = fields.required("name", Fields::text);
     let city = fields.required("city", Fields::text);
     let state = fields.required("state", state);
     let phone = fields.text("phone");
-    let whatsapp = whatsapp(&mut fields);
+    let whatsapp = whatsapp(fields);
     let email = fields.text("email");
     let website = fields.text("website");
     let latitude = fields.number("latitude", -90.0..=90.0);
@@ -64,10 +79,14 @@ pub fn dealership(row: Value<'_>, pointer: String, findings: &mut Findings) -> O
     for derived in ["region", "total_cars", "avg_price"] {
         fields.take(derived);
     }
-    fields.finish();
-    if findings.error_count > before {
-        return None;
-    }
+    // The catalogue checks it, for stock from wherever it comes.
+    fields.rule(|| {
+        json!({"anyOf": [
+            {"required": ["latitude", "longitude"],
+                "properties": {"latitude": {"type": "number"}, "longitude": {"type": "number"}}},
+            {"properties": {"latitude": {"type": "null"}, "longitude": {"type": "null"}}},
+        ]})
+    });
     Some(Dealership {
         id: id?,
         name: name?,
@@ -95,6 +114,27 @@ pub fn car(
 ) -> Option<Car> {
     let before = findings.error_count;
     let mut fields = Fields::new(row, pointer, findings)?;
+    let car = car_of(&mut fields, dealership);
+    fields.finish();
+    car.filter(|_| findings.error_count == before)
+}
+
+/// What a row of a dealer's own stock may say.
+#[must_use]
+pub fn car_shape() -> Shape {
+    Fields::describe(|fields| {
+        // An upload takes it out of the row and compares it with its address.
+        fields.text("dealership_id");
+        drop(car_of(fields, Some("")));
+    })
+}
+
+/// `None` only when a required field is missing or ill-typed, which is noted.
+fn car_of(fields: &mut Fields<'_>, dealership: Option<&str>) -> Option<Car> {
+    // The catalogue checks prices, beside what rows say of each other.
+    for price in ["preco", "preco_fipe"] {
+        fields.narrow(price, || json!({"minimum": 0.01, "maximum": 100_000_000}));
+    }
     let id = fields.required("id", identifier);
     let dealership_id = match dealership {
         Some(id) => Some(id.to_owned()),
@@ -124,18 +164,16 @@ pub fn car(
     let available = fields.flag("disponivel").unwrap_or(true);
     let featured = fields.flag("destaque").unwrap_or(false);
     let sample = fields.flag("amostra").unwrap_or(false);
-    let equipment = fields.words("equipamentos", |text| equipment::find(text).map(str::to_owned));
+    let equipment = fields.words("equipamentos", equipment::VOCABULARY, |text| {
+        equipment::find(text).map(str::to_owned)
+    });
     let auction = fields.flag("leilao");
     let accident = fields.flag("sinistro");
     let single_owner = fields.flag("unico_dono");
     let armoured = fields.flag("blindado");
     let ipva_paid = fields.flag("ipva_pago");
     let fipe_price = fields.money("preco_fipe");
-    let confirmed_on = date(&mut fields, "confirmado_em");
-    fields.finish();
-    if findings.error_count > before {
-        return None;
-    }
+    let confirmed_on = date(fields, "confirmado_em");
     Some(Car {
         id: id?,
         dealership_id: dealership_id?,
@@ -166,7 +204,14 @@ pub fn car(
     })
 }
 
+/// What an id is.
+#[must_use]
+pub fn identifier_schema() -> serde_json::Value {
+    json!({"type": "string", "pattern": format!("^[A-Za-z0-9._-]{{1,{LONGEST_ID}}}$")})
+}
+
 fn identifier(fields: &mut Fields<'_>, name: &str) -> Option<String> {
+    fields.narrow(name, identifier_schema);
     let text = fields.text(name)?;
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
     if text.len() > LONGEST_ID || !text.chars().all(allowed) {
@@ -190,6 +235,7 @@ pub fn state(fields: &mut Fields<'_>, name: &str) -> Option<String> {
 
 /// A number as people print it, in E.164.
 fn whatsapp(fields: &mut Fields<'_>) -> Option<String> {
+    fields.narrow("whatsapp", || json!({"pattern": "^([^0-9]*[0-9]){8,15}[^0-9]*$"}));
     let text = fields.text("whatsapp")?;
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     // A Brazilian number without its country: two digits of area and eight or nine of line.
@@ -209,6 +255,7 @@ fn whatsapp(fields: &mut Fields<'_>) -> Option<String> {
 }
 
 fn date(fields: &mut Fields<'_>, name: &str) -> Option<Date> {
+    fields.narrow(name, || json!({"format": "date"}));
     let parsed = fields.text(name)?.parse();
     if parsed.is_err() {
         fields.error(name, "format", "deve ser uma data, como 2026-11-25");
@@ -217,8 +264,9 @@ fn date(fields: &mut Fields<'_>, name: &str) -> Option<Date> {
 }
 
 /// A car as a row.
-#[derive(Serialize)]
-struct CarRow<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "StockRow")]
+pub(crate) struct CarRow<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     nome: Option<&'a str>,

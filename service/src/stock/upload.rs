@@ -11,11 +11,12 @@ use faciliauto_engine::{
 };
 use jiff::civil::Date;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde_json::json;
 
 use super::rows;
 use crate::{
     document::Value,
-    fields::{Fields, Findings},
+    fields::{Fields, Findings, Shape},
 };
 
 /// The largest stock of one dealer, and so the bound of what an upload takes in memory.
@@ -105,6 +106,7 @@ impl Upload {
         if let Some(owner) = value
             .as_object_mut()
             .and_then(|fields| fields.remove("dealership_id"))
+            && !owner.is_null()
             && owner.as_str() != Some(self.dealership.as_str())
         {
             let message = "deve ser a concessionária deste endereço";
@@ -301,6 +303,28 @@ pub struct CarPatch {
 }
 
 impl CarPatch {
+    /// What it may say.
+    #[must_use]
+    pub fn shape() -> Shape {
+        Fields::describe(|fields| {
+            fields.narrow("preco", || json!({"minimum": 0.01, "maximum": 100_000_000}));
+            fields.rule(|| {
+                json!({"anyOf": [
+                    {"required": ["disponivel"], "properties": {"disponivel": {"type": "boolean"}}},
+                    {"required": ["preco"], "properties": {"preco": {"type": "number"}}},
+                ]})
+            });
+            Self::of(fields);
+        })
+    }
+
+    fn of(fields: &mut Fields<'_>) -> Self {
+        Self {
+            available: fields.flag("disponivel"),
+            price: fields.money("preco"),
+        }
+    }
+
     /// Reads `{disponivel?, preco?}`; an object with neither is a mistake.
     #[must_use]
     pub fn read(value: Value<'_>, today: Date) -> (Self, Findings) {
@@ -308,8 +332,7 @@ impl CarPatch {
         let mut patch = Self::default();
         if let Some(mut fields) = Fields::new(value, "", &mut findings) {
             let sent = fields.has("disponivel") || fields.has("preco");
-            patch.available = fields.flag("disponivel");
-            patch.price = fields.money("preco");
+            patch = Self::of(&mut fields);
             let within = |price: &faciliauto_engine::stock::Centavos| (1..=10_000_000_000).contains(&price.0);
             if patch.price.is_some_and(|price| !within(&price)) {
                 let (code, message) = in_portuguese("preco", today);

@@ -220,7 +220,8 @@ async fn mistakes_are_named() {
         let problem = post_once(&application, "/feedback", &good, name)
             .await
             .problem(422);
-        assert_eq!(pointers(&problem), ["/Idempotency-Key"]);
+        assert_eq!(pointers(&problem), ["/Idempotency-Key"], "{problem}");
+        assert_eq!(problem["errors"][0]["code"], "idempotency_key");
     }
     application.get("/feedback").await.problem(405);
     with_key(&application, Method::GET, "/feedback/history/maria", "x")

@@ -9,6 +9,10 @@ use crate::{
 
 use super::{centavos, reais};
 
+/// Below this rate a month, interest on a million reais over 96 months is a twentieth of a centavo each month, and
+/// `1 − (1+i)^−n` soon has no digits left to divide by.
+const LEAST_RATE: f64 = 1e-9;
+
 /// How a price would be paid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Financing {
@@ -100,6 +104,11 @@ impl Terms {
     }
 
     fn new(monthly_rate: f64, stated_months: Option<u16>, rate_stated: bool, cost: &CostTable) -> Self {
+        let monthly_rate = if monthly_rate < LEAST_RATE {
+            0.0
+        } else {
+            monthly_rate
+        };
         let months = stated_months.unwrap_or(cost.months).max(1);
         let grown = (0..months).fold(1.0, |grown, _| grown * (1.0 + monthly_rate));
         let assumed = |stated: bool| if stated { "" } else { " (suposição nossa)" };
@@ -230,6 +239,19 @@ mod tests {
         // 38,00 fixed + 1.000 a month × 0,0082 % × (30 + 60 + … + 300 = 1650 days) = 135,30
         assert_eq!(financing.iof, Centavos(17_330));
         assert_eq!(financing.instalment, Centavos(101_733));
+
+        for rate in [5e-324, 2e-91, 1e-17, 1e-13, 9e-10, 1e-9, 1.1e-9] {
+            let hardly_any = Payment {
+                monthly_rate: Some(rate),
+                ..payment
+            };
+            let almost = Financing::of(Centavos(1_000_000), 1, &hardly_any, &tables);
+            assert_eq!(
+                (almost.iof, almost.instalment),
+                (financing.iof, financing.instalment),
+                "{rate}"
+            );
+        }
 
         let all_cash = Payment {
             down_payment: Some(Centavos(2_000_000)),

@@ -2,19 +2,26 @@
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::header::{AUTHORIZATION, CACHE_CONTROL, IF_MATCH},
+    http::{
+        StatusCode,
+        header::{AUTHORIZATION, CACHE_CONTROL, IF_MATCH},
+    },
     web,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::recommend::parse;
+use super::{
+    openapi::{Access, Description, Group},
+    recommend::parse,
+};
 use crate::{
     desk::Answered,
     document::Value,
     error::ApiError,
     fields::{Findings, Warning},
-    idempotency::{IdempotencyKey, Identity, REPLAYED},
+    idempotency::{IdempotencyKey, Identity, KEY, REPLAYED},
     random,
     startup::Shared,
     state::dealers::TokenDigest,
@@ -71,13 +78,82 @@ fn tell_replay(answer: &mut HttpResponseBuilder, replayed: bool) {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DealershipReceipt {
     id: String,
     created: bool,
     catalog_version: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
+}
+
+pub(super) fn describe_put() -> Description {
+    let example =
+        json!({"name": "Loja do Centro", "city": "Curitiba", "state": "PR", "whatsapp": "(41) 98765-4321"});
+    Description::new(Group::Dealers, "Cria uma concessionária ou muda seus dados")
+        .details("Substitui os dados por inteiro; o estoque fica. O id é o do endereço.")
+        .only(Access::Administrators)
+        .path("id", rows::identifier_schema())
+        .header_like(KEY, KEY_TEXT, IdempotencyKey::schema())
+        .sent(&rows::dealership_shape().without("id"), example)
+        .answers::<DealershipReceipt>(StatusCode::OK, "Os dados mudaram.")
+        .with_optional_header(ANSWERED_BEFORE.0, ANSWERED_BEFORE.1)
+        .answers::<DealershipReceipt>(StatusCode::CREATED, "A concessionária foi criada.")
+        .with_optional_header(ANSWERED_BEFORE.0, ANSWERED_BEFORE.1)
+        .refuses(writing().chain([ApiError::IdempotencyMismatch]))
+}
+
+pub(super) fn describe_make_token() -> Description {
+    Description::new(Group::Dealers, "Cria o token de uma concessionária")
+        .details("O token é mostrado uma só vez, e o anterior deixa de valer.")
+        .only(Access::Administrators)
+        .header_like(
+            KEY,
+            "Uma chave à escolha: com ela o token é feito uma só vez.",
+            IdempotencyKey::schema(),
+        )
+        .answers::<NewToken>(StatusCode::CREATED, "O token.")
+        .refuses(writing().chain([
+            ApiError::DealershipNotFound,
+            ApiError::IdempotencyKeyUsed,
+            ApiError::InvalidFields(Vec::new()),
+        ]))
+}
+
+pub(super) fn describe_revoke_token() -> Description {
+    Description::new(Group::Dealers, "Revoga o token de uma concessionária")
+        .only(Access::Administrators)
+        .answers_as(
+            StatusCode::NO_CONTENT,
+            "Não há mais token, também quando já não havia.",
+            &[],
+        )
+        .refuses(writing().chain([ApiError::DealershipNotFound]))
+}
+
+const KEY_TEXT: &str =
+    "Uma chave à escolha: o mesmo pedido com a mesma chave é feito uma só vez em 24 horas.";
+/// The header that tells a repetition.
+const ANSWERED_BEFORE: (&str, &str) = (
+    "Idempotency-Replayed",
+    "true quando a resposta é a de antes e nada foi feito agora.",
+);
+
+/// Why a store may not take what is written.
+fn writing() -> impl Iterator<Item = ApiError> {
+    [
+        ApiError::StockMoved,
+        ApiError::WritesHeldBack,
+        ApiError::StoreFull,
+    ]
+    .into_iter()
+}
+
+/// A token, shown this once.
+#[derive(Serialize, JsonSchema)]
+struct NewToken {
+    dealership_id: String,
+    token: String,
 }
 
 /// `PUT /dealerships/{id}`
@@ -143,7 +219,10 @@ pub(super) async fn make_token(
         .await?;
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(json!({"dealership_id": id, "token": token})))
+        .json(NewToken {
+            dealership_id: id,
+            token,
+        }))
 }
 
 /// `DELETE /dealerships/{id}/token`

@@ -3,25 +3,37 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     dev::Decompress,
-    http::header::{
-        ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH,
-        VARY,
+    http::{
+        StatusCode,
+        header::{
+            ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH,
+            VARY,
+        },
     },
     web,
 };
 use futures::StreamExt;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
+use serde_json::json;
 
-use super::{let_dealer, parts_of, tell_replay};
+use super::{ANSWERED_BEFORE, KEY_TEXT, let_dealer, parts_of, tell_replay, writing};
 use crate::{
     desk::{Answered, CarReceipt, IfMatch, StockReceipt, aside},
     error::ApiError,
-    fields::Warning,
-    idempotency::{IdempotencyKey, Identity},
-    routes::{query::Query, recommend::parse},
+    fields::{Fields, Warning},
+    idempotency::{IdempotencyKey, Identity, KEY},
+    routes::{
+        openapi::{Access, Description, Group},
+        query::Query,
+        recommend::parse,
+    },
     startup::Shared,
     state::once::Fingerprint,
-    stock::upload::{CarPatch, LineReader, Unreadable, Upload},
+    stock::{
+        rows,
+        upload::{CarPatch, LineReader, MOST_CARS, Unreadable, Upload},
+    },
 };
 
 /// The largest array, unpacked: it is held whole while it is read.
@@ -52,12 +64,108 @@ impl From<Unreadable> for ApiError {
 }
 
 /// A receipt with what was sent and not used.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{Receipt}Answer")]
 struct Answer<Receipt> {
     #[serde(flatten)]
     receipt: Receipt,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
+}
+
+const ETAG_TEXT: &str = "O estoque como está: para If-Match e If-None-Match.";
+const IF_MATCH_TEXT: &str =
+    "A ETag que se leu: a gravação só vale sobre este estoque, senão é 412. * vale sobre qualquer um.";
+
+pub(in crate::routes) fn describe() -> Description {
+    Description::new(Group::Dealers, "O estoque de uma concessionária")
+        .only(Access::Dealers)
+        .details("Uma linha por carro com Accept: application/x-ndjson.")
+        .header("If-None-Match", "ETag que já se tem.")
+        .answers_as(
+            StatusCode::OK,
+            "O estoque.",
+            &[
+                (
+                    "application/json",
+                    Some(SchemaGenerator::subschema_for::<Vec<rows::CarRow<'static>>>),
+                ),
+                (NDJSON, None),
+            ],
+        )
+        .with_header("ETag", ETAG_TEXT)
+        .answers_as(StatusCode::NOT_MODIFIED, "É o que já se tem.", &[])
+        .with_header("ETag", ETAG_TEXT)
+        .refuses([ApiError::DealershipNotFound])
+}
+
+pub(in crate::routes) fn describe_put() -> Description {
+    let row = json!({
+        "id": "argo-17", "marca": "Fiat", "modelo": "Argo", "versao": "1.0 Drive", "ano": 2021, "preco": 61_990,
+        "quilometragem": 41_000, "combustivel": "flex", "cambio": "manual", "categoria": "Hatch",
+    });
+    Description::new(Group::Dealers, "Grava o estoque inteiro de uma concessionária")
+        .details(
+            "Tudo ou nada: cada linha com erro é citada. Também com Content-Encoding: gzip. Sem If-Match, um carro \
+             marcado como vendido nas últimas 24 horas continua vendido e é citado em kept_sold. A lista vazia esvazia o \
+             estoque. Ids são únicos entre concessionárias.",
+        )
+        .only(Access::Dealers)
+        .query(|fields| {
+            dry_run(fields);
+        })
+        .header("If-Match", IF_MATCH_TEXT)
+        .header_like(KEY, KEY_TEXT, IdempotencyKey::schema())
+        .sent_as(
+            "application/json",
+            json!({"type": "array", "maxItems": MOST_CARS, "items": {"$ref": "#/components/schemas/StockRowSent"}}),
+            json!([row]),
+        )
+        .sent_as(
+            NDJSON,
+            json!({
+                "type": "array", "minItems": 1, "maxItems": MOST_CARS,
+                "items": {"$ref": "#/components/schemas/StockRowSent"},
+                "description": "Um carro por linha, sem lista em volta: cada item é uma linha.",
+            }),
+            json!([row]),
+        )
+        .answers::<Answer<StockReceipt>>(StatusCode::OK, "O estoque foi gravado, ou seria sem dry_run.")
+        .with_header("ETag", ETAG_TEXT)
+        .with_optional_header(ANSWERED_BEFORE.0, ANSWERED_BEFORE.1)
+        .refuses(writing().chain([
+            ApiError::IdempotencyMismatch,
+            ApiError::DealershipNotFound,
+            ApiError::EtagMismatch,
+            ApiError::Busy,
+            ApiError::InvalidRows {
+                errors: Vec::new(),
+                total: 0,
+            },
+        ]))
+}
+
+pub(in crate::routes) fn describe_patch_car() -> Description {
+    Description::new(Group::Dealers, "Muda o preço ou a disponibilidade de um carro")
+        .details("Vale em todas as réplicas em um segundo, e confirma o carro.")
+        .only(Access::Dealers)
+        .header("If-Match", IF_MATCH_TEXT)
+        .header_like(KEY, KEY_TEXT, IdempotencyKey::schema())
+        .sent(&CarPatch::shape(), json!({"disponivel": false}))
+        .answers::<Answer<CarReceipt>>(StatusCode::OK, "O carro mudou.")
+        .with_header("ETag", ETAG_TEXT)
+        .with_optional_header(ANSWERED_BEFORE.0, ANSWERED_BEFORE.1)
+        .refuses(writing().chain([
+            ApiError::IdempotencyMismatch,
+            ApiError::DealershipNotFound,
+            ApiError::CarNotFound,
+            ApiError::EtagMismatch,
+        ]))
+}
+
+/// Whether all is checked and nothing changed.
+fn dry_run(fields: &mut Fields<'_>) -> bool {
+    fields.flag("dry_run").unwrap_or(false)
 }
 
 /// `GET /dealerships/{id}/stock`
@@ -112,9 +220,7 @@ pub(in crate::routes) async fn put(
 ) -> Result<HttpResponse, ApiError> {
     let id = path.into_inner();
     let_dealer(&request, &shared, &id).await?;
-    let (dry_run, _) = Query::parse(request.query_string())?.read(&[], &["dry_run"], |fields| {
-        fields.flag("dry_run").unwrap_or(false)
-    })?;
+    let (dry_run, _) = Query::parse(request.query_string())?.read(&[], &["dry_run"], dry_run)?;
     let form = form(&request)?;
     // A trial does nothing that could be done twice.
     let key = IdempotencyKey::of(&request)?.filter(|_| !dry_run);

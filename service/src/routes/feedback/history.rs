@@ -1,5 +1,6 @@
 //! What feedback says about its giver, counted anew from the events whenever it is asked for.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -18,7 +19,8 @@ pub(super) struct History<'a> {
 }
 
 /// As the answer to a feedback has it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "FeedbackCounts")]
 pub(super) struct InAnswer<'a> {
     total_interactions: usize,
     liked_count: usize,
@@ -29,7 +31,8 @@ pub(super) struct InAnswer<'a> {
 }
 
 /// As it is shown to whom it belongs.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "FeedbackHistory")]
 pub(super) struct Whole<'a> {
     user_id: &'a str,
     total_interactions: usize,
@@ -43,7 +46,8 @@ pub(super) struct Whole<'a> {
     recent_feedbacks: Vec<Recent<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RecentFeedback")]
 struct Recent<'a> {
     car_id: &'a str,
     action: &'static str,

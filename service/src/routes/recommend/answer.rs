@@ -13,6 +13,7 @@ use faciliauto_engine::{
     },
     stock::Centavos,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::questionnaire::Asked;
@@ -24,7 +25,8 @@ use crate::{
 };
 
 /// What a recommendation says.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Recommendations")]
 pub(in crate::routes) struct Answer<'a> {
     total_recommendations: usize,
     profile_summary: ProfileSummary<'a>,
@@ -39,7 +41,7 @@ pub(in crate::routes) struct Answer<'a> {
     suggestion: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ProfileSummary<'a> {
     budget_range: String,
     usage: &'a str,
@@ -47,7 +49,8 @@ struct ProfileSummary<'a> {
     top_priorities: Vec<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Recommendation")]
 struct RecommendationAnswer<'a> {
     car: CarAnswer<'a>,
     match_score: f64,
@@ -71,14 +74,16 @@ struct RecommendationAnswer<'a> {
 }
 
 /// A recommendation with the wishes that were given up for it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Alternative")]
 struct AlternativeAnswer<'a> {
     #[serde(flatten)]
     recommendation: RecommendationAnswer<'a>,
     relaxed: Vec<std::borrow::Cow<'a, str>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Contribution")]
 struct ContributionAnswer<'a> {
     criterion: &'a str,
     points: f64,
@@ -87,7 +92,8 @@ struct ContributionAnswer<'a> {
 }
 
 /// Against the next car of the list; points as each of the two shows them.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Comparison")]
 struct ComparisonAnswer<'a> {
     car_id: &'a str,
     match_percentage: f64,
@@ -96,13 +102,15 @@ struct ComparisonAnswer<'a> {
     text: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Difference")]
 struct DifferenceAnswer {
     criterion: &'static str,
     points: f64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CostOfOwnership")]
 struct CostAnswer<'a> {
     financing_monthly: f64,
     fuel_monthly: f64,
@@ -117,7 +125,8 @@ struct CostAnswer<'a> {
     assumptions: &'a [Cow<'a, str>],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Filter")]
 struct FilterAnswer<'a> {
     filter: Cow<'a, str>,
     removed: usize,

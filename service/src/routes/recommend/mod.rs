@@ -8,11 +8,16 @@ use std::time::Instant;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE},
+    },
     web::{self, Bytes},
 };
 use faciliauto_engine::{catalogue::Catalogue, recommendation::Recommendation};
+use serde_json::json;
 
+use super::openapi::{Description, Group};
 use crate::{
     document::Value, error::ApiError, metrics::Metrics, response_cache::Remembered, startup::Shared,
 };
@@ -24,6 +29,25 @@ mod whereabouts;
 
 /// Up to how many cars a list is made on the thread that serves: it takes less time than handing it to another would.
 pub(super) const CARS_AT_ONCE: usize = 10_000;
+
+pub(super) fn describe() -> Description {
+    let example = json!({
+        "orcamento_min": 50_000, "orcamento_max": 90_000, "uso_principal": "familia", "tamanho_familia": 4,
+        "city": "Campinas", "state": "SP", "prioridades": {"seguranca": 5, "economia": 4},
+    });
+    Description::new(Group::Buyers, "Os melhores carros para as respostas de um comprador")
+        .details(
+            "Uma cidade desconhecida é 422, com três nomes parecidos; respostas que se contradizem são 400. A renda é \
+             usada e descartada. Sem resultado, message e suggestion dizem que desejo esvaziou a lista.",
+        )
+        .sent(&questionnaire::shape(), example)
+        .answers::<answer::Answer<'static>>(StatusCode::OK, "Os carros, do melhor ao pior.")
+        .refuses([
+            ApiError::Contradiction(Vec::new()),
+            ApiError::NoCatalogue,
+            ApiError::Busy,
+        ])
+}
 
 pub(super) async fn recommend(
     request: HttpRequest,
@@ -117,7 +141,8 @@ pub(super) fn answered(body: Bytes) -> HttpResponse {
 pub fn answer_to(body: &[u8], catalogue: &Catalogue) -> Result<Bytes, ApiError> {
     let asked = questionnaire::read(json(body)?, catalogue)?;
     let recommendation = catalogue.recommend(&asked.questionnaire);
-    answer::write(catalogue, &asked, &recommendation).map_err(|_| ApiError::Internal)
+    let written = answer::write(catalogue, &asked, &recommendation);
+    written.map_err(|_| ApiError::Internal)
 }
 
 /// The body as JSON, when it says that it is.

@@ -3,16 +3,20 @@
 
 use faciliauto_engine::{
     catalogue::Catalogue,
+    equipment,
     questionnaire::{Frequency, IncomeRange, MustHave, Payment, Priorities, Quality, Questionnaire, Usage},
-    stock::{Category, Centavos, Fuel, Gearbox},
+    stock::{Category, Centavos, Fuel, Gearbox, Stock},
+    tables::Tables,
     text::fold,
 };
+use jiff::civil::Date;
+use serde_json::json;
 
 use super::whereabouts::{Whereabouts, whereabouts};
 use crate::{
     document::Value,
     error::ApiError,
-    fields::{FieldError, Fields, Findings, Warning},
+    fields::{FieldError, Fields, Findings, Shape, Warning},
     stock::rows::words,
 };
 
@@ -110,6 +114,25 @@ pub(super) fn read(body: Value<'_>, catalogue: &Catalogue) -> Result<Asked, ApiE
     }
 }
 
+/// What may be answered.
+pub(super) fn shape() -> Shape {
+    described(|fields, catalogue| drop(Draft::read(fields, catalogue)))
+}
+
+/// What a document with answers in it may hold. The catalogue plays no part in it: what a shop sells only brings
+/// warnings.
+pub(in crate::routes) fn described(read: impl FnOnce(&mut Fields<'_>, &Catalogue)) -> Shape {
+    // Where the bundled tables cannot be read, the service does not start.
+    let empty = Tables::bundled()
+        .ok()
+        .and_then(|tables| Catalogue::build(Stock::default(), &tables, Date::default(), String::new()).ok());
+    Fields::describe(|fields| {
+        if let Some(empty) = &empty {
+            read(fields, empty);
+        }
+    })
+}
+
 /// `None` only when a required field is missing or ill-typed, which is noted.
 fn fields_of(
     fields: &mut Fields<'_>,
@@ -155,7 +178,7 @@ fn fields_of(
     let year_maximum = fields.integer("ano_maximo", 1900..=2100);
     let odometer_maximum_km = fields.integer("km_maxima", 0..=5_000_000);
     let mut must_haves = fields
-        .words("must_haves", MustHave::from_word)
+        .words("must_haves", &must_haves(), MustHave::from_word)
         .unwrap_or_default();
     must_haves.sort();
     must_haves.dedup();
@@ -247,6 +270,12 @@ fn payment(fields: &mut Fields<'_>, surroundings: &mut Surroundings) -> Payment 
     payment
 }
 
+/// The words of what may be asked to be there.
+fn must_haves() -> Vec<&'static str> {
+    let gearbox = std::iter::once("cambio_automatico");
+    gearbox.chain(equipment::VOCABULARY.iter().copied()).collect()
+}
+
 /// A range that does not exist is refused like a contradiction, as existing apps expect: 400.
 fn income(inner: &mut Fields<'_>, surroundings: &mut Surroundings) -> Option<IncomeRange> {
     let values = [
@@ -256,6 +285,7 @@ fn income(inner: &mut Fields<'_>, surroundings: &mut Surroundings) -> Option<Inc
         IncomeRange::UpTo12000,
         IncomeRange::Above12000,
     ];
+    inner.narrow("monthly_income_range", || json!({"enum": INCOME_RANGES}));
     let text = inner.text("monthly_income_range")?;
     let known = INCOME_RANGES.iter().position(|range| *range == text.trim());
     if known.is_none() {

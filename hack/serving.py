@@ -6,7 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from environment import ROOT
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def build() -> Path:
@@ -23,11 +23,11 @@ def build() -> Path:
 class Service:
     """Serves until it is stopped."""
 
-    def __init__(self, executable: Path, log: Path) -> None:
+    def __init__(self, executable: Path, log: Path, *flags: str) -> None:
         free = ["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]
         # The log is a file and no pipe, which nobody would empty.
         self.log = log.open("w")
-        self.process = subprocess.Popen([str(executable), *free], stdout=self.log, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen([str(executable), *free, *flags], stdout=self.log, stderr=subprocess.STDOUT)
         try:
             self.address = f"http://{self.listening(log)}"
         except BaseException:
