@@ -92,9 +92,10 @@ images: ## Build both images from the Dockerfile and load them into it
 	@$(PYTHON) hack/cluster images
 
 .PHONY: generate
+# A file is written once its text is there: what was interrupted leaves the old one.
 generate: ## Write generated files anew: the CRD, schemas, the sample stock, what the tests compare whole objects with
-	cargo run --quiet -p faciliauto-operator -- crd > crds/faciliautodeployments.yaml
-	cargo run --quiet -p faciliauto-service -- schema stock-row > docs/stock-row.schema.json
+	text="$$(cargo run --quiet -p faciliauto-operator -- crd)" && echo "$$text" > crds/faciliautodeployments.yaml
+	text="$$(cargo run --quiet -p faciliauto-service -- schema stock-row)" && echo "$$text" > docs/stock-row.schema.json
 	FACILIAUTO_UPDATE_GOLDEN=1 cargo test --quiet -p faciliauto-service --test service document::the_table_of_errors
 	$(PYTHON) hack/sample_stock.py
 	FACILIAUTO_UPDATE_GOLDEN=1 cargo test --quiet -p faciliauto-operator --test integration golden
