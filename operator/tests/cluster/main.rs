@@ -11,6 +11,7 @@ mod credentials;
 mod deletion;
 mod drift;
 mod harness;
+mod leader;
 mod redis;
 mod refusal;
 mod steady;

@@ -15,7 +15,7 @@ use faciliauto_operator::{
     reconcile::{Context, Error, error_policy, reconcile},
     resources::Kind,
 };
-use kube::{Resource, api::DynamicObject, core::DeserializeGuard};
+use kube::{Client, Resource, api::DynamicObject, core::DeserializeGuard};
 use kube_runtime::{controller::Action, reflector::store::Writer, watcher::Event};
 use serde_json::{Value, json};
 
@@ -60,6 +60,11 @@ impl Harness {
             operator: Operator::start(&api),
             api,
         }
+    }
+
+    /// As `restart`, with a client of the new process's own.
+    pub(crate) fn restart_with(&mut self, client: Client) {
+        self.operator = Operator::start_with(client);
     }
 
     /// The process dies and another starts: everything but the cluster is forgotten.
@@ -150,6 +155,10 @@ impl Harness {
 
 impl Operator {
     fn start(api: &FakeApi) -> Self {
+        Self::start_with(api.client())
+    }
+
+    fn start_with(client: Client) -> Self {
         let writers: HashMap<_, _> = Kind::WATCHED
             .into_iter()
             .map(|kind| (kind, Writer::new(kind.api_resource())))
@@ -158,7 +167,6 @@ impl Operator {
             .iter()
             .map(|(kind, writer)| (*kind, writer.as_reader()))
             .collect();
-        let client = api.client();
         let context = Context {
             events: Events::new(client.clone(), None),
             client,

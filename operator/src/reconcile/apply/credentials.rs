@@ -85,7 +85,11 @@ pub async fn ensure(
     }
 }
 
-fn read(validated: &Validated, secret: &Secret) -> Result<Credentials, Error> {
+/// The password in a Secret that exists.
+///
+/// # Errors
+/// When the Secret is somebody else's, or holds none.
+pub fn read(validated: &Validated, secret: &Secret) -> Result<Credentials, Error> {
     let name = secret.name_any();
     let ours = secret
         .owner_references()
