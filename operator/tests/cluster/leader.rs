@@ -12,8 +12,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::harness::{NAME, OPERATOR_NAMESPACE, OPERATORS, alone, eventually, leader, operator_metrics};
 
-/// A planned change of leader, with what a test adds: asking over the network, again and again.
-const HAND_OVER: Duration = Duration::from_secs(2);
+/// A planned change of leader: two seconds are ours, the rest is for the kubelet to hear of the deletion
+/// and to send SIGTERM, and for the test to ask.
+const HAND_OVER: Duration = Duration::from_secs(4);
 
 /// A crash: the lease has to run out, and the other has to ask.
 const FAIL_OVER: Duration = Duration::from_secs(20);
