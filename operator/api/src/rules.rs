@@ -142,6 +142,20 @@ mod tests {
                 json!({"redis": {"managed": {"resources": {"limits": {"memory": "64Mi"}}}}}),
                 "redis.managed.resources.requests.memory must not exceed",
             ),
+            (
+                "a",
+                json!({"redis": {"managed": {"resources": {
+                    "requests": {"cpu": 2, "memory": "128Mi"}, "limits": {"cpu": "1500m", "memory": "256Mi"},
+                }}}}),
+                "redis.managed.resources.requests.cpu must not exceed",
+            ),
+            (
+                "a",
+                json!({"redis": {"managed": {"resources": {
+                    "requests": {"cpu": 1, "memory": "16Mi"}, "limits": {"memory": "31Mi"},
+                }}}}),
+                "redis.managed.resources.limits.memory must be at least",
+            ),
         ]
     }
 

@@ -74,13 +74,18 @@ async fn diff_agrees_with_what_the_operator_does() {
 
         let (code, _, said) = diff(
             &sandbox,
-            &declared(&live, |spec| spec["redis"]["managed"]["storage"]["size"] = json!("1Mi")),
+            &declared(&live, |spec| {
+                spec["redis"]["managed"]["storage"]["size"] = json!("1Mi")
+            }),
         );
         assert_eq!(code, Some(2), "{said}");
         assert!(said.contains("may grow but never shrink"), "{said}");
 
         let after = sandbox.resources().get(NAME).await.expect("the resource");
-        assert_eq!(after.metadata.generation, live.metadata.generation, "nothing was written");
+        assert_eq!(
+            after.metadata.generation, live.metadata.generation,
+            "nothing was written"
+        );
     })
     .await;
 }
