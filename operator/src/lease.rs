@@ -52,8 +52,9 @@ pub struct Timing {
     /// Pause between two looks at a lease that somebody else holds, and after an attempt that failed:
     /// half of the two seconds in which a planned change of leader is to be over, and less.
     pub ask_every: Duration,
-    /// Longest time that one attempt may take. Two that hang still leave time for a third.
-    pub attempt: Duration,
+    /// Longest time that one request may take. Two attempts that hang still leave time for a third; and
+    /// an API server that takes nearly as long for each of two requests does not keep anybody from leading.
+    pub request: Duration,
 }
 
 impl Timing {
@@ -63,12 +64,13 @@ impl Timing {
         renew_deadline: Duration::from_secs(10),
         renew_every: Duration::from_secs(2),
         ask_every: Duration::from_millis(800),
-        attempt: Duration::from_secs(3),
+        request: Duration::from_secs(3),
     };
 
-    /// Without an attempt for this long, the election is stuck.
+    /// Without an attempt for this long, the election is stuck: three times the longest attempt, which
+    /// is three requests, and the pause before it.
     pub const fn longest_silence(&self) -> Duration {
-        Duration::from_secs(3 * (self.renew_every.as_secs() + self.attempt.as_secs()))
+        Duration::from_secs(3 * (self.renew_every.as_secs() + 3 * self.request.as_secs()))
     }
 }
 
@@ -90,14 +92,6 @@ pub enum Error {
         name: String,
         /// What the API server said.
         source: kube::Error,
-    },
-    /// The API server did not answer in time.
-    #[error("failed to hear of the Lease {name} within {patience:?}")]
-    TooLong {
-        /// The Lease.
-        name: String,
-        /// How long was waited.
-        patience: Duration,
     },
 }
 
@@ -177,7 +171,8 @@ impl Held {
 
 /// What came of an attempt.
 enum Standing {
-    Held,
+    /// Ours, by a request that was sent at this moment.
+    Held(Instant),
     HeldByOther(String),
     /// Somebody else wrote the lease at the same moment; who, the next attempt tells.
     Contended,
@@ -235,12 +230,11 @@ impl Candidate {
     pub async fn run(mut self, release: impl Future<Output = ()> + Send) {
         let mut release = std::pin::pin!(release);
         loop {
-            let began = Instant::now();
             self.health.lease_attempted();
             let pause = tokio::select! {
                 biased;
                 () = &mut release => break,
-                pause = self.attempt_and_note(began) => pause,
+                pause = self.attempt_and_note() => pause,
             };
             tokio::select! {
                 biased;
@@ -254,7 +248,7 @@ impl Candidate {
         // A term that was cut short leaves writes on their way; another leader has to wait for them.
         let is_settled = self.settled.is_none_or(|settled| settled <= Instant::now());
         if was_leading && is_settled {
-            match timeout(self.timing.attempt, self.release()).await {
+            match timeout(self.timing.request, self.release()).await {
                 Ok(Ok(())) => tracing::info!("the lease is released"),
                 Ok(Err(error)) => {
                     tracing::warn!(
@@ -268,18 +262,10 @@ impl Candidate {
     }
 
     /// One attempt and what follows from it: the pause until the next.
-    async fn attempt_and_note(&mut self, began: Instant) -> Duration {
-        let patience = self.timing.attempt;
-        let outcome = match timeout(patience, self.attempt()).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Error::TooLong {
-                name: self.name.clone(),
-                patience,
-            }),
-        };
-        match outcome {
-            Ok(Standing::Held) => {
-                self.renewed(began + self.timing.renew_deadline);
+    async fn attempt_and_note(&mut self) -> Duration {
+        match self.attempt().await {
+            Ok(Standing::Held(sent)) => {
+                self.renewed(sent + self.timing.renew_deadline);
                 return self.timing.renew_every;
             }
             Ok(Standing::HeldByOther(holder)) => self.withdraw(&format!("{holder} holds the lease")),
@@ -341,16 +327,12 @@ impl Candidate {
                 &self.timing,
                 (self.clock)(),
             );
-            if self.write(written, renewed).await? {
-                return Ok(Standing::Held);
+            if let Some(sent) = self.write(written, renewed).await? {
+                return Ok(Standing::Held(sent));
             }
         }
-        let Some(lease) = self
-            .leases
-            .get_opt(&self.name)
-            .await
-            .map_err(|source| self.read_error(source))?
-        else {
+        let found = self.in_time(self.leases.get_opt(&self.name)).await;
+        let Some(lease) = found.map_err(|source| self.read_error(source))? else {
             return self.create().await;
         };
         let spec = self.spec_of(&lease);
@@ -364,10 +346,8 @@ impl Candidate {
             Verdict::Taken(holder) => Ok(Standing::HeldByOther(holder)),
             Verdict::Ours | Verdict::Free => {
                 let ours = record::held_by(&self.identity, spec, &self.timing, (self.clock)());
-                if self.write(lease, ours).await? {
-                    return Ok(Standing::Held);
-                }
-                Ok(Standing::Contended)
+                let sent = self.write(lease, ours).await?;
+                Ok(sent.map_or(Standing::Contended, Standing::Held))
             }
         }
     }
@@ -393,27 +373,31 @@ impl Candidate {
                 (self.clock)(),
             )),
         };
-        match self.leases.create(&parameters(), &lease).await {
+        let sent = Instant::now();
+        match self.in_time(self.leases.create(&parameters(), &lease)).await {
             Ok(created) => {
                 self.written = Some(created);
-                Ok(Standing::Held)
+                Ok(Standing::Held(sent))
             }
             Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(Standing::Contended),
             Err(source) => Err(self.write_error(source)),
         }
     }
 
-    /// Writes the lease at the version at which it was read. False when somebody was faster.
-    async fn write(&mut self, mut lease: Lease, spec: LeaseSpec) -> Result<bool, Error> {
+    /// Writes the lease at the version at which it was read. Returns when that was sent, or nothing when
+    /// somebody was faster.
+    async fn write(&mut self, mut lease: Lease, spec: LeaseSpec) -> Result<Option<Instant>, Error> {
         lease.spec = Some(spec);
-        match self.leases.replace(&self.name, &parameters(), &lease).await {
+        let sent = Instant::now();
+        let written = self.in_time(self.leases.replace(&self.name, &parameters(), &lease));
+        match written.await {
             Ok(written) => {
                 self.written = Some(written);
-                Ok(true)
+                Ok(Some(sent))
             }
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {
                 self.written = None;
-                Ok(false)
+                Ok(None)
             }
             Err(source) => Err(self.write_error(source)),
         }
@@ -423,7 +407,7 @@ impl Candidate {
     async fn release(&mut self) -> Result<(), Error> {
         // Twice, for a renewal that was dropped on the way may still arrive in between.
         for _ in 0..2 {
-            let found = self.leases.get_opt(&self.name).await;
+            let found = self.in_time(self.leases.get_opt(&self.name)).await;
             let Some(lease) = found.map_err(|source| self.read_error(source))? else {
                 return Ok(());
             };
@@ -431,11 +415,25 @@ impl Candidate {
             if record::holder(&spec) != Some(&self.identity) {
                 return Ok(());
             }
-            if self.write(lease, record::free(spec, (self.clock)())).await? {
+            if self
+                .write(lease, record::free(spec, (self.clock)()))
+                .await?
+                .is_some()
+            {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    async fn in_time<T>(
+        &self,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, kube::Error> {
+        match timeout(self.timing.request, request).await {
+            Ok(answer) => answer,
+            Err(elapsed) => Err(kube::Error::Service(elapsed.into())),
+        }
     }
 
     fn spec_of(&self, lease: &Lease) -> LeaseSpec {

@@ -120,7 +120,7 @@ async fn status_shows_pods_and_events() {
             "✔ FaciliAutoDeployment",
             "✔ Deployment faciliauto  1/1 pods ready",
             "Running 1/1",
-            "HorizontalPodAutoscaler faciliauto  1 pods of 1..",
+            "HorizontalPodAutoscaler faciliauto  1 of 1..10 pods",
             "PersistentVolumeClaim data-faciliauto-redis-0",
             "FaciliAutoDeployment faciliauto  Created",
         ] {

@@ -50,6 +50,8 @@ enum Mood {
     Good,
     Bad,
     Open,
+    /// Switched off by the resource.
+    Off,
 }
 
 impl Mood {
@@ -58,6 +60,7 @@ impl Mood {
             Self::Good => palette.paint(Colour::Green, "✔"),
             Self::Bad => palette.paint(Colour::Red, "✘"),
             Self::Open => palette.paint(Colour::Yellow, "…"),
+            Self::Off => palette.paint(Colour::Dim, "–"),
         }
     }
 }
@@ -130,6 +133,7 @@ fn conditions(conditions: &[ConditionView], palette: Palette) -> Vec<Node> {
         let mood = match (condition.status.as_str(), alarms) {
             ("True", true) if condition.kind == "Reconciling" || condition.kind == "Paused" => Mood::Open,
             ("True", false) | ("False", true) => Mood::Good,
+            ("False", false) if condition.reason == "Disabled" => Mood::Off,
             ("True", true) | ("False", false) => Mood::Bad,
             _ => Mood::Open,
         };
@@ -184,7 +188,7 @@ fn pod_node(pod: &PodView, palette: Palette) -> Node {
         duration(pod.age_seconds)
     );
     if pod.restarts > 0 {
-        let restarts = format!("  {} restarts", pod.restarts);
+        let restarts = format!("  restarted {}×", pod.restarts);
         text += &palette.paint(Colour::Yellow, &restarts);
         if let Some(last) = &pod.last_restart {
             text += &format!(" (last {})", harmless(last));

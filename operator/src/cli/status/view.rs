@@ -260,17 +260,21 @@ fn detail(child: &ChildView, snapshot: &Snapshot) -> Option<String> {
     }
 }
 
-/// `2 pods of 2..10, cpu 35 % of 70 %`.
+/// `2 of 2..10 pods, cpu 35 % of 70 %`.
 fn autoscaler(autoscaler: &HorizontalPodAutoscaler) -> String {
     let spec = autoscaler.spec.clone().unwrap_or_default();
     let status = autoscaler.status.clone().unwrap_or_default();
     let (current, desired) = (status.current_replicas.unwrap_or(0), status.desired_replicas);
     let mut text = if current == desired {
-        format!("{current} pods")
+        current.to_string()
     } else {
-        format!("{current} → {desired} pods")
+        format!("{current} → {desired}")
     };
-    text += &format!(" of {}..{}", spec.min_replicas.unwrap_or(1), spec.max_replicas);
+    text += &format!(
+        " of {}..{} pods",
+        spec.min_replicas.unwrap_or(1),
+        spec.max_replicas
+    );
     let measured = status.current_metrics.unwrap_or_default();
     for (name, target) in spec.metrics.iter().flatten().filter_map(target) {
         let current = measured
