@@ -389,7 +389,8 @@ impl Candidate {
     async fn write(&mut self, mut lease: Lease, spec: LeaseSpec) -> Result<Option<Instant>, Error> {
         lease.spec = Some(spec);
         let sent = Instant::now();
-        let written = self.in_time(self.leases.replace(&self.name, &parameters(), &lease));
+        let parameters = parameters();
+        let written = self.in_time(self.leases.replace(&self.name, &parameters, &lease));
         match written.await {
             Ok(written) => {
                 self.written = Some(written);
