@@ -111,10 +111,11 @@ async fn run(settings: RunSettings) -> anyhow::Result<()> {
     let (counted, leads) = (main_store.clone(), leadership.clone());
     // Of the leader alone, or a sum over pods would count each resource twice.
     let by_readiness = move || {
-        leads
-            .is_held()
-            .then(|| by_readiness(&counted))
-            .unwrap_or_default()
+        if leads.is_held() {
+            by_readiness(&counted)
+        } else {
+            Vec::new()
+        }
     };
     registry.register_collector(Box::new(ResourcesByReadiness(by_readiness)));
 
@@ -124,7 +125,10 @@ async fn run(settings: RunSettings) -> anyhow::Result<()> {
         let events = stream::select(main_stream, child_stream);
         async move {
             events
-                .for_each(|reference| future::ready(triggers.send(reference)))
+                .for_each(|reference| {
+                    triggers.send(reference);
+                    future::ready(())
+                })
                 .await;
             Ok(())
         }
