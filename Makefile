@@ -92,4 +92,4 @@ images: ## Build both images from the Dockerfile and load them into it
 generate: ## Write generated files anew: the CRD, the sample stock, what the tests compare whole objects with
 	cargo run --quiet -p faciliauto-operator -- crd > crds/faciliautodeployments.yaml
 	$(PYTHON) hack/sample_stock.py
-	FACILIAUTO_UPDATE_GOLDEN=1 cargo test --quiet -p faciliauto-operator --test integration golden
+	FACILIAUTO_UPDATE_GOLDEN=1 cargo test --quiet -p faciliauto-operator --test integration -- golden:: status:: diff::
