@@ -165,9 +165,8 @@ pub struct HealthcheckSettings {
 #[derive(Clone, Debug, Args)]
 pub struct OperatorNamespace {
     /// Namespace that the operator runs in: network policies let its pods ask the API
-    #[arg(long = "operator-namespace", env = "FACILIAUTO_OPERATOR_NAMESPACE", value_name = "NAME",
-        default_value = DEFAULT_NAMESPACE)]
-    pub namespace: String,
+    #[arg(long, env = "FACILIAUTO_OPERATOR_NAMESPACE", value_name = "NAME", default_value = DEFAULT_NAMESPACE)]
+    pub operator_namespace: String,
 }
 
 /// Images for resources that name none; a mirror's names go here.

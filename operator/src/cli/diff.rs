@@ -76,7 +76,7 @@ pub fn print(settings: &DiffSettings) -> anyhow::Result<ExitCode> {
     let defaults = settings
         .images
         .clone()
-        .defaults(settings.operator.namespace.clone());
+        .defaults(settings.operator.operator_namespace.clone());
     let changes = super::talk(async {
         let config = client::find_cluster(&settings.cluster).await?;
         let namespace = config.default_namespace.clone();

@@ -40,7 +40,7 @@ pub fn print(settings: &RenderSettings) -> anyhow::Result<()> {
     let defaults = settings
         .images
         .clone()
-        .defaults(settings.operator.namespace.clone());
+        .defaults(settings.operator.operator_namespace.clone());
     super::print(&render(&text, &defaults)?)
 }
 

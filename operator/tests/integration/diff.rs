@@ -1,6 +1,7 @@
 //! `diff` over an API server in memory: it tells what would change, and changes nothing.
 
 use faciliauto_operator::{
+    capabilities::Availability,
     cli::{
         diff::{Changes, changes, text},
         terminal::Palette,
@@ -70,6 +71,27 @@ async fn what_the_operator_made_does_not_differ() {
     }
 }
 
+/// Prevents: a diff that takes every cluster for one without the Prometheus Operator, and so promises to
+/// delete what the operator made.
+#[tokio::test]
+async fn optional_kinds_are_asked_for() {
+    let mut harness = Harness::new(json!({}));
+    harness.set_capability(Kind::ServiceMonitor, Availability::Present);
+    harness.set_capability(Kind::PrometheusRule, Availability::Present);
+    harness.settle().await;
+    assert_eq!(drawn(&asked(&harness, json!({})).await), "");
+    let unmonitored =
+        json!({"monitoring": {"serviceMonitor": {"mode": "Never"}, "alerts": {"mode": "Never"}}});
+    let gone: Vec<_> = asked(&harness, unmonitored)
+        .await
+        .changes
+        .into_iter()
+        .filter(|change| change.declared.is_none())
+        .map(|change| change.kind)
+        .collect();
+    assert_eq!(gone, ["ServiceMonitor", "PrometheusRule"]);
+}
+
 /// Prevents: a diff at rest of a system that is being scaled, or whose stock was imported.
 #[tokio::test]
 async fn what_others_own_does_not_differ() {
@@ -130,8 +152,8 @@ async fn everything_is_new_where_nothing_is() {
         made.iter().all(|(_, is_new, is_made)| *is_new && *is_made),
         "{made:?}"
     );
-    // The children, the credentials and the seed Job.
-    assert_eq!(made.len(), 12, "{made:?}");
+    // The children, the generated secrets and the seed Job; no kind that a cluster may lack.
+    assert_eq!(made.len(), 20, "{made:?}");
     assert!(
         !drawn(&found).contains("generated-once"),
         "values of Secrets are masked"

@@ -50,7 +50,7 @@ enum Mood {
     Good,
     Bad,
     Open,
-    /// Switched off by the resource.
+    /// Switched off by the resource, or what it is for is not installed, which is no trouble.
     Off,
 }
 
@@ -133,7 +133,7 @@ fn conditions(conditions: &[ConditionView], palette: Palette) -> Vec<Node> {
         let mood = match (condition.status.as_str(), alarms) {
             ("True", true) if condition.kind == "Reconciling" || condition.kind == "Paused" => Mood::Open,
             ("True", false) | ("False", true) => Mood::Good,
-            ("False", false) if condition.reason == "Disabled" => Mood::Off,
+            ("False", false) if matches!(condition.reason.as_str(), "Disabled" | "NotInstalled") => Mood::Off,
             ("True", true) | ("False", false) => Mood::Bad,
             _ => Mood::Open,
         };
