@@ -98,4 +98,4 @@ generate: ## Write generated files anew: the CRD, schemas, the sample stock, wha
 	text="$$(cargo run --quiet -p faciliauto-service -- schema stock-row)" && echo "$$text" > docs/stock-row.schema.json
 	FACILIAUTO_UPDATE_GOLDEN=1 cargo test --quiet -p faciliauto-service --test service document::the_table_of_errors
 	$(PYTHON) hack/sample_stock.py
-	FACILIAUTO_UPDATE_GOLDEN=1 cargo test --quiet -p faciliauto-operator --test integration golden
+	FACILIAUTO_UPDATE_GOLDEN=1 cargo test --quiet -p faciliauto-operator --test integration -- golden:: status:: diff::

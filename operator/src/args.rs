@@ -1,8 +1,13 @@
 //! The one place that reads flags and environment.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    ffi::OsString,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::reconcile::validate::ReleaseDefaults;
 
@@ -24,6 +29,12 @@ pub enum Command {
     Crd,
     /// Print every object that a resource becomes, without a cluster
     Render(RenderSettings),
+    /// Show what would change in the cluster if a file were applied
+    Diff(DiffSettings),
+    /// Show what became of resources: conditions, objects, pods, events
+    Status(StatusSettings),
+    /// Print the script that teaches a shell to complete this command
+    Completions(CompletionsSettings),
     /// Ask a running operator on this machine whether it is alive
     Healthcheck(HealthcheckSettings),
 }
@@ -44,26 +55,102 @@ pub struct RunSettings {
     #[arg(long, env = "FACILIAUTO_OPERATOR_CONCURRENCY", default_value_t = 8,
         value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
-    /// Namespace that the operator runs in: network policies let its pods ask the API
-    #[arg(long, env = "FACILIAUTO_OPERATOR_NAMESPACE", default_value = DEFAULT_NAMESPACE)]
-    pub namespace: String,
+    /// Namespace that the operator runs in: its Lease is there, and network policies let its pods ask the
+    /// API. Default: the one of the pod, or of the kubeconfig's context
+    #[arg(long, env = "FACILIAUTO_OPERATOR_NAMESPACE",
+        value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub namespace: Option<String>,
+    /// Name of this process in the Lease by which one of several leads: unique, and kept over a restart
+    /// of the same process. Default: made up from the machine's name
+    #[arg(long, env = "FACILIAUTO_OPERATOR_IDENTITY", value_name = "NAME",
+        value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub identity: Option<String>,
+    /// Namespace of that Lease. Default: the operator's own
+    #[arg(long, env = "FACILIAUTO_OPERATOR_LEASE_NAMESPACE", value_name = "NAMESPACE",
+        value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub lease_namespace: Option<String>,
     /// What resources that name no image get
     #[command(flatten)]
     pub images: DefaultImages,
+}
+
+/// Which cluster, and where in it, as kubectl takes it.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Cluster {
+    /// Path of the kubeconfig; default: what KUBECONFIG names, or ~/.kube/config
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Namespace; default: the one of the context
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
 }
 
 /// Settings of `render`.
 #[derive(Clone, Debug, Args)]
 pub struct RenderSettings {
     /// File with FaciliAutoDeployments, or - for standard input
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub file: PathBuf,
-    /// Namespace that the operator runs in: network policies let its pods ask the API
-    #[arg(long, env = "FACILIAUTO_OPERATOR_NAMESPACE", default_value = DEFAULT_NAMESPACE)]
-    pub namespace: String,
+    /// Where the operator runs
+    #[command(flatten)]
+    pub operator: OperatorNamespace,
     /// What resources that name no image get
     #[command(flatten)]
     pub images: DefaultImages,
+}
+
+/// Settings of `diff`. It exits with 0 when nothing would change, 1 when something would, 2 when that
+/// cannot be told.
+#[derive(Clone, Debug, Args)]
+pub struct DiffSettings {
+    /// File with FaciliAutoDeployments, or - for standard input
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Which cluster
+    #[command(flatten)]
+    pub cluster: Cluster,
+    /// Where the operator runs
+    #[command(flatten)]
+    pub operator: OperatorNamespace,
+    /// What resources that name no image get; as the operator in the cluster is set
+    #[command(flatten)]
+    pub images: DefaultImages,
+}
+
+/// Settings of `status`.
+#[derive(Clone, Debug, Args)]
+pub struct StatusSettings {
+    /// Name of one resource; default: all of the namespace
+    #[arg(value_name = "NAME", conflicts_with = "all_namespaces")]
+    pub name: Option<String>,
+    /// Those of every namespace
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// Shape of the answer
+    #[arg(short, long, value_name = "FORMAT", default_value = "tree")]
+    pub output: OutputFormat,
+    /// Which cluster
+    #[command(flatten)]
+    pub cluster: Cluster,
+}
+
+/// Settings of `completions`.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsSettings {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// Shape of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// For a person
+    Tree,
+    /// For a program
+    Json,
 }
 
 /// Settings of `healthcheck`.
@@ -72,6 +159,14 @@ pub struct HealthcheckSettings {
     /// Address that the running operator listens on
     #[arg(long, env = "FACILIAUTO_OPERATOR_LISTEN", default_value = DEFAULT_LISTEN)]
     pub listen: SocketAddr,
+}
+
+/// Where the operator runs that a command speaks of.
+#[derive(Clone, Debug, Args)]
+pub struct OperatorNamespace {
+    /// Namespace that the operator runs in: network policies let its pods ask the API
+    #[arg(long, env = "FACILIAUTO_OPERATOR_NAMESPACE", value_name = "NAME", default_value = DEFAULT_NAMESPACE)]
+    pub operator_namespace: String,
 }
 
 /// Images for resources that name none; a mirror's names go here.
@@ -122,3 +217,58 @@ pub enum LogFormat {
 const DEFAULT_NAMESPACE: &str = "faciliauto-system";
 
 const DEFAULT_LISTEN: &str = "0.0.0.0:8080";
+
+/// Under which name the program was called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// Its own, or any other.
+    Operator,
+    /// `kubectl-faciliauto`, by which `kubectl faciliauto` finds it.
+    Plugin,
+    /// `kubectl_complete-faciliauto`, which kubectl asks how to complete the other.
+    PluginCompletion,
+}
+
+impl Program {
+    /// The file name of the plugin.
+    pub const PLUGIN: &str = "kubectl-faciliauto";
+
+    /// Tells it by the path with which the program was called.
+    pub fn of(path: &Path) -> Self {
+        match path.file_stem().and_then(|name| name.to_str()) {
+            Some(Self::PLUGIN) => Self::Plugin,
+            Some("kubectl_complete-faciliauto") => Self::PluginCompletion,
+            _ => Self::Operator,
+        }
+    }
+
+    /// The name by which a shell knows it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Operator => "faciliauto-operator",
+            Self::Plugin | Self::PluginCompletion => Self::PLUGIN,
+        }
+    }
+
+    /// The command line: in a plugin, that of a person, who runs no operator with it.
+    pub fn command(&self) -> clap::Command {
+        let command = Arguments::command();
+        if *self == Self::Operator {
+            return command;
+        }
+        command
+            .name("kubectl faciliauto")
+            .bin_name("kubectl faciliauto")
+            .about("Shows and checks FacilIAuto systems on Kubernetes.")
+            .mut_subcommand("run", |run| run.hide(true))
+            .mut_subcommand("healthcheck", |healthcheck| healthcheck.hide(true))
+    }
+
+    /// Reads the command line, the program's own name first.
+    ///
+    /// # Errors
+    /// When it does not read as one, or help is asked for.
+    pub fn parse(&self, arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+        Arguments::from_arg_matches(&self.command().try_get_matches_from(arguments)?)
+    }
+}

@@ -7,6 +7,7 @@ use http::Request;
 use kube::{
     Client, Config,
     client::{Body, ClientBuilder, retry::RetryPolicy},
+    config::{KubeConfigOptions, Kubeconfig},
 };
 use tower::{
     BoxError,
@@ -15,7 +16,12 @@ use tower::{
     util::{MapErrLayer, MapRequestLayer},
 };
 
-use crate::{health::Health, metrics::Metrics};
+use crate::{
+    args::Cluster,
+    health::Health,
+    lease::{Leadership, fence::FenceLayer},
+    metrics::Metrics,
+};
 
 /// Longest time that one call may take, retries included. Far below a reconcile's own bound, far
 /// above what a busy API server needs.
@@ -32,17 +38,63 @@ pub async fn bounded<T>(call: impl Future<Output = Result<T, kube::Error>>) -> R
     }
 }
 
-/// A client for the cluster that the environment names, a kubeconfig first, then the pod's own.
+/// Where the cluster is: as the flags name it, or else the environment, a kubeconfig first, then the
+/// pod's own.
 ///
 /// # Errors
-/// When neither is there, or what is there cannot be used.
-pub async fn connect(metrics: Metrics, health: Arc<Health>) -> anyhow::Result<Client> {
-    let mut config = Config::infer()
-        .await
-        .context("failed to find a cluster: set KUBECONFIG, or run in a pod")?;
+/// When there is none, or what is there cannot be used.
+pub async fn find_cluster(cluster: &Cluster) -> anyhow::Result<Config> {
+    let Cluster {
+        kubeconfig,
+        context,
+        namespace,
+    } = cluster;
+    let options = KubeConfigOptions {
+        context: context.clone(),
+        ..KubeConfigOptions::default()
+    };
+    let mut config = match (kubeconfig, context) {
+        (Some(path), _) => {
+            let kubeconfig = Kubeconfig::read_from(path)
+                .with_context(|| format!("failed to read the kubeconfig {}", path.display()))?;
+            Config::from_custom_kubeconfig(kubeconfig, &options)
+                .await
+                .with_context(|| format!("failed to use the kubeconfig {}", path.display()))?
+        }
+        (None, Some(context)) => Config::from_kubeconfig(&options)
+            .await
+            .with_context(|| format!("failed to use the context {context} of the kubeconfig"))?,
+        (None, None) => Config::infer()
+            .await
+            .context("failed to find a cluster: set KUBECONFIG, or run in a pod")?,
+    };
+    if let Some(namespace) = namespace {
+        config.default_namespace.clone_from(namespace);
+    }
     config.connect_timeout = Some(Duration::from_secs(5));
     // The default retries for minutes, on every verb; a reconcile would hang instead of backing off.
     config.default_retry = false;
+    Ok(config)
+}
+
+/// A client for a person's commands: nothing is counted.
+///
+/// # Errors
+/// When the configuration cannot be used.
+pub fn for_a_person(config: Config) -> anyhow::Result<Client> {
+    Client::try_from(config).context("failed to set up the client")
+}
+
+/// A client for the operator. With a leadership it writes only while that is held.
+///
+/// # Errors
+/// When the configuration cannot be used.
+pub fn connect(
+    config: Config,
+    metrics: Metrics,
+    health: Arc<Health>,
+    leadership: Option<Leadership>,
+) -> anyhow::Result<Client> {
     let policy = RetryPolicy::new(Duration::from_millis(100), Duration::from_secs(2), 4, true)
         .context("failed to set up retries")?;
     let observe = MapRequestLayer::new(move |request: Request<Body>| {
@@ -55,6 +107,8 @@ pub async fn connect(metrics: Metrics, health: Arc<Health>) -> anyhow::Result<Cl
     });
     Ok(ClientBuilder::try_from(config)
         .context("failed to set up the client")?
+        // Beneath the retries: each attempt is a write of its own.
+        .with_layer(&FenceLayer(leadership))
         .with_layer(&observe)
         .with_layer(&BufferLayer::new(1024))
         .with_layer(&RetryLayer::new(policy))

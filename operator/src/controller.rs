@@ -4,14 +4,22 @@
 //! resource that the child belongs to. Every watch backs off by itself and keeps its errors to
 //! itself: `Controller` shares one backoff among all triggers, so that one failing watch would
 //! delay every reconcile.
+//!
+//! Watches run in every process, so that one which stands by has its stores filled and takes over at
+//! once. Looks run only in the one that leads: each of its terms begins with a look at everything.
 
 mod optional;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, ensure};
 use faciliauto_api::FaciliAutoDeployment;
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
+use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client, Resource, ResourceExt, api::DynamicObject, core::DeserializeGuard};
 use kube_runtime::{
     Config, Controller, Predicate, WatchStreamExt,
@@ -24,22 +32,24 @@ use prometheus_client::registry::Registry;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{mpsc, watch},
 };
 
 use crate::{
-    args::RunSettings,
+    args::{Cluster, RunSettings},
     capabilities::{Capabilities, LiveCapabilities},
     children::{Children, project},
     client,
     events::Events,
     health::Health,
     http,
+    lease::{Candidate, Timing, lead},
     memory::Memory,
-    metrics::{Metrics, ResourcesByReadiness, WatchAges},
+    metrics::{Leader, Metrics, ResourcesByReadiness, WatchAges},
     names,
     reconcile::{Context, conditions::find, error_policy, reconcile},
     resources::Kind,
+    tasks::Tasks,
 };
 
 type Guarded = DeserializeGuard<FaciliAutoDeployment>;
@@ -80,84 +90,197 @@ async fn run(settings: RunSettings) -> anyhow::Result<()> {
     let metrics = Metrics::new(&mut registry);
     let health = Arc::new(Health::new(watched_resources()));
     registry.register_collector(Box::new(WatchAges(health.clone())));
-    let client = client::connect(metrics.clone(), health.clone()).await?;
+    let config = client::find_cluster(&Cluster::default()).await?;
+    let namespace = settings
+        .namespace
+        .unwrap_or_else(|| config.default_namespace.clone());
+    let lease_namespace = settings.lease_namespace.unwrap_or_else(|| namespace.clone());
+    let identity = match settings.identity {
+        Some(identity) => identity,
+        None => names::unique_identity().context("failed to make up a name for this process")?,
+    };
+    let (candidate, leadership) = Candidate::new(
+        client::connect(config.clone(), metrics.clone(), health.clone(), None)?,
+        &lease_namespace,
+        identity.clone(),
+        Timing::DEFAULT,
+        Timestamp::now,
+        health.clone(),
+    );
+    registry.register_collector(Box::new(Leader(leadership.clone())));
+    let client = client::connect(config, metrics.clone(), health.clone(), Some(leadership.clone()))?;
 
     let (main_store, main_stream) = watch_resources(client.clone(), metrics.clone(), health.clone());
     let capabilities = Arc::new(LiveCapabilities::new(Capabilities::default()));
+    let changes = capabilities.changes();
     let (children, child_stream) = watch_children(&client, &capabilities, &metrics, &health);
-    let counted = main_store.clone();
-    registry.register_collector(Box::new(ResourcesByReadiness(move || by_readiness(&counted))));
+    let (counted, leads) = (main_store.clone(), leadership.clone());
+    // Of the leader alone, or a sum over pods would count each resource twice.
+    let by_readiness = move || {
+        if leads.is_held() {
+            by_readiness(&counted)
+        } else {
+            Vec::new()
+        }
+    };
+    registry.register_collector(Box::new(ResourcesByReadiness(by_readiness)));
 
-    let context = Arc::new(Context {
-        events: Events::new(client.clone(), std::env::var("HOSTNAME").ok()),
-        client,
-        children,
-        capabilities,
-        memory: Memory::default(),
-        metrics,
-        defaults: settings.images.clone().defaults(settings.namespace.clone()),
-    });
+    let triggers = Triggers::default();
+    let watching = {
+        let triggers = triggers.clone();
+        let events = stream::select(
+            stream::select(main_stream, child_stream),
+            all_on(changes, main_store.clone()),
+        );
+        async move {
+            events
+                .for_each(|reference| {
+                    triggers.send(reference);
+                    future::ready(())
+                })
+                .await;
+            Ok(())
+        }
+    };
     let (stop, stopped) = watch::channel(false);
-    let controller = control(
-        settings.concurrency,
-        main_store,
-        main_stream,
-        child_stream,
-        context,
-        stopped,
-    );
+    let looking = {
+        let events = Events::new(client.clone(), Some(identity.clone()));
+        let (defaults, stopped) = (settings.images.defaults(namespace), stopped.clone());
+        async move {
+            let work = || {
+                let context = Arc::new(Context {
+                    client: client.clone(),
+                    children: children.clone(),
+                    capabilities: capabilities.clone(),
+                    // What another process did meanwhile is not in it: each term begins without any.
+                    memory: Memory::default(),
+                    events: events.clone(),
+                    metrics: metrics.clone(),
+                    defaults: defaults.clone(),
+                });
+                let references = triggers.begin(&main_store);
+                control(
+                    settings.concurrency,
+                    main_store.clone(),
+                    references,
+                    context,
+                    stopped.clone(),
+                )
+            };
+            ensure!(
+                lead(leadership, stopped.clone(), work).await,
+                "it takes no more events"
+            );
+            Ok(())
+        }
+    };
+    let (release, released) = watch::channel(false);
+    let electing = async move {
+        candidate.run(asked(released)).await;
+        Ok(())
+    };
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"), address = %listener.local_addr()?, "the operator starts"
+        version = env!("CARGO_PKG_VERSION"), address = %listener.local_addr()?, identity, lease_namespace,
+        "the operator starts"
     );
-    supervise(
-        controller,
-        http::serve(listener, health, Arc::new(registry)),
-        stop,
-    )
-    .await
+    let mut tasks = Tasks::default();
+    tasks.spawn(SERVER, http::serve(listener, health, Arc::new(registry)));
+    tasks.spawn(WATCHES, watching);
+    tasks.spawn(CONTROLLER, looking);
+    tasks.spawn(ELECTION, electing);
+    supervise(tasks, stop, release).await
 }
+
+const SERVER: &str = "the HTTP server";
+const WATCHES: &str = "the watches";
+const CONTROLLER: &str = "the controller";
+const ELECTION: &str = "the election";
 
 /// Runs the tasks until a signal asks to stop. A task that ends by itself ends the process.
 async fn supervise(
-    controller: impl Future<Output = ()> + Send + 'static,
-    server: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    mut tasks: Tasks,
     stop: watch::Sender<bool>,
+    release: watch::Sender<bool>,
 ) -> anyhow::Result<()> {
-    let mut controller = tokio::spawn(controller);
-    let mut server = tokio::spawn(server);
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     tokio::select! {
-        ended = &mut controller => bail!("the controller ended by itself: {ended:?}"),
-        ended = &mut server => bail!("the HTTP server ended by itself: {ended:?}"),
+        error = tasks.first_end() => return Err(error),
         _ = terminate.recv() => {}
         result = tokio::signal::ctrl_c() => result.context("failed to listen for SIGINT")?,
     }
     tracing::info!("stopping: no new reconciles, running ones finish");
     stop.send_replace(true);
-    if tokio::time::timeout(SHUTDOWN, controller).await.is_err() {
-        tracing::warn!("some reconciles did not finish in time; the next start goes on with them");
+    // The lease is renewed meanwhile, and given back only when nothing of ours is still being written.
+    if let Ok(true) = tokio::time::timeout(SHUTDOWN, tasks.end_of(CONTROLLER)).await {
+        release.send_replace(true);
+        tasks.end_of(ELECTION).await;
+    } else {
+        tracing::warn!("some reconciles did not finish in time; the next leader goes on with them");
     }
     Ok(())
 }
 
+/// Waits until the other side asks. A sender that is gone means that the process is ending anyway.
+async fn asked(mut question: watch::Receiver<bool>) {
+    let _ = question.wait_for(|asked| *asked).await;
+}
+
+/// What the watches have noticed, on its way to the looks of the current term. Without one it is
+/// dropped: the next begins with everything.
+#[derive(Clone, Default)]
+struct Triggers(Arc<Mutex<Option<mpsc::UnboundedSender<ObjectRef<Guarded>>>>>);
+
+impl Triggers {
+    /// Everything that there is, and from then on what the watches notice.
+    fn begin(&self, store: &Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> + Send + 'static {
+        // Unbounded, but drained at once: the controller keeps one entry a resource.
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        // Before the store is read, or what changes in between would be missed.
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        stream::iter(references(store)).chain(stream::poll_fn(move |context| receiver.poll_recv(context)))
+    }
+
+    fn send(&self, reference: ObjectRef<Guarded>) {
+        let mut sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if sender
+            .as_ref()
+            .is_some_and(|sender| sender.send(reference).is_err())
+        {
+            *sender = None;
+        }
+    }
+}
+
+/// Every resource that is known.
+fn references(store: &Store<Guarded>) -> Vec<ObjectRef<Guarded>> {
+    let resources = store.state();
+    resources
+        .iter()
+        .map(|resource| ObjectRef::from_obj(resource.as_ref()))
+        .collect()
+}
+
+/// Every resource, each time that the cluster gets or loses what they may use.
+fn all_on(
+    changes: impl Stream<Item = ()> + Send + 'static,
+    store: Store<Guarded>,
+) -> impl Stream<Item = ObjectRef<Guarded>> + Send + 'static {
+    changes.flat_map(move |()| stream::iter(references(&store)))
+}
+
+/// Looks at what `references` name, until it is asked to stop.
 async fn control(
     concurrency: u16,
     store: Store<Guarded>,
-    resources: impl Stream<Item = watcher::Result<Guarded>> + Send + 'static,
-    children: impl Stream<Item = ObjectRef<Guarded>> + Send + 'static,
+    references: impl Stream<Item = ObjectRef<Guarded>> + Send + 'static,
     context: Arc<Context>,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
 ) {
     let memory = context.clone();
-    let changes = context.capabilities.changes();
-    Controller::for_stream(resources, store)
+    Controller::for_stream(stream::pending(), store)
         .with_config(Config::default().concurrency(concurrency).debounce(DEBOUNCE))
-        .reconcile_on(children)
-        .reconcile_all_on(changes)
-        .graceful_shutdown_on(async move {
-            // A sender that is gone means that the process is ending anyway.
-            let _ = stopped.wait_for(|stop| *stop).await;
-        })
+        .reconcile_on(references)
+        .graceful_shutdown_on(asked(stopped))
         .run(reconcile, error_policy, context)
         .for_each(|result| {
             match result {
@@ -186,7 +309,7 @@ fn watch_resources(
     health: Arc<Health>,
 ) -> (
     Store<Guarded>,
-    impl Stream<Item = watcher::Result<Guarded>> + Send + 'static,
+    impl Stream<Item = ObjectRef<Guarded>> + Send + 'static,
 ) {
     let (store, writer) = reflector::store();
     let plural = FaciliAutoDeployment::plural(&()).into_owned();
@@ -202,7 +325,8 @@ fn watch_resources(
                 .combine(predicates::labels)
                 .combine(predicates::annotations),
             Default::default(),
-        );
+        )
+        .filter_map(|result| future::ready(result.ok().map(|resource| ObjectRef::from_obj(&resource))));
     (store, stream)
 }
 

@@ -1,4 +1,4 @@
-//! Health means that reconciling works: each watch has lately been attempted.
+//! Health means that reconciling works: each watch and the lease have lately been attempted.
 //!
 //! Attempts count, not successes: an API server that is away for minutes must restart nobody. They
 //! are read off the client's requests, for a watch on which nothing happens yields nothing.
@@ -6,18 +6,26 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
+
+use crate::lease::Timing;
+
+/// Plural name of Leases.
+const LEASE: &str = "leases";
 
 /// A healthy watch is renewed at least this often: the API server ends it after 290 s, and a failing
 /// one is tried again after 30 s at most.
 const LONGEST_SILENCE: Duration = Duration::from_secs(3 * 320);
 
-/// When each watch was last attempted, and whether the stores are filled.
+/// When each watch and the lease were last attempted, and whether the stores are filled.
 #[derive(Debug)]
 pub struct Health {
     attempts: Mutex<BTreeMap<String, Instant>>,
     unfilled: Mutex<BTreeSet<String>>,
+    lease_attempt: Mutex<Instant>,
 }
 
 impl Health {
@@ -28,7 +36,13 @@ impl Health {
         Self {
             unfilled: Mutex::new(attempts.keys().cloned().collect()),
             attempts: Mutex::new(attempts),
+            lease_attempt: Mutex::new(now),
         }
+    }
+
+    /// Notes an attempt to take, keep or look at the lease.
+    pub fn lease_attempted(&self) {
+        *self.lease_attempt.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     /// Notes that a watch was begun or renewed.
@@ -53,13 +67,20 @@ impl Health {
             .is_empty()
     }
 
-    /// The watches that nobody has attempted for too long.
+    /// What nobody has attempted for too long: watches by plural name, and the lease.
     pub fn stalled(&self) -> Vec<String> {
         let ages = self.watch_ages();
-        ages.into_iter()
+        let watches = ages
+            .into_iter()
             .filter(|(_, age)| *age > LONGEST_SILENCE)
-            .map(|(resource, _)| resource)
-            .collect()
+            .map(|(resource, _)| resource);
+        let lease_age = self
+            .lease_attempt
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed();
+        let lease = (lease_age > Timing::DEFAULT.longest_silence()).then(|| LEASE.to_owned());
+        watches.chain(lease).collect()
     }
 
     /// Time since each watch was attempted.
@@ -90,5 +111,24 @@ mod tests {
         assert!(health.store_filled("services"));
         assert!(health.is_ready());
         assert_eq!(health.stalled(), Vec::<String>::new());
+    }
+
+    /// Prevents: an operator that nobody restarts although one of its tasks hangs; and one that is
+    /// restarted because the API server is away, when attempts go on and fail.
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_a_watch_or_of_the_lease_is_noticed() {
+        let health = Health::new(["pods".to_owned(), "services".to_owned()]);
+        let lease_limit = Timing::DEFAULT.longest_silence();
+        tokio::time::advance(lease_limit).await;
+        assert_eq!(health.stalled(), Vec::<String>::new());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(health.stalled(), ["leases"]);
+        health.lease_attempted();
+        assert_eq!(health.stalled(), Vec::<String>::new());
+
+        tokio::time::advance(LONGEST_SILENCE).await;
+        health.lease_attempted();
+        health.watch_attempted("pods");
+        assert_eq!(health.stalled(), ["services"]);
     }
 }

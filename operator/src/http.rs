@@ -82,7 +82,7 @@ fn respond(method: &Method, path: &str, health: &Health, registry: &Registry) ->
                 let names = stalled.join(", ");
                 text(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    format!("no watch attempted for too long: {names}\n"),
+                    format!("not attempted for too long: {names}\n"),
                 )
             }
         },
@@ -147,4 +147,25 @@ pub fn healthcheck(listen: SocketAddr) -> anyhow::Result<()> {
         bail!("the operator at {address} says {status}: its log tells why");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    /// Prevents: an operator whose watch or lease task hangs, and whose pod the kubelet leaves alone.
+    #[tokio::test(start_paused = true)]
+    async fn livez_fails_when_a_watch_or_the_lease_is_silent() {
+        let health = Health::new(["pods".to_owned()]);
+        let registry = Registry::default();
+        let ask = || respond(&Method::GET, "/livez", &health, &registry);
+        assert_eq!(ask().status(), StatusCode::OK);
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        let answer = ask();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let body = answer.into_body().collect().await.expect("a body").to_bytes();
+        assert_eq!(body, "not attempted for too long: pods, leases\n");
+    }
 }

@@ -6,6 +6,8 @@
 //!   stores  ◀── one per kind       │         build         validated type → every child
 //!      │                           │         apply         server-side apply, prune
 //!      └───── live children ───────┘         conditions    children → conditions, status
+//!
+//!   lease ──▶ only one process looks and writes; the others keep their stores filled and wait
 //! ```
 //!
 //! A library beside the program, so that tests drive the same pipeline against an API server of
@@ -21,9 +23,11 @@ pub mod controller;
 pub mod events;
 pub mod health;
 pub mod http;
+pub mod lease;
 pub mod memory;
 pub mod metrics;
 pub mod names;
 pub mod reconcile;
 pub mod resources;
+pub mod tasks;
 pub mod telemetry;

@@ -19,7 +19,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{client::ApiCall, health::Health};
+use crate::{client::ApiCall, health::Health, lease::Leadership};
 
 /// The content type of the exposition, word for word: Prometheus parses by it.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -151,6 +151,22 @@ impl Collector for WatchAges {
             ConstGauge::new(age.as_secs_f64()).encode(family.encode_family(&[("kind", kind.as_str())])?)?;
         }
         Ok(())
+    }
+}
+
+/// Whether this process leads, looked up when asked.
+#[derive(Debug)]
+pub struct Leader(pub Leadership);
+
+impl Collector for Leader {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let leads = ConstGauge::new(i64::from(self.0.is_held()));
+        leads.encode(encoder.encode_descriptor(
+            "faciliauto_leader",
+            "1 in the operator that leads, 0 in one that stands by",
+            None,
+            leads.metric_type(),
+        )?)
     }
 }
 

@@ -87,6 +87,17 @@ pub fn selector_line(instance: &str, component: &str) -> String {
     pairs.join(",")
 }
 
+/// A name for this process that no other has: that of the machine, and chance.
+///
+/// # Errors
+/// When the operating system gives no randomness.
+pub fn unique_identity() -> Result<String, getrandom::Error> {
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let mut chance = [0; 4];
+    getrandom::fill(&mut chance)?;
+    Ok(format!("{}-{}", machine.trim(), hex(&chance)))
+}
+
 /// Name of Redis's StatefulSet and Service.
 pub fn redis(instance: &str) -> String {
     format!("{instance}-redis")

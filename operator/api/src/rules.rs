@@ -23,6 +23,8 @@ pub fn broken_rules(resource: &FaciliAutoDeployment, old: Option<&FaciliAutoDepl
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, sync::LazyLock};
+
     use serde_json::json;
 
     use super::*;
@@ -46,12 +48,11 @@ mod tests {
         );
     }
 
-    /// Prevents: a rule that lets through the very mistake it was written for.
-    #[test]
-    fn each_mistake_is_refused_with_its_message() {
+    /// A name, a spec with one mistake, and how the refusal begins.
+    fn mistakes() -> Vec<(&'static str, Value, &'static str)> {
         let digest = "sha256:ABC";
         let external = json!({"urlSecret": {"name": "redis"}});
-        for (name, spec, expected) in [
+        vec![
             ("Producao", json!({}), "metadata.name must be"),
             ("1producao", json!({}), "metadata.name must be"),
             ("producao-", json!({}), "metadata.name must be"),
@@ -196,8 +197,35 @@ mod tests {
                 json!({"redis": {"managed": {"resources": {"limits": {"memory": "64Mi"}}}}}),
                 "redis.managed.resources.requests.memory must not exceed",
             ),
-        ] {
-            let messages = broken_rules(&resource(name, spec.clone()), None);
+            (
+                "a",
+                json!({"redis": {"managed": {"resources": {
+                    "requests": {"cpu": 2, "memory": "128Mi"}, "limits": {"cpu": "1500m", "memory": "256Mi"},
+                }}}}),
+                "redis.managed.resources.requests.cpu must not exceed",
+            ),
+            (
+                "a",
+                json!({"redis": {"managed": {"resources": {
+                    "requests": {"cpu": 1, "memory": "16Mi"}, "limits": {"memory": "31Mi"},
+                }}}}),
+                "redis.managed.resources.limits.memory must be at least",
+            ),
+        ]
+    }
+
+    /// What each mistake is refused with; found out once, for the schema is compiled anew each time.
+    static REFUSALS: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {
+        mistakes()
+            .into_iter()
+            .map(|(name, spec, _)| broken_rules(&resource(name, spec), None))
+            .collect()
+    });
+
+    /// Prevents: a rule that lets through the very mistake it was written for.
+    #[test]
+    fn each_mistake_is_refused_with_its_message() {
+        for ((name, spec, expected), messages) in mistakes().into_iter().zip(REFUSALS.iter()) {
             assert!(
                 messages.iter().any(|message| message.contains(expected)),
                 "{name} {spec}: expected {expected:?}, got {messages:?}"
@@ -224,12 +252,62 @@ mod tests {
         }
     }
 
-    /// Prevents: an edit that strands a volume or leaves data behind.
+    /// Prevents: a rule that is skipped offline, or that fails to run and only seems to refuse: each
+    /// message that the schema holds is the very one that some mistake is refused with, and nothing else
+    /// is said.
     #[test]
-    fn changes_that_would_lose_data_are_refused() {
-        let before = json!({"redis": {"managed": {"storage": {"size": "2Gi", "storageClassName": "fast"}}}});
-        let storage = |storage: Value| json!({"redis": {"managed": {"storage": storage}}});
-        for (after, expected) in [
+    fn every_rule_of_the_schema_is_evaluated_here() {
+        let mut heard: BTreeSet<String> = REFUSALS.iter().flatten().cloned().collect();
+        let before = resource("a", stored());
+        for (after, _) in losses() {
+            heard.extend(broken_rules(&resource("a", after), Some(&before)));
+        }
+        let mut rules = Vec::new();
+        collect_rules(&schema(), &mut rules);
+        assert!(rules.len() >= 20, "{rules:#?}");
+        let unheard: Vec<_> = rules
+            .iter()
+            .filter(|message| !heard.iter().any(|heard| heard.ends_with(message.as_str())))
+            .collect();
+        assert!(unheard.is_empty(), "no mistake above breaks {unheard:#?}");
+        let unknown: Vec<_> = heard
+            .iter()
+            .filter(|heard| !rules.iter().any(|message| heard.ends_with(message.as_str())))
+            .collect();
+        assert!(unknown.is_empty(), "these are no refusals: {unknown:#?}");
+    }
+
+    /// The messages of every rule, wherever it stands.
+    fn collect_rules(schema: &Value, messages: &mut Vec<String>) {
+        match schema {
+            Value::Object(fields) => {
+                for rule in fields
+                    .get("x-kubernetes-validations")
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                {
+                    messages.push(rule["message"].as_str().expect("a message").to_owned());
+                }
+                fields.values().for_each(|inner| collect_rules(inner, messages));
+            }
+            Value::Array(items) => items.iter().for_each(|inner| collect_rules(inner, messages)),
+            _ => {}
+        }
+    }
+
+    fn storage(storage: Value) -> Value {
+        json!({"redis": {"managed": {"storage": storage}}})
+    }
+
+    /// What the changes are made to.
+    fn stored() -> Value {
+        storage(json!({"size": "2Gi", "storageClassName": "fast"}))
+    }
+
+    /// A spec that `stored` must not become, and part of the refusal.
+    fn losses() -> Vec<(Value, &'static str)> {
+        vec![
             (
                 storage(json!({"size": "2047Mi", "storageClassName": "fast"})),
                 "may grow but never shrink",
@@ -244,11 +322,14 @@ mod tests {
                     "managed": {"storage": {"size": "2Gi", "storageClassName": "fast"}}}}),
                 "redis.mode cannot change",
             ),
-        ] {
-            let messages = broken_rules(
-                &resource("a", after.clone()),
-                Some(&resource("a", before.clone())),
-            );
+        ]
+    }
+
+    /// Prevents: an edit that strands a volume or leaves data behind.
+    #[test]
+    fn changes_that_would_lose_data_are_refused() {
+        for (after, expected) in losses() {
+            let messages = broken_rules(&resource("a", after.clone()), Some(&resource("a", stored())));
             assert!(
                 messages.iter().any(|message| message.contains(expected)),
                 "{after}: {messages:?}"
@@ -256,7 +337,7 @@ mod tests {
         }
         let grown = resource("a", storage(json!({"size": "2.5Gi", "storageClassName": "fast"})));
         assert_eq!(
-            broken_rules(&grown, Some(&resource("a", before))),
+            broken_rules(&grown, Some(&resource("a", stored()))),
             Vec::<String>::new()
         );
     }

@@ -1,7 +1,5 @@
 //! `crd`: print the CustomResourceDefinition.
 
-use std::io::Write;
-
 use anyhow::Context as _;
 
 /// The definition as YAML, the same bytes each time.
@@ -22,8 +20,5 @@ pub fn yaml() -> anyhow::Result<String> {
 /// # Errors
 /// When standard output cannot be written.
 pub fn print() -> anyhow::Result<()> {
-    std::io::stdout()
-        .lock()
-        .write_all(yaml()?.as_bytes())
-        .context("failed to write to standard output")
+    super::print(&yaml()?)
 }

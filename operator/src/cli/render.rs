@@ -1,20 +1,18 @@
 //! `render`: print every object that a resource becomes, without a cluster.
 //!
 //! What only a cluster knows is shown by fixed stand-ins: the UID of the resource, the generated
-//! secrets, the URL of an external Redis, every optional kind of object. A resource from which no children can be built is refused;
-//! whether a server takes it is for `kubectl apply --dry-run=server` to say.
+//! secrets, the URL of an external Redis, every optional kind of object. A resource that breaks a rule of
+//! the API server is refused with the server's words; so is one from which no children can be built.
 
-use std::io::{Read, Write};
-
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use faciliauto_api::{FaciliAutoDeployment, RedisMode};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::ResourceExt;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     args::RenderSettings,
+    cli::declared,
     names,
     reconcile::{
         apply::credentials::{self, Generated},
@@ -28,33 +26,22 @@ use crate::{
 const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Stands in for the token that is generated once, on the cluster.
-const NO_TOKEN: &str = "token-generated-once-on-the-cluster";
+pub(crate) const NO_TOKEN: &str = "token-generated-once-on-the-cluster";
 
 /// Stands in for the password that is generated once, on the cluster.
-const NO_PASSWORD: &str = "generated-once-on-the-cluster";
+pub(crate) const NO_PASSWORD: &str = "generated-once-on-the-cluster";
 
 /// Prints every object that the resources in a file become.
 ///
 /// # Errors
-/// When the file cannot be read, is no resource, or holds one that cannot be built.
+/// When the file cannot be read, is no resource, or holds one that is refused.
 pub fn print(settings: &RenderSettings) -> anyhow::Result<()> {
-    let text = if settings.file.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin()
-            .lock()
-            .read_to_string(&mut text)
-            .context("failed to read standard input")?;
-        text
-    } else {
-        std::fs::read_to_string(&settings.file)
-            .with_context(|| format!("failed to read {}", settings.file.display()))?
-    };
-    let defaults = settings.images.clone().defaults(settings.namespace.clone());
-    let rendered = render(&text, &defaults)?;
-    std::io::stdout()
-        .lock()
-        .write_all(rendered.as_bytes())
-        .context("failed to write to standard output")
+    let text = declared::read(&settings.file)?;
+    let defaults = settings
+        .images
+        .clone()
+        .defaults(settings.operator.operator_namespace.clone());
+    super::print(&render(&text, &defaults)?)
 }
 
 /// Every object that the resources in `text` become, as YAML documents.
@@ -62,20 +49,9 @@ pub fn print(settings: &RenderSettings) -> anyhow::Result<()> {
 /// # Errors
 /// As [`print`].
 pub fn render(text: &str, defaults: &ReleaseDefaults) -> anyhow::Result<String> {
-    let documents: Vec<Value> =
-        serde_yaml::from_multiple(text).map_err(|error| anyhow::anyhow!("failed to read YAML: {error}"))?;
-    let resources: Vec<_> = documents
-        .into_iter()
-        .filter(|document| document["kind"] == "FaciliAutoDeployment")
-        .map(|document| {
-            FaciliAutoDeployment::deserialize(document).context("failed to read a FaciliAutoDeployment")
-        })
-        .collect::<Result<_, _>>()?;
-    if resources.is_empty() {
-        bail!("there is no FaciliAutoDeployment in the file");
-    }
     let mut rendered = String::new();
-    for resource in resources {
+    for resource in declared::resources(text)? {
+        declared::check_rules(&resource)?;
         for object in objects(resource, defaults)? {
             let yaml = serde_yaml::to_string(&object).context("failed to write an object as YAML")?;
             rendered.push_str("---\n");

@@ -5,7 +5,7 @@ pub mod credentials;
 pub mod difference;
 mod prune;
 pub mod replicas;
-mod volume;
+pub mod volume;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{

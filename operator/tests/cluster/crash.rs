@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::harness::{NAME, alone, scale_operator};
+use crate::harness::{NAME, OPERATOR_NAMESPACE, alone, leader, scale_operator};
 
 /// Prevents: a half-built system that a new operator process does not recognise as its own.
 ///
@@ -21,6 +21,11 @@ use crate::harness::{NAME, alone, scale_operator};
 async fn operator_killed_during_bring_up_converges_after_restart() {
     alone("crash", |sandbox| async move {
         scale_operator(&sandbox.client, 0).await;
+        assert_eq!(
+            leader(&sandbox.client).await,
+            None,
+            "the installed operators gave the lease back"
+        );
         sandbox.apply(json!({"autoscaling": {"minReplicas": 1}})).await;
         let mut password = None;
         for milliseconds in [250, 350, 500, 700, 1_000, 2_000] {
@@ -61,6 +66,13 @@ impl Operator {
             .expect("a log file");
         let child = Command::new(env!("CARGO_BIN_EXE_faciliauto-operator"))
             .args(["run", "--listen", "127.0.0.1:0"])
+            // One name for all of them: a restart goes on with the lease of the one that was killed.
+            .args([
+                "--identity",
+                "crash-test",
+                "--lease-namespace",
+                OPERATOR_NAMESPACE,
+            ])
             .stdout(Stdio::from(log.try_clone().expect("a second handle")))
             .stderr(Stdio::from(log))
             .spawn()

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{ResourceExt, api::ListParams};
 use serde_json::json;
 
-use crate::harness::{NAME, alone, scale_operator};
+use crate::harness::{NAME, OPERATORS, alone, scale_operator};
 
 /// Prevents: a restart of the operator that makes a new password and so locks the API out of Redis.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -22,7 +22,7 @@ async fn operator_restart_changes_no_password_and_no_pod() {
         let pods_before = pod_uids(&sandbox.api()).await;
 
         scale_operator(&sandbox.client, 0).await;
-        scale_operator(&sandbox.client, 1).await;
+        scale_operator(&sandbox.client, OPERATORS).await;
         // A change that needs a reconcile shows that the new process has looked at everything.
         sandbox
             .apply(json!({"autoscaling": {"minReplicas": 1, "maxReplicas": 3}}))

@@ -8,6 +8,7 @@ use faciliauto_api::FaciliAutoDeployment;
 use futures::FutureExt;
 use k8s_openapi::api::{
     apps::v1::Deployment,
+    coordination::v1::Lease,
     core::v1::{Event, Namespace, Pod},
 };
 use k8s_openapi::jiff::Timestamp;
@@ -29,7 +30,9 @@ pub(crate) const BRING_UP: Duration = Duration::from_secs(180);
 
 /// Where `manifests/install` puts the operator.
 pub(crate) const OPERATOR_NAMESPACE: &str = "faciliauto-system";
-const OPERATOR: &str = "faciliauto-operator";
+pub(crate) const OPERATOR: &str = "faciliauto-operator";
+/// As many as `manifests/install` starts: one leads, one stands by.
+pub(crate) const OPERATORS: i32 = 2;
 const NAMESPACE_GONE: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(200);
 
@@ -56,7 +59,7 @@ pub(crate) async fn alone<F: Future<Output = ()>>(purpose: &str, test: impl FnOn
     in_sandbox(purpose, |sandbox| async move {
         let client = sandbox.client.clone();
         let outcome = AssertUnwindSafe(test(sandbox)).catch_unwind().await;
-        scale_operator(&client, 1).await;
+        scale_operator(&client, OPERATORS).await;
         if let Err(panic) = outcome {
             std::panic::resume_unwind(panic);
         }
@@ -137,6 +140,20 @@ pub(crate) async fn scale_operator(client: &Client, replicas: i32) {
         },
     )
     .await;
+}
+
+/// The pod that holds the operators' lease.
+pub(crate) async fn leader(client: &Client) -> Option<String> {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), OPERATOR_NAMESPACE);
+    let lease = leases.get_opt(OPERATOR).await.ok()??;
+    lease.spec?.holder_identity.filter(|holder| !holder.is_empty())
+}
+
+/// What an operator's pod exposes, by way of the API server's proxy.
+pub(crate) async fn operator_metrics(client: &Client, pod: &str) -> Result<String, kube::Error> {
+    let uri = format!("/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{pod}:8080/proxy/metrics");
+    let request = http::Request::get(uri).body(Vec::new()).expect("a request");
+    client.request_text(request).await
 }
 
 /// Polls `look` until it gives something. Panics with `what` after `within`.

@@ -6,11 +6,13 @@
 //! a resource named `faciliauto` in it: service links of that name would poison our own settings.
 
 mod bring_up;
+mod command_line;
 mod crash;
 mod credentials;
 mod deletion;
 mod drift;
 mod harness;
+mod leader;
 mod redis;
 mod refusal;
 mod steady;

@@ -2,12 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, Client, ResourceExt, api::ListParams};
+use kube::Client;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::harness::{NAME, OPERATOR_NAMESPACE, alone, condition, eventually};
+use crate::harness::{NAME, alone, condition, eventually, leader, operator_metrics};
 
 /// Long enough for several reconciles, some of which the test asks for.
 const WATCHED: Duration = Duration::from_secs(20);
@@ -59,7 +58,7 @@ async fn unchanged_resource_costs_no_write() {
 
 /// Lines of the operator's request counter whose verb writes, Leases apart.
 async fn writes(client: &Client) -> BTreeMap<String, String> {
-    operator_metrics(client)
+    leaders_metrics(client)
         .await
         .lines()
         .filter(|line| line.starts_with("faciliauto_api_requests_total{"))
@@ -76,28 +75,17 @@ async fn writes(client: &Client) -> BTreeMap<String, String> {
 
 /// The sum of a counter over its label sets.
 async fn metric(client: &Client, name: &str) -> f64 {
-    let text = operator_metrics(client).await;
+    let text = leaders_metrics(client).await;
     let series = text.lines().filter(|line| line.starts_with(name));
     series
         .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
         .sum()
 }
 
-/// What the installed operator exposes, by way of the API server's proxy to its pod.
-async fn operator_metrics(client: &Client) -> String {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), OPERATOR_NAMESPACE);
-    let selector = ListParams::default().labels("app.kubernetes.io/name=faciliauto-operator");
-    let pod = pods
-        .list(&selector)
-        .await
-        .expect("the operator's pods")
-        .items
-        .pop()
-        .expect("an operator");
-    let uri = format!(
-        "/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{}:8080/proxy/metrics",
-        pod.name_any()
-    );
-    let request = http::Request::get(uri).body(Vec::new()).expect("a request");
-    client.request_text(request).await.expect("metrics")
+/// What the operator that leads exposes: the other one does nothing but watch.
+async fn leaders_metrics(client: &Client) -> String {
+    eventually("the leader's metrics", Duration::from_secs(30), || async {
+        operator_metrics(client, &leader(client).await?).await.ok()
+    })
+    .await
 }

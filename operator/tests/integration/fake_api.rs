@@ -1,17 +1,23 @@
 //! An API server in memory, as far as the operator uses one: objects by path, server-side apply with
-//! field ownership as coarse as whole fields, immutability where it matters, and a switch that makes
-//! the n-th call fail, before or after it has taken effect.
+//! field ownership as coarse as whole fields, immutability where it matters, dry runs, and a switch that
+//! makes the n-th call fail, before or after it has taken effect. Each client reaches it over a link of
+//! its own, which may be slow or cut.
 
 use std::{
-    collections::BTreeMap,
-    convert::Infallible,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
+use faciliauto_operator::{
+    lease::{Leadership, fence::FenceLayer},
+    resources::Kind,
+};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use kube::{Client, client::Body};
 use serde_json::{Map, Value, json};
+use tower::{BoxError, Layer};
 
 /// When a call fails, relative to its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +54,8 @@ pub(crate) struct State {
     pub(crate) objects: BTreeMap<String, Value>,
     pub(crate) calls: Vec<Call>,
     pub(crate) events: Vec<Value>,
+    /// Kinds that not every cluster has, and this one has.
+    pub(crate) optional_kinds: BTreeSet<Kind>,
     /// Whether the namespace is going away: nothing may be made in it any more.
     pub(crate) namespace_is_ending: bool,
     fault: Option<(usize, Fault)>,
@@ -60,14 +68,58 @@ pub(crate) struct FakeApi(Arc<Mutex<State>>);
 
 type Answer = (u16, Value);
 
+/// The way between a client and the server, the same in both directions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Link(Arc<Mutex<(Duration, bool)>>);
+
+impl Link {
+    /// Sets how long anything takes from now on.
+    pub(crate) fn delay(&self, delay: Duration) {
+        self.0.lock().expect("the link").0 = delay;
+    }
+
+    /// Cuts the link, so that nothing arrives and nobody is told; or mends it.
+    pub(crate) fn cut(&self, is_cut: bool) {
+        self.0.lock().expect("the link").1 = is_cut;
+    }
+
+    async fn pass(&self) {
+        let (delay, is_cut) = *self.0.lock().expect("the link");
+        if is_cut {
+            std::future::pending::<()>().await;
+        }
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Carries a request there and its answer back. What was sent arrives, although the sender may have
+    /// ceased to wait.
+    pub(crate) async fn carry<T: Send + 'static>(&self, serve: impl FnOnce() -> T + Send + 'static) -> T {
+        let there = self.clone();
+        let arrival = tokio::spawn(async move {
+            there.pass().await;
+            serve()
+        });
+        let answer = arrival.await.expect("the server does not panic");
+        self.pass().await;
+        answer
+    }
+}
+
 /// Where an entry of managed fields says that it covers the number of replicas.
 const REPLICAS_FIELD: &str = "/fieldsV1/f:spec/f:replicas";
 
 impl FakeApi {
     pub(crate) fn client(&self) -> Client {
-        let api = self.clone();
+        self.client_over(&Link::default(), None)
+    }
+
+    /// A client over a link, which writes only while the leadership is held, if there is one.
+    pub(crate) fn client_over(&self, link: &Link, leadership: Option<Leadership>) -> Client {
+        let (api, link) = (self.clone(), link.clone());
         let service = tower::service_fn(move |request: Request<Body>| {
-            let api = api.clone();
+            let (api, link) = (api.clone(), link.clone());
             async move {
                 let (parts, body) = request.into_parts();
                 let bytes = body.collect().await.expect("a body").to_bytes();
@@ -83,9 +135,10 @@ impl FakeApi {
                         .to_owned(),
                 };
                 let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-                let (status, answer) = api.with(|state| state.serve(call, body));
+                let served = link.carry(move || api.with(|state| state.serve(call, body)));
+                let (status, answer) = served.await;
                 let answer = Body::from(answer.to_string().into_bytes());
-                Ok::<_, Infallible>(
+                Ok::<_, BoxError>(
                     Response::builder()
                         .status(status)
                         .body(answer)
@@ -93,7 +146,7 @@ impl FakeApi {
                 )
             }
         });
-        Client::new(service, "default")
+        Client::new(FenceLayer(leadership).layer(service), "default")
     }
 
     pub(crate) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -169,17 +222,51 @@ impl State {
             self.events.push(body.clone());
             return (201, body);
         }
+        if call.query.contains("dryRun=All") {
+            let real = Call {
+                query: call.query.replace("dryRun=All", ""),
+                ..call.clone()
+            };
+            let (objects, version) = (self.objects.clone(), self.version);
+            let answer = self.handle(&real, body);
+            (self.objects, self.version) = (objects, version);
+            return answer;
+        }
         match call.method.as_str() {
+            "GET" if self.lacks_kind_of(&call.path) => not_found(),
+            "GET" if is_collection(&call.path) => (200, self.list(call)),
             "GET" => self
                 .objects
                 .get(&call.path)
                 .map_or_else(not_found, |object| (200, object.clone())),
             "POST" => self.create(call, body),
+            "PUT" => self.replace(call, body),
+            "PATCH" if call.content_type == "application/merge-patch+json" => {
+                let Some(mut object) = self.objects.get(&call.path).cloned() else {
+                    return not_found();
+                };
+                merge(&mut object, &body);
+                for (key, value) in body["spec"].as_object().into_iter().flatten() {
+                    object["spec"][key] = value.clone();
+                }
+                (200, self.store(&call.path, object))
+            }
             "PATCH" if call.content_type == "application/apply-patch+yaml" => self.apply(call, body),
             "PATCH" if call.content_type == "application/json-patch+json" => self.json_patch(call, &body),
             "DELETE" => self.delete(call, &body),
             _ => (405, status(405, "MethodNotAllowed", &format!("{call:?}"))),
         }
+    }
+
+    /// Whether the path is that of a kind which this cluster does not have.
+    fn lacks_kind_of(&self, path: &str) -> bool {
+        let absent = Kind::OPTIONAL
+            .iter()
+            .filter(|kind| !self.optional_kinds.contains(kind));
+        absent.map(|kind| kind.api_resource()).any(|kind| {
+            path.starts_with(&format!("/apis/{}/", kind.api_version))
+                && path.split('/').any(|part| part == kind.plural)
+        })
     }
 
     fn create(&mut self, call: &Call, body: Value) -> Answer {
@@ -192,6 +279,45 @@ impl State {
             return (409, status(409, "AlreadyExists", "already exists"));
         }
         (201, self.store(&path, body))
+    }
+
+    /// The objects of a kind, in a namespace or in all, with the labels that the query asks for.
+    fn list(&self, call: &Call) -> Value {
+        let wanted = labels(&call.query);
+        let (group, plural) = call.path.rsplit_once('/').expect("a path");
+        let group = group.split("/namespaces/").next().expect("a group");
+        let items: Vec<_> = self
+            .objects
+            .iter()
+            .filter(|(path, _)| {
+                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                let everywhere = !call.path.contains("/namespaces/");
+                folder == call.path
+                    || (everywhere && folder.starts_with(group) && folder.ends_with(&format!("/{plural}")))
+            })
+            .map(|(_, object)| object.clone())
+            .filter(|object| {
+                wanted
+                    .iter()
+                    .all(|(key, value)| object["metadata"]["labels"][key] == **value)
+            })
+            .collect();
+        json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items})
+    }
+
+    /// Writes a whole object at the version that it names; a status is not taken from it.
+    fn replace(&mut self, call: &Call, mut body: Value) -> Answer {
+        let Some(live) = self.objects.get(&call.path).cloned() else {
+            return not_found();
+        };
+        let version = &body["metadata"]["resourceVersion"];
+        if !version.is_null() && *version != live["metadata"]["resourceVersion"] {
+            return (409, status(409, "Conflict", "the object has been modified"));
+        }
+        if !live["status"].is_null() {
+            body["status"] = live["status"].clone();
+        }
+        (200, self.store(&call.path, body))
     }
 
     /// Merges what is applied into what is there; fields that were applied before and no longer are go.
@@ -319,6 +445,32 @@ impl State {
             self.store(path, object)
         }
     }
+}
+
+/// Whether the path is that of a collection, not of one object in it.
+fn is_collection(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let rest = if parts[0] == "api" {
+        &parts[2..]
+    } else {
+        &parts[3..]
+    };
+    matches!(rest, ["namespaces", _, _] | [_])
+}
+
+/// The labels that a query asks for.
+fn labels(query: &str) -> Vec<(String, String)> {
+    let selector = query
+        .split('&')
+        .find_map(|part| part.strip_prefix("labelSelector="))
+        .unwrap_or_default()
+        .replace("%2F", "/")
+        .replace("%3D", "=")
+        .replace("%2C", ",");
+    let pairs = selector.split(',').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn not_found() -> Answer {

@@ -16,7 +16,7 @@ use faciliauto_operator::{
     reconcile::{Context, Error, error_policy, reconcile},
     resources::Kind,
 };
-use kube::{Resource, api::DynamicObject, core::DeserializeGuard};
+use kube::{Client, Resource, api::DynamicObject, core::DeserializeGuard};
 use kube_runtime::{controller::Action, reflector::store::Writer, watcher::Event};
 use serde_json::{Value, json};
 
@@ -71,7 +71,17 @@ impl Harness {
     /// The cluster gets or loses an optional kind.
     pub(crate) fn set_capability(&mut self, kind: Kind, availability: Availability) {
         self.capabilities.set(kind, availability.clone());
+        self.api.with(|state| match availability {
+            Availability::Present => drop(state.optional_kinds.insert(kind)),
+            Availability::Absent => drop(state.optional_kinds.remove(&kind)),
+            Availability::Unknown { .. } => {}
+        });
         self.operator.context.capabilities.note(kind, availability);
+    }
+
+    /// As `restart`, with a client of the new process's own.
+    pub(crate) fn restart_with(&mut self, client: Client) {
+        self.operator = Operator::start_with(client, &self.capabilities);
     }
 
     /// The process dies and another starts: everything but the cluster is forgotten.
@@ -162,6 +172,10 @@ impl Harness {
 
 impl Operator {
     fn start(api: &FakeApi, capabilities: &Capabilities) -> Self {
+        Self::start_with(api.client(), capabilities)
+    }
+
+    fn start_with(client: Client, capabilities: &Capabilities) -> Self {
         let writers: HashMap<_, _> = Kind::WATCHED
             .into_iter()
             .chain(Kind::OPTIONAL)
@@ -171,7 +185,6 @@ impl Operator {
             .iter()
             .map(|(kind, writer)| (*kind, writer.as_reader()))
             .collect();
-        let client = api.client();
         let context = Context {
             events: Events::new(client.clone(), None),
             client,

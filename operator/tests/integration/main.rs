@@ -1,15 +1,19 @@
 //! Tests of the operator from outside, without a cluster: generated files are fresh, what is built
 //! passes the rules of a cluster, and reconciling converges against an API server in memory.
 
+mod command_line;
 mod contract;
 mod convergence;
+mod diff;
 mod fake_api;
 mod golden;
 mod harness;
+mod lease;
 mod manifests;
 mod network;
 mod promtool;
 mod redis_server;
 mod restricted;
 mod situations;
+mod status;
 mod surroundings;

@@ -67,6 +67,66 @@ fn installed_arguments_and_probes_fit_the_program() {
     assert_eq!(deployment["metadata"]["name"], names::FIELD_MANAGER);
 }
 
+/// Prevents: one leader with nobody to follow it, a rolling update that waits for a lease which the old
+/// process holds, and a process that cannot say who it is.
+#[test]
+fn two_operators_take_turns() {
+    let deployment = deployment();
+    let spec = &deployment["spec"];
+    assert_eq!(spec["replicas"], 2);
+    assert_eq!(spec["strategy"]["type"], "RollingUpdate");
+    assert_eq!(spec["strategy"]["rollingUpdate"]["maxUnavailable"], 0);
+    let pod = &spec["template"]["spec"];
+    let fields: Vec<_> = pod["containers"][0]["env"]
+        .as_array()
+        .expect("an environment")
+        .iter()
+        .map(|variable| {
+            let field = &variable["valueFrom"]["fieldRef"]["fieldPath"];
+            (variable["name"].as_str(), field.as_str())
+        })
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            (Some("FACILIAUTO_OPERATOR_NAMESPACE"), Some("metadata.namespace")),
+            (Some("FACILIAUTO_OPERATOR_IDENTITY"), Some("metadata.name")),
+        ]
+    );
+    let budget = documents("deployment.yaml")
+        .into_iter()
+        .find(|object| object["kind"] == "PodDisruptionBudget")
+        .expect("a budget");
+    assert_eq!(budget["spec"]["maxUnavailable"], 1);
+    assert_eq!(budget["spec"]["selector"], spec["selector"]);
+    assert_eq!(
+        pod["topologySpreadConstraints"][0]["labelSelector"],
+        spec["selector"]
+    );
+}
+
+/// Prevents: an operator that may not take its lease, so that nobody leads; and one that may touch
+/// others' leases.
+#[test]
+fn rights_to_the_lease_are_exactly_what_is_used() {
+    let role = documents("rbac.yaml")
+        .into_iter()
+        .find(|object| object["kind"] == "Role")
+        .expect("a role");
+    assert_eq!(
+        role["metadata"]["namespace"],
+        deployment()["metadata"]["namespace"]
+    );
+    assert_eq!(
+        role["rules"],
+        serde_json::json!([
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
+             "resourceNames": [names::FIELD_MANAGER], "verbs": ["get", "update"]},
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+        ])
+    );
+}
+
 /// What the operator asks of the API server; each entry was seen in a run or stands in the code.
 fn used() -> BTreeSet<(String, String)> {
     let mut used = BTreeSet::new();

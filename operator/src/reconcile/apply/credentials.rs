@@ -119,7 +119,11 @@ pub async fn ensure(
     }
 }
 
-fn read(validated: &Validated, what: Generated, secret: &Secret) -> Result<Credentials, Error> {
+/// The secret in a Secret that exists.
+///
+/// # Errors
+/// When the Secret is somebody else's, or holds none.
+pub fn read(validated: &Validated, what: Generated, secret: &Secret) -> Result<Credentials, Error> {
     let name = secret.name_any();
     let ours = secret
         .owner_references()

@@ -36,22 +36,10 @@ pub(super) async fn grow(
     desired: &mut Value,
     live: &DynamicObject,
 ) -> Result<Growth, Error> {
-    let size = |object: &Value| {
-        object
-            .pointer(TEMPLATE_SIZE)
-            .and_then(Value::as_str)
-            .map(Quantity::from)
-    };
-    let (Some(wanted), Some(present)) = (size(desired), size(&live.data)) else {
+    let Some(wanted) = fit(desired, live) else {
         return Ok(Growth::NotNeeded);
     };
-    if wanted.compare(&present) != Some(std::cmp::Ordering::Greater) {
-        // Equal, or smaller than a volume that was grown by other means: it never shrinks.
-        set_size(desired, &present);
-        return Ok(Growth::NotNeeded);
-    }
     if let Some(reason) = grow_claim(client, validated, &wanted).await? {
-        set_size(desired, &present);
         return Ok(Growth::Refused(reason));
     }
     let api: Api<DynamicObject> = Api::namespaced_with(
@@ -79,8 +67,24 @@ pub(super) async fn grow(
     }
 }
 
-fn set_size(desired: &mut Value, size: &Quantity) {
-    if let Some(field) = desired.pointer_mut(TEMPLATE_SIZE) {
+/// Gives `desired`, a StatefulSet, the size that `live` has, which is the only one that can be applied.
+/// Returns the size that was wanted if it is larger.
+pub fn fit(desired: &mut Value, live: &DynamicObject) -> Option<Quantity> {
+    let size = |object: &Value| {
+        object
+            .pointer(TEMPLATE_SIZE)
+            .and_then(Value::as_str)
+            .map(Quantity::from)
+    };
+    let (wanted, present) = (size(desired)?, size(&live.data)?);
+    // Equal, or smaller than a volume that was grown by other means: it never shrinks.
+    set_size(desired, &present);
+    (wanted.compare(&present) == Some(std::cmp::Ordering::Greater)).then_some(wanted)
+}
+
+/// Writes a size into a StatefulSet's claim template.
+pub fn set_size(object: &mut Value, size: &Quantity) {
+    if let Some(field) = object.pointer_mut(TEMPLATE_SIZE) {
         *field = json!(size.0);
     }
 }
