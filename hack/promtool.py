@@ -27,12 +27,16 @@ def unpacked() -> Path:
         # Downloads are made by a user of apt's own, who must be able to write here.
         os.chmod(folder, 0o777)
         try:
-            subprocess.run(["apt-get", "download", "prometheus"], cwd=folder, check=True, stdout=sys.stderr)
+            download = ["apt-get", "download", "prometheus"]
+            if subprocess.run(download, cwd=folder, check=False, stdout=sys.stderr, stderr=subprocess.DEVNULL).returncode:
+                # A fresh machine has no lists of packages yet.
+                subprocess.run(["apt-get", "update", "--quiet=2"], check=True, stdout=sys.stderr)
+                subprocess.run(download, cwd=folder, check=True, stdout=sys.stderr)
             (package,) = Path(folder).glob("prometheus_*.deb")
             CACHE.mkdir(parents=True, exist_ok=True)
             subprocess.run(["dpkg-deb", "-x", package, CACHE], check=True, stdout=sys.stderr)
         except (subprocess.CalledProcessError, ValueError) as error:
-            sys.exit(f"promtool: Debian's package prometheus cannot be had ({error}): run apt-get update, or set PROMTOOL")
+            sys.exit(f"promtool: Debian's package prometheus cannot be had ({error}): set PROMTOOL to the path of one")
     return promtool
 
 
