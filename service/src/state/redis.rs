@@ -47,7 +47,7 @@ use redis::{
 };
 use tokio::{sync::Notify, time::timeout};
 
-use self::{confirmation::Confirmer, pointer::Pointer};
+use self::{confirmation::Confirmer, keys::Keys, pointer::Pointer};
 use super::{
     Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, Written,
     dealers::CarFacts, figures::ServerFigures, once::REMEMBERED_FOR,
@@ -60,6 +60,7 @@ use crate::{
 mod confirmation;
 mod dealers;
 mod events;
+mod keys;
 mod pointer;
 
 /// The script that makes stock durable.
@@ -495,69 +496,6 @@ impl State for RedisState {
 
     fn changed(&self) -> BoxFuture<'_, ()> {
         self.announced.notified().boxed()
-    }
-}
-
-/// Names of keys; see the table above.
-struct Keys {
-    prefix: String,
-}
-
-impl Keys {
-    fn generation(&self) -> String {
-        format!("{}:generation", self.prefix)
-    }
-
-    fn fence(&self) -> String {
-        format!("{}:fence", self.prefix)
-    }
-
-    fn confirmed(&self) -> String {
-        format!("{}:confirmed", self.prefix)
-    }
-
-    fn channel(&self) -> String {
-        format!("{}:changes", self.prefix)
-    }
-
-    fn catalog(&self, epoch: &str) -> String {
-        format!("{}:{epoch}:catalog", self.prefix)
-    }
-
-    fn dealerships(&self, epoch: &str) -> String {
-        format!("{}:{epoch}:dealerships", self.prefix)
-    }
-
-    fn stock(&self, epoch: &str) -> String {
-        format!("{}:{epoch}:stock", self.prefix)
-    }
-
-    fn tokens(&self, epoch: &str) -> String {
-        format!("{}:{epoch}:tokens", self.prefix)
-    }
-
-    fn once(&self, epoch: &str, key: &str) -> String {
-        format!("{}:{epoch}:once:{key}", self.prefix)
-    }
-
-    fn ledger(&self, epoch: &str) -> String {
-        format!("{}:{epoch}:ledger", self.prefix)
-    }
-
-    fn sold_prefix(&self, epoch: &str) -> String {
-        format!("{}:{epoch}:sold:", self.prefix)
-    }
-
-    fn updates_prefix(&self, epoch: &str) -> String {
-        format!("{}:{epoch}:updates:", self.prefix)
-    }
-
-    fn chunk_prefix(&self, epoch: &str) -> String {
-        format!("{}:{epoch}:stock:", self.prefix)
-    }
-
-    fn chunk(&self, epoch: &str, dealership: &str, version: &str, index: usize) -> String {
-        format!("{}{dealership}:{version}:{index}", self.chunk_prefix(epoch))
     }
 }
 
