@@ -229,7 +229,12 @@ pub fn project(kind: Kind, object: &mut DynamicObject) {
                     "initContainerStatuses",
                 ],
             );
-            object.data = json!({"status": status, CONFIG_MAPS: names});
+            let volumes = object.data["spec"]["volumes"].take();
+            let claims = volumes.as_array().cloned().unwrap_or_default().into_iter();
+            let claims: Vec<_> = claims
+                .filter(|volume| !volume["persistentVolumeClaim"].is_null())
+                .collect();
+            object.data = json!({"status": status, CONFIG_MAPS: names, "spec": {"volumes": claims}});
         }
         Kind::ReplicaSet => {
             let names = config_map_names(&object.data["spec"]["template"]["spec"]);

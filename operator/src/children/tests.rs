@@ -188,7 +188,7 @@ fn stores_hold_what_is_read() {
     project(Kind::Pod, &mut pod);
     assert_eq!(
         pod.data,
-        json!({"status": {"phase": "Running"}, CONFIG_MAPS: ["mounted", "environment"]})
+        json!({"status": {"phase": "Running"}, CONFIG_MAPS: ["mounted", "environment"], "spec": {"volumes": []}})
     );
 }
 

@@ -196,6 +196,7 @@ impl Operator {
             children: Arc::new(Children::new(stores)),
             capabilities: Arc::new(LiveCapabilities::new(capabilities.clone())),
             memory: Memory::default(),
+            reports: Arc::default(),
             metrics: Metrics::new(&mut prometheus_client::registry::Registry::default()),
             defaults: defaults(),
         };
