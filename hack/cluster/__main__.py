@@ -70,10 +70,9 @@ def audit_log() -> None:
 
 
 def kwok() -> None:
-    with redirect_stdout(sys.stderr):
-        with only_one():
-            if toolchain.KWOK.missing():
-                preflight.check_go(shutil.which("go"))
+    if toolchain.KWOK.missing():
+        with only_one(), redirect_stdout(sys.stderr):
+            preflight.check_go(shutil.which("go"))
             toolchain.build_missing(toolchain.KWOK)
     print(toolchain.KWOK.cache() / "kwok")
 
