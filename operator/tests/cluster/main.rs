@@ -17,3 +17,4 @@ mod redis;
 mod refusal;
 mod steady;
 mod surroundings;
+mod unwell;
