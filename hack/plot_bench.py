@@ -93,6 +93,7 @@ OPERATOR = {
     "bringup.children": Row("objects that a resource is brought up with"),
     "bringup.writes_per_child": Row("… writes for each", 1),
     "bringup.status_writes": Row("… writes of the status", 4),
+    "bringup.status_writes_until_autoscaling": Row("… and until the autoscaler has measurements"),
     "bringup.events": Row("… events"),
     "fleet.ready_seconds": Row("20 resources made at once, until all are ready"),
     "idle.requests_besides_lease_and_watch": Row("the 20 idle for two minutes: requests, Secrets by name apart", 0),

