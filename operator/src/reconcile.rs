@@ -15,6 +15,7 @@ pub mod conditions;
 pub mod dereference;
 pub mod exposure;
 pub mod observe;
+pub mod passwords;
 pub mod status;
 pub mod trouble;
 pub mod validate;
@@ -38,15 +39,20 @@ use crate::{
     events::{Events, Notice},
     memory::Memory,
     metrics::Metrics,
+    names,
     reconcile::{
         apply::{
             Outcome, Scope, apply,
             credentials::{self, Generated},
         },
         conditions::Look,
-        dereference::dereference,
+        dereference::{Referenced, dereference},
         observe::Observed,
-        validate::{ReleaseDefaults, SeedSource, Validated, validate},
+        passwords::{
+            Password, Step,
+            keep::{Kept, Stored, UnderWay, keep},
+        },
+        validate::{RedisSettings, ReleaseDefaults, SeedSource, Validated, validate},
     },
     resources::{Inputs, Kind, build},
 };
@@ -312,8 +318,9 @@ async fn look(guard: &DeserializeGuard<FaciliAutoDeployment>, context: &Context)
     }
     let held = answer(context, resource, &progress, result.as_ref().err()).await?;
     result?;
-    let refers =
-        resource.spec.redis.mode == RedisMode::External || !resource.spec.api.admin_tokens_secret.is_empty();
+    let refers = resource.spec.redis.mode == RedisMode::External
+        || !resource.spec.api.admin_tokens_secret.is_empty()
+        || dereference::users_password_secret(resource).is_some();
     let rest = jitter(if refers { REST_WITH_REFERENCES } else { REST });
     let pauses = [held, progress.look_again, Some(rest)];
     Ok(Action::requeue(
@@ -329,6 +336,12 @@ struct Progress {
     seed_missing: Option<String>,
     /// Secrets that were gone and were generated anew.
     remade: Vec<Generated>,
+    /// Whether the Secret with the passwords in use was.
+    login_remade: bool,
+    /// Steps of a change of the Redis password that were taken.
+    password_steps: Vec<Step>,
+    /// What of it is under way.
+    password_change: Option<UnderWay>,
     /// When something is due.
     look_again: Option<Duration>,
 }
@@ -341,14 +354,7 @@ async fn steps(
     let referenced = dereference(&context.client, resource).await?;
     let validated = validate(resource, &referenced, &context.defaults)?;
     let before = observe(context, &validated);
-    let password = if resource.spec.redis.mode == RedisMode::Managed {
-        let existing = referenced.credentials.as_ref();
-        let was_used = before.stateful_set.is_some();
-        let what = Generated::RedisPassword;
-        Some(generated(context, &validated, what, existing, was_used, progress).await?)
-    } else {
-        None
-    };
+    let kept = passwords(context, resource, &validated, &referenced, &before, progress).await?;
     let name = Generated::AdminToken.name(&validated.owner.name);
     if validated.api.admin_tokens_secret == name {
         let was_used = before.api_mounts_secret(&name);
@@ -365,7 +371,8 @@ async fn steps(
     }
     let capabilities = context.capabilities.now();
     let inputs = Inputs {
-        password,
+        tell: kept.as_ref().and_then(|kept| kept.tell.clone()),
+        passwords: kept.map(|kept| kept.passwords),
         seed_is_due: seed_is_due(resource, &before),
         optional_kinds: capabilities.present(),
     };
@@ -396,6 +403,45 @@ async fn steps(
         return Err(Error::Waiting(message.clone()));
     }
     Ok(())
+}
+
+/// The passwords of a managed Redis, after the steps of a change that can be taken now.
+async fn passwords(
+    context: &Context,
+    resource: &FaciliAutoDeployment,
+    validated: &Validated,
+    referenced: &Referenced,
+    before: &Observed,
+    progress: &mut Progress,
+) -> Result<Option<Kept>, Error> {
+    let RedisSettings::Managed(managed) = &validated.redis else {
+        return Ok(None);
+    };
+    let wanted = match &managed.password {
+        Some(password) => password.clone(),
+        None => {
+            let existing = referenced.credentials.as_ref();
+            // Who has just stopped to name a Secret of their own has lost nothing.
+            let status = resource.status.as_ref();
+            let is_seen = status.and_then(|status| status.observed_generation) == resource.metadata.generation;
+            let was_used = before.stateful_set.is_some() && is_seen;
+            let what = Generated::RedisPassword;
+            Password::new(generated(context, validated, what, existing, was_used, progress).await?)
+        }
+    };
+    let stored = Stored {
+        login: referenced.login.as_ref(),
+        acl: referenced.acl.as_ref(),
+    };
+    let kept = keep(&context.client, validated, &wanted, stored, before).await;
+    let kept = kept.inspect_err(|error| progress.note_conflict(error))?;
+    progress
+        .wanted
+        .push((Kind::Secret, names::login(&validated.owner.name)));
+    progress.login_remade = kept.remade;
+    progress.password_steps.clone_from(&kept.steps);
+    progress.password_change.clone_from(&kept.under_way);
+    Ok(Some(kept))
 }
 
 /// A generated secret: the one that exists, or a new one.
@@ -475,6 +521,7 @@ async fn answer(
         conflicts: progress.outcome.conflicts.clone(),
         volume_refused: progress.outcome.volume_refused.clone(),
         seed_missing: progress.seed_missing.clone(),
+        password_change: progress.password_change.clone(),
         capabilities: context.capabilities.now(),
     };
     let (previous, since_write) = context.memory.with(&reference, &uid, |remembered| {
@@ -498,7 +545,7 @@ async fn answer(
         Timestamp::now(),
     );
 
-    let mut notices = notices::of_outcome(&progress.outcome, &progress.remade);
+    let mut notices = notices::of_progress(progress);
     notices.extend(notices::of_ignored_scale(context, resource, &reference, &uid));
     let mut held = None;
     if status != previous {

@@ -433,6 +433,12 @@ impl State {
             metadata["uid"] = json!(format!("uid-{}", self.version));
         }
         metadata["resourceVersion"] = json!(self.version.to_string());
+        if ["Deployment", "StatefulSet"].contains(&object["kind"].as_str().unwrap_or_default()) {
+            let live = self.objects.get(path).unwrap_or(&Value::Null);
+            let before = live["metadata"]["generation"].as_i64().unwrap_or(0);
+            let is_same = live["spec"] == object["spec"];
+            object["metadata"]["generation"] = json!(before + i64::from(!is_same));
+        }
         self.objects.insert(path.to_owned(), object.clone());
         object
     }

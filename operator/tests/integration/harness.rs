@@ -129,6 +129,29 @@ impl Harness {
         );
     }
 
+    /// A process of Redis runs: in the pod of this UID, started again so many times.
+    pub(crate) fn run_redis(&self, uid: &str, restarts: i32) {
+        let name = format!("{NAME}-redis-0");
+        self.api.put(
+            &path(Kind::Pod, &name),
+            json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": name, "namespace": NAMESPACE, "uid": uid, "labels": {
+                    "app.kubernetes.io/managed-by": "faciliauto-operator",
+                    "app.kubernetes.io/instance": NAME, "app.kubernetes.io/component": "redis",
+                }},
+                "status": {"phase": "Running", "containerStatuses": [{
+                    "name": "redis", "image": "", "imageID": "", "ready": true, "restartCount": restarts,
+                }]},
+            }),
+        );
+    }
+
+    /// A status write is held for two seconds after the last one; a test does not wait.
+    pub(crate) fn let_time_pass(&self) {
+        self.operator.forget_times();
+    }
+
     pub(crate) fn child(&self, kind: Kind, name: &str) -> Option<Value> {
         self.api.get(&path(kind, name))
     }
@@ -293,6 +316,7 @@ pub(crate) fn run_controllers(api: &FakeApi) {
                 })
             }
             Some("StatefulSet") => json!({
+                "observedGeneration": object["metadata"]["generation"],
                 "replicas": 1, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "a",
             }),
             Some("Job") => json!({
