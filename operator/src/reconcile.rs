@@ -423,7 +423,8 @@ async fn passwords(
             let existing = referenced.credentials.as_ref();
             // Who has just stopped to name a Secret of their own has lost nothing.
             let status = resource.status.as_ref();
-            let is_seen = status.and_then(|status| status.observed_generation) == resource.metadata.generation;
+            let is_seen =
+                status.and_then(|status| status.observed_generation) == resource.metadata.generation;
             let was_used = before.stateful_set.is_some() && is_seen;
             let what = Generated::RedisPassword;
             Password::new(generated(context, validated, what, existing, was_used, progress).await?)

@@ -83,7 +83,8 @@ fn objects(mut resource: FaciliAutoDeployment, defaults: &ReleaseDefaults) -> an
         RedisSettings::External(_) => None,
     };
     let is_generated = password.as_ref().is_some_and(Option::is_none);
-    let passwords = password.map(|users| first_passwords(&users.unwrap_or_else(|| Password::new(NO_PASSWORD))));
+    let passwords =
+        password.map(|users| first_passwords(&users.unwrap_or_else(|| Password::new(NO_PASSWORD))));
     let inputs = Inputs {
         passwords: passwords.clone(),
         tell: None,

@@ -94,7 +94,8 @@ impl Observed {
 
     /// Whether an import of the stock has finished well.
     pub fn seeded(&self) -> bool {
-        self.jobs_of(names::SEED).any(|job| job_condition(job, "Complete"))
+        self.jobs_of(names::SEED)
+            .any(|job| job_condition(job, "Complete"))
     }
 
     /// The Jobs of one part of the system.

@@ -225,9 +225,13 @@ impl Passwords {
     pub fn under_way(&self, facts: &Facts<'_>) -> Option<&'static str> {
         let newest = self.known.last_key_value().map(|(number, _)| *number);
         if newest != Some(self.serving) {
-            Some("Redis is being told of the new password; until it knows it, the API goes on with the old one.")
+            Some(
+                "Redis is being told of the new password; until it knows it, the API goes on with the old one.",
+            )
         } else if self.known.len() > 1 {
-            Some("API pods are being replaced by ones with the new Redis password; until none is left, both are valid.")
+            Some(
+                "API pods are being replaced by ones with the new Redis password; until none is left, both are valid.",
+            )
         } else if !self.are_synced(facts) {
             Some("Redis is being told which passwords are valid.")
         } else {

@@ -81,7 +81,12 @@ pub fn build(validated: &Validated, passwords: &Passwords, acl: &Secret, server:
                 names::PASSWORD_KEY,
             ),
             // The key of exactly these users: a node that holds an older copy of the Secret has to wait.
-            pod::secret_file("acl", &acl.name_any(), &redis_acl::exact_key(&users), names::ACL_KEY),
+            pod::secret_file(
+                "acl",
+                &acl.name_any(),
+                &redis_acl::exact_key(&users),
+                names::ACL_KEY,
+            ),
         ]),
         restart_policy: Some("Never".to_owned()),
         ..PodSpec::default()

@@ -13,6 +13,7 @@ mod deletion;
 mod drift;
 mod harness;
 mod leader;
+mod password;
 mod redis;
 mod refusal;
 mod steady;

@@ -81,7 +81,11 @@ impl System {
         system.redis = digests(&system.file());
         system.pods = [system.mark()].into();
         assert_eq!(system.redis, [digest(OLD)].into());
-        assert_eq!(system.sync_jobs(), Vec::<String>::new(), "nobody has to be told at first");
+        assert_eq!(
+            system.sync_jobs(),
+            Vec::<String>::new(),
+            "nobody has to be told at first"
+        );
         system.harness.api.take_calls();
         system
     }
@@ -104,7 +108,9 @@ impl System {
     }
 
     fn deployment(&self) -> Value {
-        self.harness.child(Kind::Deployment, NAME).expect("the Deployment")
+        self.harness
+            .child(Kind::Deployment, NAME)
+            .expect("the Deployment")
     }
 
     /// The number in the Deployment's template.
@@ -118,10 +124,14 @@ impl System {
     fn given(&self) -> String {
         let volumes = &self.deployment()["spec"]["template"]["spec"]["volumes"];
         let secret = &volumes[0]["secret"];
-        assert_eq!((&secret["secretName"], &secret["items"][0]["path"]), (&json!(LOGIN), &json!("password")));
+        assert_eq!(
+            (&secret["secretName"], &secret["items"][0]["path"]),
+            (&json!(LOGIN), &json!("password"))
+        );
         let key = secret["items"][0]["key"].as_str().expect("a key");
         assert_eq!(key, format!("password-{}", self.mark()));
-        self.secret(LOGIN, key).expect("a key that exists, or no pod starts")
+        self.secret(LOGIN, key)
+            .expect("a key that exists, or no pod starts")
     }
 
     fn sync_jobs(&self) -> Vec<String> {
@@ -135,9 +145,18 @@ impl System {
         for name in self.sync_jobs() {
             if self.seen_jobs.insert(name.clone()) {
                 let job = self.harness.child(Kind::Job, &name).expect("the Job");
-                let volumes = job["spec"]["template"]["spec"]["volumes"].as_array().expect("volumes");
-                let item = |index: usize| volumes[index]["secret"]["items"][0]["key"].as_str().expect("a key");
-                assert!(self.secret(LOGIN, item(0)).is_some(), "the administrator's password");
+                let volumes = job["spec"]["template"]["spec"]["volumes"]
+                    .as_array()
+                    .expect("volumes");
+                let item = |index: usize| {
+                    volumes[index]["secret"]["items"][0]["key"]
+                        .as_str()
+                        .expect("a key")
+                };
+                assert!(
+                    self.secret(LOGIN, item(0)).is_some(),
+                    "the administrator's password"
+                );
                 if let Some(users) = self.secret(ACL, item(1)) {
                     self.redis = digests(&users);
                 }
@@ -148,11 +167,17 @@ impl System {
     /// Everybody who runs, or may start now, is let in.
     fn check(&self, when: &str) {
         let given = self.given();
-        assert!(self.redis.contains(&digest(&given)), "{when}: a pod that starts is refused");
+        assert!(
+            self.redis.contains(&digest(&given)),
+            "{when}: a pod that starts is refused"
+        );
         for number in &self.pods {
             let password = self.secret(LOGIN, &format!("password-{number}"));
             let password = password.unwrap_or_else(|| panic!("{when}: the key of pods that run is gone"));
-            assert!(self.redis.contains(&digest(&password)), "{when}: a pod that runs is refused");
+            assert!(
+                self.redis.contains(&digest(&password)),
+                "{when}: a pod that runs is refused"
+            );
         }
     }
 
@@ -175,22 +200,34 @@ impl System {
                 return;
             }
         }
-        panic!("{when}: it does not come to rest: {:#?}", self.harness.api.take_calls());
+        panic!(
+            "{when}: it does not come to rest: {:#?}",
+            self.harness.api.take_calls()
+        );
     }
 
     /// The end of every change.
     fn assert_settled(&self, password: &str, when: &str) {
         assert_eq!(self.given(), password, "{when}");
-        assert_eq!(self.redis, [digest(password)].into(), "{when}: the old password is refused");
+        assert_eq!(
+            self.redis,
+            [digest(password)].into(),
+            "{when}: the old password is refused"
+        );
         assert_eq!(digests(&self.file()), self.redis, "{when}");
         let secret = self.harness.child(Kind::Secret, LOGIN).expect("the Secret");
         let keys: Vec<&String> = secret["data"].as_object().expect("data").keys().collect();
-        assert_eq!(keys, ["admin", &format!("password-{}", self.mark()), "state"], "{when}");
+        assert_eq!(
+            keys,
+            ["admin", &format!("password-{}", self.mark()), "state"],
+            "{when}"
+        );
     }
 
     fn complete_job(&self, name: &str, condition: &str) {
         self.harness.api.edit(&path(Kind::Job, name), |job| {
-            job["status"] = json!({"conditions": [{"type": condition, "status": "True", "message": "it says why"}]});
+            job["status"] =
+                json!({"conditions": [{"type": condition, "status": "True", "message": "it says why"}]});
         });
     }
 }
@@ -202,16 +239,27 @@ async fn one_password_takes_the_place_of_another_step_by_step() {
     let redis = system.harness.child(Kind::StatefulSet, "producao-redis");
     system.set_secret(NEW);
     system.harness.look().await.expect("nothing is wrong");
-    assert_eq!(digests(&system.file()), [digest(OLD), digest(NEW)].into(), "both are valid first");
+    assert_eq!(
+        digests(&system.file()),
+        [digest(OLD), digest(NEW)].into(),
+        "both are valid first"
+    );
     assert_eq!(system.given(), OLD, "pods wait until Redis knows");
     let jobs = system.sync_jobs();
     assert_eq!(jobs.len(), 1, "{jobs:?}");
     let reconciling = system.harness.condition("Reconciling");
     assert_eq!(reconciling["reason"], "ChangingPassword", "{reconciling}");
     let calls = system.harness.api.take_calls();
-    let written: Vec<_> = calls.iter().filter(|call| call.is_write()).map(|call| call.path.clone()).collect();
+    let written: Vec<_> = calls
+        .iter()
+        .filter(|call| call.is_write())
+        .map(|call| call.path.clone())
+        .collect();
     let place = |part: &str| written.iter().position(|path| path.contains(part)).expect(part);
-    assert!(place(LOGIN) < place(ACL) && place(ACL) < place("/jobs/"), "{written:?}");
+    assert!(
+        place(LOGIN) < place(ACL) && place(ACL) < place("/jobs/"),
+        "{written:?}"
+    );
 
     system.harness.look().await.expect("nothing is wrong");
     assert_eq!(system.given(), OLD, "the Job is not done");
@@ -220,25 +268,49 @@ async fn one_password_takes_the_place_of_another_step_by_step() {
     assert_eq!(system.given(), NEW, "Redis knows: pods are replaced");
     // A rollout that is under way, and then a pod on its way out, which still answers.
     system.harness.look().await.expect("nothing is wrong");
-    assert_eq!(digests(&system.file()).len(), 2, "pods with the old one are about");
+    assert_eq!(
+        digests(&system.file()).len(),
+        2,
+        "pods with the old one are about"
+    );
     run_controllers(&system.harness.api);
-    let leaving = |number: &str| json!({"apiVersion": "v1", "kind": "Pod", "metadata": {
+    let leaving = |number: &str| {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {
         "name": "producao-1-x", "namespace": NAMESPACE, "deletionTimestamp": "2026-01-01T00:00:00Z",
         "labels": {"app.kubernetes.io/managed-by": "faciliauto-operator",
             "app.kubernetes.io/instance": NAME, "app.kubernetes.io/component": "api"},
-        "annotations": {"faciliauto.com/credentials": number}}, "status": {"phase": "Running"}});
-    system.harness.api.put(&path(Kind::Pod, "producao-1-x"), leaving("1"));
+        "annotations": {"faciliauto.com/credentials": number}}, "status": {"phase": "Running"}})
+    };
+    system
+        .harness
+        .api
+        .put(&path(Kind::Pod, "producao-1-x"), leaving("1"));
     system.harness.look().await.expect("nothing is wrong");
-    assert_eq!(digests(&system.file()).len(), 2, "one still answers with the old one");
-    system.harness.api.put(&path(Kind::Pod, "producao-1-x"), leaving("2"));
+    assert_eq!(
+        digests(&system.file()).len(),
+        2,
+        "one still answers with the old one"
+    );
+    system
+        .harness
+        .api
+        .put(&path(Kind::Pod, "producao-1-x"), leaving("2"));
     system.harness.look().await.expect("nothing is wrong");
     assert_eq!(digests(&system.file()), [digest(NEW)].into(), "now it goes");
-    let jobs: Vec<_> = system.sync_jobs().into_iter().filter(|name| *name != jobs[0]).collect();
+    let jobs: Vec<_> = system
+        .sync_jobs()
+        .into_iter()
+        .filter(|name| *name != jobs[0])
+        .collect();
     assert_eq!(jobs.len(), 1, "Redis is told of that too");
     system.complete_job(&jobs[0], "Complete");
     system.harness.settle().await;
     assert_eq!(system.harness.condition("Reconciling"), Value::Null);
-    assert_eq!(system.harness.child(Kind::StatefulSet, "producao-redis"), redis, "Redis is not restarted");
+    assert_eq!(
+        system.harness.child(Kind::StatefulSet, "producao-redis"),
+        redis,
+        "Redis is not restarted"
+    );
     let told = system.harness.told();
     for reason in ["PasswordChanging", "PasswordChanged"] {
         assert_eq!(told.iter().filter(|told| *told == reason).count(), 1, "{told:?}");
@@ -301,20 +373,29 @@ async fn change_during_a_change_comes_to_its_end() {
 async fn generated_password_and_the_users_take_turns() {
     let mut system = System::new(json!({}), Some(NEW));
     system.harness.settle().await;
-    let generated = system.secret("producao-redis-credentials", "password").expect("a password");
+    let generated = system
+        .secret("producao-redis-credentials", "password")
+        .expect("a password");
     system.redis = digests(&system.file());
     system.pods = [system.mark()].into();
     system.assert_settled(&generated, "at first");
-    system.harness.change_spec(|spec| spec["redis"] = json!({"managed": {"passwordSecret": USERS}}));
+    system
+        .harness
+        .change_spec(|spec| spec["redis"] = json!({"managed": {"passwordSecret": USERS}}));
     system.settle("to the user's").await;
     system.assert_settled(NEW, "to the user's");
     system.harness.change_spec(|spec| spec["redis"] = json!({}));
     system.settle("and back").await;
     system.assert_settled(&generated, "and back");
     assert!(!system.harness.told().contains(&"SecretLost".to_owned()));
-    system.harness.api.remove(&path(Kind::Secret, "producao-redis-credentials"));
+    system
+        .harness
+        .api
+        .remove(&path(Kind::Secret, "producao-redis-credentials"));
     system.settle("a new one").await;
-    let remade = system.secret("producao-redis-credentials", "password").expect("a password");
+    let remade = system
+        .secret("producao-redis-credentials", "password")
+        .expect("a password");
     assert_ne!(remade, generated);
     system.assert_settled(&remade, "a new one");
     assert!(system.harness.told().contains(&"SecretLost".to_owned()));
@@ -333,9 +414,16 @@ async fn failing_job_leaves_the_old_password_and_is_tried_again() {
     let reconciling = system.harness.condition("Reconciling");
     assert_eq!(reconciling["reason"], "PasswordChangeFailed", "{reconciling}");
     let message = reconciling["message"].as_str().expect("a message");
-    assert!(message.contains("it says why") && message.contains(&jobs[0]), "{message}");
+    assert!(
+        message.contains("it says why") && message.contains(&jobs[0]),
+        "{message}"
+    );
     assert!(system.harness.told().contains(&"PasswordChangeFailed".to_owned()));
-    assert_eq!(system.harness.condition("Ready")["status"], "True", "what runs still runs");
+    assert_eq!(
+        system.harness.condition("Ready")["status"],
+        "True",
+        "what runs still runs"
+    );
     assert_eq!(system.given(), OLD);
     // Its time to live is over.
     system.harness.api.remove(&path(Kind::Job, &jobs[0]));
@@ -386,10 +474,18 @@ async fn users_secret_is_waited_for() {
         system.harness.let_time_pass();
         let error = system.harness.look().await.expect_err("it waits");
         assert!(matches!(error, Error::Validate(_)), "{error}");
-        assert_eq!((error.category(), error.retry()), ("missing_reference", Retry::Missing));
+        assert_eq!(
+            (error.category(), error.retry()),
+            ("missing_reference", Retry::Missing)
+        );
         let reconciling = system.harness.condition("Reconciling");
         assert_eq!(reconciling["reason"], "WaitingForReference");
-        assert!(reconciling["message"].as_str().expect("a message").contains(USERS));
+        assert!(
+            reconciling["message"]
+                .as_str()
+                .expect("a message")
+                .contains(USERS)
+        );
         assert_eq!(system.harness.condition("Stalled"), Value::Null);
         assert_eq!(system.deployment(), before, "what runs goes on");
     }
@@ -405,14 +501,26 @@ async fn lost_copy_is_made_anew_without_another_password() {
     let mark = system.mark();
     system.harness.api.remove(&path(Kind::Secret, LOGIN));
     system.settle("it was deleted").await;
-    assert_eq!(system.mark(), mark, "no pod is replaced: the password is the same");
+    assert_eq!(
+        system.mark(),
+        mark,
+        "no pod is replaced: the password is the same"
+    );
     system.assert_settled(OLD, "it was deleted");
     system.harness.api.edit(&path(Kind::Secret, LOGIN), |secret| {
         secret["data"]["state"] = encoded("{");
     });
     system.settle("it was spoiled").await;
     system.assert_settled(OLD, "it was spoiled");
-    assert_eq!(system.harness.told().iter().filter(|told| *told == "SecretLost").count(), 2);
+    assert_eq!(
+        system
+            .harness
+            .told()
+            .iter()
+            .filter(|told| *told == "SecretLost")
+            .count(),
+        2
+    );
     // Somebody else's of that name is left alone.
     system.harness.api.edit(&path(Kind::Secret, LOGIN), |secret| {
         secret["metadata"]["ownerReferences"] = json!([]);
@@ -429,7 +537,10 @@ async fn service_understands_the_job() {
     let mut system = System::running().await;
     system.set_secret(NEW);
     system.harness.look().await.expect("nothing is wrong");
-    let job = system.harness.child(Kind::Job, &system.sync_jobs()[0]).expect("the Job");
+    let job = system
+        .harness
+        .child(Kind::Job, &system.sync_jobs()[0])
+        .expect("the Job");
     let pod = &job["spec"]["template"]["spec"];
     assert_eq!(faults(pod), Vec::<String>::new());
     assert!(job["spec"]["ttlSecondsAfterFinished"].is_number());
@@ -450,7 +561,9 @@ async fn service_understands_the_job() {
         panic!("a URL");
     };
     let file = |index: usize| {
-        let mount = container["volumeMounts"][index]["mountPath"].as_str().expect("a folder");
+        let mount = container["volumeMounts"][index]["mountPath"]
+            .as_str()
+            .expect("a folder");
         let item = &pod["volumes"][index]["secret"]["items"][0];
         std::path::PathBuf::from(mount).join(item["path"].as_str().expect("a file"))
     };

@@ -128,7 +128,11 @@ async fn sync(
         .filter(|name| own_users.contains(name) && !users.contains_key(name))
         .collect();
     for name in &removed {
-        let gone = cmd("ACL").arg("DELUSER").arg(name).query_async::<i64>(connection).await;
+        let gone = cmd("ACL")
+            .arg("DELUSER")
+            .arg(name)
+            .query_async::<i64>(connection)
+            .await;
         gone.with_context(|| format!("failed to remove the user {name} from Redis"))?;
     }
     for (name, rules) in users {

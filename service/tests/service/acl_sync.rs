@@ -40,7 +40,10 @@ impl Guarded {
 
     /// Brings users of which `api` has these passwords.
     fn sync(&self, passwords: &[&str]) -> Output {
-        let digests: Vec<String> = passwords.iter().map(|password| format!("#{}", digest(password))).collect();
+        let digests: Vec<String> = passwords
+            .iter()
+            .map(|password| format!("#{}", digest(password)))
+            .collect();
         self.sync_users(&format!(
             "user health on nopass -@all +ping\n\
              user acl-sync on #{} -@all +acl|setuser +acl|getuser +acl|users +acl|deluser\n\
@@ -86,7 +89,10 @@ impl Guarded {
 }
 
 fn digest(password: &str) -> String {
-    Sha256::digest(password).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(password)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn works(connection: &mut Connection) -> bool {
@@ -130,13 +136,20 @@ fn one_password_takes_the_place_of_another() {
 fn rights_are_those_of_the_file_and_others_users_stay() {
     let guarded = Guarded::start();
     for name in ["former", "somebodys"] {
-        guarded.redis.ask::<()>(&["ACL", "SETUSER", name, "on", "nopass", "+ping"]);
+        guarded
+            .redis
+            .ask::<()>(&["ACL", "SETUSER", name, "on", "nopass", "+ping"]);
     }
-    guarded.redis.ask::<()>(&["ACL", "SETUSER", "api", "~*", "+flushall", "nopass"]);
+    guarded
+        .redis
+        .ask::<()>(&["ACL", "SETUSER", "api", "~*", "+flushall", "nopass"]);
     assert!(guarded.sync(&[OLD]).status.success());
     assert_eq!(guarded.report()["removed"], json!(["former"]));
     let users: Vec<String> = guarded.redis.ask(&["ACL", "USERS"]);
-    assert!(users.contains(&"somebodys".to_owned()) && !users.contains(&"former".to_owned()), "{users:?}");
+    assert!(
+        users.contains(&"somebodys".to_owned()) && !users.contains(&"former".to_owned()),
+        "{users:?}"
+    );
     let mut api = guarded.log_in(OLD).unwrap();
     for forbidden in [&["FLUSHALL"][..], &["GET", "other:key"]] {
         let mut command = redis::cmd(forbidden[0]);
@@ -156,9 +169,16 @@ fn what_cannot_be_done_is_said() {
         assert!(output.stdout.is_empty(), "{output:?}");
         let error = guarded.report()["error"].as_str().expect("an error").to_owned();
         assert!(error.contains(part), "{error}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains(part), "{output:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains(part),
+            "{output:?}"
+        );
     };
-    fails(guarded.sync_users("user api off\nmaxmemory 5\n"), &guarded, "line 2 must be");
+    fails(
+        guarded.sync_users("user api off\nmaxmemory 5\n"),
+        &guarded,
+        "line 2 must be",
+    );
     assert!(guarded.log_in(OLD).is_ok(), "nothing was done");
     fails(
         guarded.sync_users("user api on +no-such-command\n"),
@@ -166,7 +186,9 @@ fn what_cannot_be_done_is_said() {
         "failed to tell Redis of the user api",
     );
     assert!(guarded.log_in(OLD).is_ok(), "a user changes whole or not at all");
-    guarded.redis.ask::<()>(&["ACL", "SETUSER", "acl-sync", "resetpass", ">another"]);
+    guarded
+        .redis
+        .ask::<()>(&["ACL", "SETUSER", "acl-sync", "resetpass", ">another"]);
     fails(guarded.sync(&[OLD]), &guarded, "failed to log in to Redis");
     guarded.redis.stop();
     fails(guarded.sync(&[OLD]), &guarded, "failed to reach Redis");

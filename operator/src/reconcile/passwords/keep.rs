@@ -66,7 +66,9 @@ pub async fn keep(
     observed: &Observed,
 ) -> Result<Kept, Error> {
     let now = Timestamp::now().as_second();
-    let mut version = stored.login.and_then(|secret| secret.metadata.resource_version.clone());
+    let mut version = stored
+        .login
+        .and_then(|secret| secret.metadata.resource_version.clone());
     let mut remade = false;
     let mut passwords = match present(validated, stored.login)? {
         Some(passwords) => passwords,

@@ -133,7 +133,10 @@ mod tests {
         ] {
             let pair = data.map(|pair| [pair]);
             let message = read("redis", pair.as_ref().map(|pair| &pair[..])).expect_err(expected);
-            assert!(message.contains(expected) && message.contains("Secret redis"), "{message}");
+            assert!(
+                message.contains(expected) && message.contains("Secret redis"),
+                "{message}"
+            );
             assert!(!message.contains("0123"), "{message}");
         }
     }
@@ -141,7 +144,11 @@ mod tests {
     /// Prevents: a password that an editor ended with a line break being another one than was meant.
     #[test]
     fn passwords_are_taken_as_they_are_meant() {
-        for text in [&b"0123456789abcdef"[..], b"0123456789abcdef\n", b"0123456789abcdef\r\n"] {
+        for text in [
+            &b"0123456789abcdef"[..],
+            b"0123456789abcdef\n",
+            b"0123456789abcdef\r\n",
+        ] {
             let password = read("redis", Some(&[("password", text)])).expect("a password");
             assert_eq!(password, Some(Password::new("0123456789abcdef")));
         }
