@@ -68,6 +68,16 @@ impl Harness {
         }
     }
 
+    /// Another cluster with the same in it, and a new process.
+    pub(crate) fn copy(&self) -> Self {
+        let api = self.api.copy();
+        Self {
+            operator: Operator::start(&api, &self.capabilities),
+            api,
+            capabilities: self.capabilities.clone(),
+        }
+    }
+
     /// The cluster gets or loses an optional kind.
     pub(crate) fn set_capability(&mut self, kind: Kind, availability: Availability) {
         self.capabilities.set(kind, availability.clone());
