@@ -16,11 +16,13 @@ pub mod dereference;
 pub mod exposure;
 pub mod observe;
 pub mod passwords;
+pub mod refusals;
 pub mod status;
 pub mod trouble;
 pub mod validate;
 
 mod notices;
+mod secrets;
 
 use std::{
     sync::Arc,
@@ -39,20 +41,14 @@ use crate::{
     events::{Events, Notice},
     memory::Memory,
     metrics::Metrics,
-    names,
+    probe::Reports,
     reconcile::{
-        apply::{
-            Outcome, Scope, apply,
-            credentials::{self, Generated},
-        },
+        apply::{Outcome, Scope, apply, credentials::Generated},
         conditions::Look,
-        dereference::{Referenced, dereference},
+        dereference::dereference,
         observe::Observed,
-        passwords::{
-            Password, Step,
-            keep::{Kept, Stored, UnderWay, keep},
-        },
-        validate::{RedisSettings, ReleaseDefaults, SeedSource, Validated, validate},
+        passwords::{Step, keep::UnderWay},
+        validate::{ReleaseDefaults, SeedSource, Validated, validate},
     },
     resources::{Inputs, Kind, build},
 };
@@ -83,6 +79,8 @@ pub struct Context {
     pub capabilities: Arc<LiveCapabilities>,
     /// What is remembered between looks.
     pub memory: Memory,
+    /// What APIs say of their stores.
+    pub reports: Arc<Reports>,
     /// Where people are told.
     pub events: Events,
     /// What is counted.
@@ -354,12 +352,12 @@ async fn steps(
     let referenced = dereference(&context.client, resource).await?;
     let validated = validate(resource, &referenced, &context.defaults)?;
     let before = observe(context, &validated);
-    let kept = passwords(context, resource, &validated, &referenced, &before, progress).await?;
+    let kept = secrets::passwords(context, resource, &validated, &referenced, &before, progress).await?;
     let name = Generated::AdminToken.name(&validated.owner.name);
     if validated.api.admin_tokens_secret == name {
         let was_used = before.api_mounts_secret(&name);
         let existing = referenced.admin_tokens.as_ref();
-        generated(
+        secrets::generated(
             context,
             &validated,
             Generated::AdminToken,
@@ -405,78 +403,6 @@ async fn steps(
     Ok(())
 }
 
-/// The passwords of a managed Redis, after the steps of a change that can be taken now.
-async fn passwords(
-    context: &Context,
-    resource: &FaciliAutoDeployment,
-    validated: &Validated,
-    referenced: &Referenced,
-    before: &Observed,
-    progress: &mut Progress,
-) -> Result<Option<Kept>, Error> {
-    let RedisSettings::Managed(managed) = &validated.redis else {
-        return Ok(None);
-    };
-    let wanted = match &managed.password {
-        Some(password) => password.clone(),
-        None => {
-            let existing = referenced.credentials.as_ref();
-            // Who has just stopped to name a Secret of their own has lost nothing.
-            let status = resource.status.as_ref();
-            let is_seen =
-                status.and_then(|status| status.observed_generation) == resource.metadata.generation;
-            let was_used = before.stateful_set.is_some() && is_seen;
-            let what = Generated::RedisPassword;
-            Password::new(generated(context, validated, what, existing, was_used, progress).await?)
-        }
-    };
-    let stored = Stored {
-        login: referenced.login.as_ref(),
-        acl: referenced.acl.as_ref(),
-    };
-    let kept = keep(&context.client, validated, &wanted, stored, before).await;
-    let kept = kept.inspect_err(|error| progress.note_conflict(error))?;
-    progress
-        .wanted
-        .push((Kind::Secret, names::login(&validated.owner.name)));
-    progress.login_remade = kept.remade;
-    progress.password_steps.clone_from(&kept.steps);
-    progress.password_change.clone_from(&kept.under_way);
-    Ok(Some(kept))
-}
-
-/// A generated secret: the one that exists, or a new one.
-async fn generated(
-    context: &Context,
-    validated: &Validated,
-    what: Generated,
-    existing: Option<&Secret>,
-    was_used: bool,
-    progress: &mut Progress,
-) -> Result<String, Error> {
-    let ensured = credentials::ensure(&context.client, validated, what, existing).await;
-    let credentials = ensured.inspect_err(|error| progress.note_conflict(error))?;
-    if credentials.made_now && was_used {
-        progress.remade.push(what);
-    }
-    progress
-        .wanted
-        .push((Kind::Secret, what.name(&validated.owner.name)));
-    Ok(credentials.value)
-}
-
-impl Progress {
-    fn note_conflict(&mut self, error: &apply::Error) {
-        if let apply::Error::CredentialsNotOurs { name, leftover } = error {
-            self.outcome.conflicts.push(apply::NameConflict {
-                kind: Kind::Secret,
-                name: name.clone(),
-                leftover: *leftover,
-            });
-        }
-    }
-}
-
 fn observe(context: &Context, validated: &Validated) -> Observed {
     let owner = &validated.owner;
     Observed::of(&context.children, &owner.namespace, &owner.name, &owner.uid)
@@ -506,7 +432,7 @@ fn secret_as_live(secret: Secret) -> Option<DynamicObject> {
 }
 
 /// Draws conditions and status, writes them if they differ, and tells people what changed. Returns
-/// how long a write was put off, if it was.
+/// when to look again, if a write was put off or something is to be asked for then.
 async fn answer(
     context: &Context,
     resource: &FaciliAutoDeployment,
@@ -517,12 +443,22 @@ async fn answer(
     let uid = resource.uid().unwrap_or_default();
     let reference = ObjectRef::from_obj(resource);
     let observed = Observed::of(&context.children, &namespace, &name, &uid);
+    let missing = context
+        .memory
+        .with(&reference, &uid, |remembered| remembered.redis_missing.take());
+    let (missing, redis_refused, ask_again) =
+        refusals::of_redis(&context.client, observed.stateful_set.as_ref(), missing).await;
+    context
+        .memory
+        .with(&reference, &uid, |remembered| remembered.redis_missing = missing);
     let found = Look {
+        redis_refused,
         failure: error.and_then(Error::failure),
         conflicts: progress.outcome.conflicts.clone(),
         volume_refused: progress.outcome.volume_refused.clone(),
         seed_missing: progress.seed_missing.clone(),
         password_change: progress.password_change.clone(),
+        store_trouble: context.reports.store_trouble(&reference, &uid),
         capabilities: context.capabilities.now(),
     };
     let (previous, since_write) = context.memory.with(&reference, &uid, |remembered| {
@@ -564,7 +500,7 @@ async fn answer(
         }
     }
     context.events.publish_all(resource, &notices).await;
-    Ok(held)
+    Ok([held, ask_again].into_iter().flatten().min())
 }
 
 /// A new generation is acknowledged at once: tools wait for it.
