@@ -105,7 +105,7 @@ fn objects(mut resource: FaciliAutoDeployment, defaults: &ReleaseDefaults) -> an
     }
     if let Some(passwords) = &passwords {
         let secret = redis_login::secret(&validated, passwords);
-        let secret = secret.and_then(|secret| serde_json::to_value(secret));
+        let secret = secret.and_then(serde_json::to_value);
         objects.push(secret.context("failed to write the Secret with the Redis passwords")?);
     }
     let children = build(&validated, &inputs)

@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::{self, Write},
     time::{Duration, Instant},
 };
 
@@ -41,8 +42,7 @@ pub async fn run(settings: &Settings, source: &UsersSource) -> anyhow::Result<()
     let line = report::line(&outcome)?;
     report::write(settings.report_file.as_deref(), &line)?;
     outcome?;
-    println!("{line}");
-    Ok(())
+    writeln!(io::stdout().lock(), "{line}").context("failed to print the report")
 }
 
 async fn from_settings(settings: &Settings, source: &UsersSource) -> anyhow::Result<Report> {
