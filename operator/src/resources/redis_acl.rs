@@ -40,7 +40,8 @@ pub(crate) fn users(validated: &Validated, passwords: &Passwords) -> String {
     )
 }
 
-/// Who tells a running Redis of the others, and may do nothing else: it touches no key.
+/// Who tells a running Redis of the others. It touches no key; but who may change users may give itself
+/// any right, so nobody but the Job is given its password.
 fn admin(passwords: &Passwords) -> String {
     format!(
         "user {} on #{} resetkeys resetchannels -@all +acl|setuser +acl|getuser +acl|users +acl|deluser\n",
