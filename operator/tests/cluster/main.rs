@@ -18,3 +18,4 @@ mod redis;
 mod refusal;
 mod steady;
 mod surroundings;
+mod unwell;
