@@ -16,6 +16,8 @@
 //! ```
 //!
 //! - *Redis knows* means that a Job told the very process that runs now; see [`Synced`].
+//! - Users never change while a Job is at it: one that was held up would tell Redis of those of before,
+//!   after the next has told it of those of now.
 //! - A third password that is wanted while pods are being replaced waits until they are. Before that it
 //!   takes the place of the second, which nobody was given.
 
@@ -199,6 +201,9 @@ impl Passwords {
                 next.serving = *newest;
                 return self.are_synced(facts).then_some((Step::Handed, next));
             }
+            if facts.telling {
+                return None;
+            }
             // Nobody was given the newest.
             let mut next = self.changed();
             next.known.remove(newest);
@@ -211,10 +216,10 @@ impl Passwords {
         if self.known.len() > 1 {
             let mut next = self.changed();
             next.known.retain(|number, _| *number == self.serving);
-            let is_done = self.are_synced(facts) && facts.everybody_uses_serving;
+            let is_done = self.are_synced(facts) && facts.everybody_uses_serving && !facts.telling;
             return is_done.then_some((Step::Dropped, next));
         }
-        (serving != facts.wanted).then(|| {
+        (serving != facts.wanted && !facts.telling).then(|| {
             let mut next = self.changed();
             next.take_in(facts.wanted);
             (Step::Begun, next)

@@ -28,6 +28,8 @@ pub struct Facts<'a> {
     pub server: Option<String>,
     /// Whether a Job has told that process of those users.
     pub told: bool,
+    /// Whether a Job is still at it, with users of now or of before.
+    pub telling: bool,
     /// Whether nobody is left who was given another password than the one that serves.
     pub everybody_uses_serving: bool,
     /// Seconds since 1970.
@@ -51,11 +53,13 @@ impl<'a> Facts<'a> {
             jobs.filter(|job| job.name_any() == name)
                 .any(|job| job_condition(job, "Complete"))
         });
+        let mut jobs = observed.jobs_of(names::ACL_SYNC);
         Self {
             wanted,
             users,
             server,
             told,
+            telling: jobs.any(|job| !has_finished(job)),
             everybody_uses_serving: everybody_uses(observed, &passwords.serving.to_string()),
             now,
         }
@@ -98,7 +102,7 @@ pub fn everybody_uses(observed: &Observed, mark: &str) -> bool {
         .jobs
         .iter()
         .filter(|job| job.labels().get(names::COMPONENT).map(String::as_str) != Some(names::ACL_SYNC))
-        .filter(|job| !job_condition(job, "Complete") && !job_condition(job, "Failed"))
+        .filter(|job| !has_finished(job))
         .all(|job| job_mark(job) == Some(mark));
     is_rolled_out && pods_agree && jobs_agree
 }
@@ -122,6 +126,10 @@ fn job_mark(job: &Job) -> Option<&str> {
 fn template_mark(template: &PodTemplateSpec) -> Option<&str> {
     let annotations = template.metadata.as_ref()?.annotations.as_ref()?;
     annotations.get(names::CREDENTIALS).map(String::as_str)
+}
+
+fn has_finished(job: &Job) -> bool {
+    job_condition(job, "Complete") || job_condition(job, "Failed")
 }
 
 fn has_ended(pod: &Pod) -> bool {

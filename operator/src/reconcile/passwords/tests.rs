@@ -43,6 +43,7 @@ fn facts(wanted: &Password) -> Facts<'_> {
         users: "users".to_owned(),
         server: Some("pod/0".to_owned()),
         told: false,
+        telling: false,
         everybody_uses_serving: true,
         now: NOW,
     }
@@ -148,6 +149,13 @@ fn steps_are_taken_one_by_one() {
             ..facts(&wanted)
         };
         assert_eq!(present.next(&facts), expected, "{present:?} {facts:?}");
+        // While a Job is at it nothing changes that it could be telling of.
+        let held_up = Facts {
+            telling: true,
+            ..facts
+        };
+        let expected = expected.filter(|(step, _)| matches!(step, Step::Told | Step::Handed));
+        assert_eq!(present.next(&held_up), expected, "{present:?} {held_up:?}");
     }
 }
 
