@@ -14,6 +14,7 @@ mod drift;
 mod handover;
 mod harness;
 mod leader;
+mod password;
 mod redis;
 mod refusal;
 mod steady;
