@@ -11,6 +11,7 @@ mod crash;
 mod credentials;
 mod deletion;
 mod drift;
+mod handover;
 mod harness;
 mod leader;
 mod password;
