@@ -27,6 +27,9 @@ pub const REPLICAS_OWNED_BY_OTHER: &str = "replicasOwnedByOther";
 /// Top-level field of a projected pod, ReplicaSet or Job: the ConfigMaps that it names.
 pub const CONFIG_MAPS: &str = "configMaps";
 
+/// Top-level field of a projected pod or ReplicaSet: the ServiceAccount that its pods have.
+pub const SERVICE_ACCOUNT: &str = "serviceAccountName";
+
 /// Where an object is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
@@ -229,13 +232,18 @@ pub fn project(kind: Kind, object: &mut DynamicObject) {
                     "initContainerStatuses",
                 ],
             );
-            object.data = json!({"status": status, CONFIG_MAPS: names});
+            let account = object.data["spec"]["serviceAccountName"].take();
+            object.data = json!({"status": status, CONFIG_MAPS: names, SERVICE_ACCOUNT: account});
         }
         Kind::ReplicaSet => {
             let names = config_map_names(&object.data["spec"]["template"]["spec"]);
+            let account = object.data["spec"]["template"]["spec"]["serviceAccountName"].take();
             let replicas = object.data["spec"]["replicas"].take();
             let status = keep(object.data["status"].take(), &["replicas", "readyReplicas"]);
-            object.data = json!({"spec": {"replicas": replicas}, "status": status, CONFIG_MAPS: names});
+            object.data = json!({
+                "spec": {"replicas": replicas}, "status": status,
+                CONFIG_MAPS: names, SERVICE_ACCOUNT: account,
+            });
         }
         Kind::Job => {
             let names = config_map_names(&object.data["spec"]["template"]["spec"]);

@@ -45,7 +45,7 @@ use crate::{
     http,
     lease::{Candidate, Timing, lead},
     memory::Memory,
-    metrics::{Leader, Metrics, ResourcesByReadiness, WatchAges},
+    metrics::{Leader, Metrics, PausedResources, ResourcesByReadiness, WatchAges},
     names,
     reconcile::{Context, conditions::find, error_policy, reconcile},
     resources::Kind,
@@ -124,6 +124,9 @@ async fn run(settings: RunSettings) -> anyhow::Result<()> {
         }
     };
     registry.register_collector(Box::new(ResourcesByReadiness(by_readiness)));
+    let (counted, leads) = (main_store.clone(), leadership.clone());
+    let paused = move || leads.is_held().then(|| paused(&counted));
+    registry.register_collector(Box::new(PausedResources(paused)));
 
     let triggers = Triggers::default();
     let watching = {
@@ -459,4 +462,12 @@ fn by_readiness(store: &Store<Guarded>) -> Vec<(&'static str, i64)> {
         }
     }
     counts.to_vec()
+}
+
+fn paused(store: &Store<Guarded>) -> i64 {
+    let resources = store.state();
+    let paused = resources
+        .iter()
+        .filter(|resource| resource.0.as_ref().is_ok_and(|resource| resource.spec.paused));
+    i64::try_from(paused.count()).unwrap_or(i64::MAX)
 }

@@ -20,6 +20,7 @@ pub mod trouble;
 pub mod validate;
 
 mod notices;
+mod paused;
 
 use std::{
     sync::Arc,
@@ -327,6 +328,8 @@ struct Progress {
     wanted: Vec<(Kind, String)>,
     outcome: Outcome,
     seed_missing: Option<String>,
+    /// What a paused resource leaves undone.
+    pending: Vec<(Kind, String)>,
     /// Secrets that were gone and were generated anew.
     remade: Vec<Generated>,
     /// When something is due.
@@ -338,6 +341,9 @@ async fn steps(
     resource: &FaciliAutoDeployment,
     progress: &mut Progress,
 ) -> Result<(), Error> {
+    if resource.spec.paused {
+        return paused::steps(context, resource, progress).await;
+    }
     let referenced = dereference(&context.client, resource).await?;
     let validated = validate(resource, &referenced, &context.defaults)?;
     let before = observe(context, &validated);
@@ -475,6 +481,7 @@ async fn answer(
         conflicts: progress.outcome.conflicts.clone(),
         volume_refused: progress.outcome.volume_refused.clone(),
         seed_missing: progress.seed_missing.clone(),
+        pending: progress.pending.clone(),
         capabilities: context.capabilities.now(),
     };
     let (previous, since_write) = context.memory.with(&reference, &uid, |remembered| {

@@ -179,6 +179,7 @@ fn stores_hold_what_is_read() {
     let mut pod: DynamicObject = serde_json::from_value(json!({
         "metadata": {"name": "a"},
         "spec": {
+            "serviceAccountName": "conta",
             "volumes": [{"name": "x", "configMap": {"name": "mounted"}}, {"name": "y", "secret": {"secretName": "s"}}],
             "containers": [{"name": "api", "envFrom": [{"configMapRef": {"name": "environment"}}]}],
         },
@@ -188,7 +189,7 @@ fn stores_hold_what_is_read() {
     project(Kind::Pod, &mut pod);
     assert_eq!(
         pod.data,
-        json!({"status": {"phase": "Running"}, CONFIG_MAPS: ["mounted", "environment"]})
+        json!({"status": {"phase": "Running"}, CONFIG_MAPS: ["mounted", "environment"], SERVICE_ACCOUNT: "conta"})
     );
 }
 

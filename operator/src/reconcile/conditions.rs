@@ -21,6 +21,7 @@ use crate::{
         trouble::{Trouble, pod_trouble},
         validate::Reference,
     },
+    resources::Kind,
 };
 
 /// What one look at a resource found, besides what is live.
@@ -34,6 +35,8 @@ pub struct Look {
     pub volume_refused: Option<String>,
     /// Why the stock import cannot begin.
     pub seed_missing: Option<String>,
+    /// What a paused resource leaves undone.
+    pub pending: Vec<(Kind, String)>,
     /// What the cluster has.
     pub capabilities: Capabilities,
 }
@@ -81,7 +84,8 @@ pub fn conditions(
     let exposed = outside::exposed(resource, observed, &look.capabilities);
     let ready = ready(&available, &redis, exposed.as_ref());
     let conflict = name_conflict(resource, &look.conflicts);
-    let stalled = stalled(observed, look, conflict.as_ref());
+    let paused = paused(resource, look);
+    let stalled = stalled(observed, look, conflict.as_ref(), paused.as_ref());
     let reconciling = if stalled.is_some() {
         None
     } else {
@@ -95,6 +99,7 @@ pub fn conditions(
         Some(autoscaling_active(resource, observed)),
         outside::monitoring_ready(resource, &look.capabilities),
         stock_seeded(resource, observed, look, previous),
+        paused,
         conflict,
         reconciling,
         stalled,
@@ -462,7 +467,29 @@ fn name_conflict(resource: &FaciliAutoDeployment, conflicts: &[NameConflict]) ->
     Some(Draft::new("NameConflict", TRUE, "NotOurs", message))
 }
 
-fn stalled(observed: &Observed, look: &Look, conflict: Option<&Draft>) -> Option<Draft> {
+/// Whether everything is left as it is, and what that leaves undone.
+fn paused(resource: &FaciliAutoDeployment, look: &Look) -> Option<Draft> {
+    if !resource.spec.paused {
+        return None;
+    }
+    let mut message = "spec.paused is true: nothing is written until it is false.".to_owned();
+    if !look.pending.is_empty() {
+        let names: Vec<_> = look
+            .pending
+            .iter()
+            .map(|(kind, name)| format!("{} {name}", kind.word()))
+            .collect();
+        message += &format!(" Not as declared, and left so: {}.", names.join(", "));
+    }
+    Some(Draft::new("Paused", TRUE, "Paused", message))
+}
+
+fn stalled(
+    observed: &Observed,
+    look: &Look,
+    conflict: Option<&Draft>,
+    paused: Option<&Draft>,
+) -> Option<Draft> {
     const KIND: &str = "Stalled";
     if let Some(Failure::Invalid { message }) = &look.failure {
         return Some(Draft::new(KIND, TRUE, "Invalid", message));
@@ -475,6 +502,10 @@ fn stalled(observed: &Observed, look: &Look, conflict: Option<&Draft>) -> Option
     }
     if let Some(message) = &look.volume_refused {
         return Some(Draft::new(KIND, TRUE, "VolumeCannotGrow", message));
+    }
+    // What is declared is not what serves, and only a person can let it become that.
+    if let Some(paused) = paused.filter(|_| !look.pending.is_empty()) {
+        return Some(Draft::new(KIND, TRUE, "Paused", paused.message.clone()));
     }
     let deployment = observed.deployment.as_ref()?;
     let progressing = deployment_condition(deployment, "Progressing")?;

@@ -38,7 +38,12 @@ pub(crate) fn build(validated: &Validated, config: &ConfigMap, fingerprint: &str
     let annotations = BTreeMap::from([(names::CREDENTIALS.to_owned(), fingerprint.to_owned())]);
     let pod = PodSpec {
         containers: vec![container(validated, config)],
-        volumes: Some(vec![redis_secret(validated), admin_tokens(validated)]),
+        volumes: Some(
+            [redis_secret(validated), admin_tokens(validated)]
+                .into_iter()
+                .chain(pod::trust(validated).map(|(volume, _)| volume))
+                .collect(),
+        ),
         termination_grace_period_seconds: Some(LEAVE_SECONDS + DRAIN_SECONDS + MARGIN_SECONDS),
         ..PodSpec::default()
     };
@@ -114,7 +119,12 @@ fn container(validated: &Validated, config: &ConfigMap) -> Container {
             ..Lifecycle::default()
         }),
         security_context: Some(pod::security_context()),
-        volume_mounts: Some(vec![redis_secret_mount(), admin_tokens_mount()]),
+        volume_mounts: Some(
+            [redis_secret_mount(), admin_tokens_mount()]
+                .into_iter()
+                .chain(pod::trust(validated).map(|(_, mount)| mount))
+                .collect(),
+        ),
         ..Container::default()
     }
 }

@@ -42,6 +42,10 @@ pub(crate) fn build(validated: &Validated, config: &ConfigMap) -> Option<Job> {
             ..VolumeMount::default()
         });
     }
+    if let Some((volume, mount)) = pod::trust(validated) {
+        volumes.push(volume);
+        mounts.push(mount);
+    }
     let container = Container {
         name: names::SEED.to_owned(),
         image: Some(validated.image.reference.clone()),
