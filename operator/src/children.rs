@@ -16,7 +16,7 @@ use kube_runtime::reflector::{ObjectRef, Store};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::{names, reconcile::apply::difference::Difference, resources::Kind};
+use crate::{area::Area, names, reconcile::apply::difference::Difference, resources::Kind};
 
 /// How long an answer may stand in for the store when no event about the object arrives.
 const ANSWER_LIFETIME: Duration = Duration::from_secs(5);
@@ -41,13 +41,16 @@ pub struct Place {
     pub name: String,
 }
 
+/// A store for each watch: each kind everywhere, or in each of some namespaces.
+pub type Stores = HashMap<(Kind, Area), Store<DynamicObject>>;
+
 /// Stores of live children.
 #[derive(Debug)]
 pub struct Children {
-    stores: HashMap<Kind, Store<DynamicObject>>,
-    /// Kinds whose first list is not complete. `Store::wait_until_ready` wakes one waiter only, and
+    stores: Stores,
+    /// Watches whose first list is not complete. `Store::wait_until_ready` wakes one waiter only, and
     /// looks at several resources wait here at the same time.
-    unfilled: watch::Sender<BTreeSet<Kind>>,
+    unfilled: watch::Sender<BTreeSet<(Kind, Area)>>,
     answers: Mutex<HashMap<Place, Answer>>,
     settled: Mutex<HashMap<Place, Settled>>,
 }
@@ -66,25 +69,38 @@ struct Settled {
 }
 
 impl Children {
-    /// Children as `stores` have them, a store per kind, none of which has finished its first list.
-    pub fn new(stores: HashMap<Kind, Store<DynamicObject>>) -> Self {
+    /// Children as `stores` have them, none of which has finished its first list.
+    pub fn new(stores: Stores) -> Self {
         Self {
-            unfilled: watch::Sender::new(stores.keys().copied().collect()),
+            unfilled: watch::Sender::new(stores.keys().cloned().collect()),
             stores,
             answers: Mutex::default(),
             settled: Mutex::default(),
         }
     }
 
-    /// The first list of a kind is complete.
-    pub fn filled(&self, kind: Kind) {
-        self.unfilled.send_if_modified(|kinds| kinds.remove(&kind));
+    /// The first list of a watch is complete.
+    pub fn filled(&self, kind: Kind, area: &Area) {
+        self.unfilled
+            .send_if_modified(|watches| watches.remove(&(kind, area.clone())));
     }
 
-    /// Waits until every store has finished its first list.
-    pub async fn wait_until_filled(&self) {
+    /// Waits until every store with objects of `namespace` has finished its first list. Another namespace,
+    /// in which the operator may not look, holds nothing up.
+    pub async fn wait_until_filled(&self, namespace: &str) {
+        let concerns = |area: &Area| match area {
+            Area::Everywhere => true,
+            Area::Namespace(name) => name == namespace,
+        };
+        let are_filled = |watches: &BTreeSet<(Kind, Area)>| !watches.iter().any(|(_, area)| concerns(area));
         // It cannot fail while `self` holds the sender.
-        let _ = self.unfilled.subscribe().wait_for(BTreeSet::is_empty).await;
+        let _ = self.unfilled.subscribe().wait_for(are_filled).await;
+    }
+
+    /// The store with the objects of a kind in a namespace.
+    fn store(&self, kind: Kind, namespace: &str) -> Option<&Store<DynamicObject>> {
+        let everywhere = self.stores.get(&(kind, Area::Everywhere));
+        everywhere.or_else(|| self.stores.get(&(kind, Area::Namespace(namespace.to_owned()))))
     }
 
     /// One child by name.
@@ -97,7 +113,7 @@ impl Children {
                 None => {}
             }
         }
-        let store = self.stores.get(&place.kind)?;
+        let store = self.store(place.kind, &place.namespace)?;
         let reference = ObjectRef::new_with(&place.name, place.kind.api_resource()).within(&place.namespace);
         store.get(&reference)
     }
@@ -109,8 +125,7 @@ impl Children {
                 && object.labels().get(names::INSTANCE).map(String::as_str) == Some(instance)
         };
         let stored = self
-            .stores
-            .get(&kind)
+            .store(kind, namespace)
             .map(|store| store.state_filter(belongs))
             .unwrap_or_default();
         let mut found: HashMap<String, Arc<DynamicObject>> = stored

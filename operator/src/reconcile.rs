@@ -29,7 +29,7 @@ use std::{
 
 use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode, Seed};
 use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
-use kube::{Client, ResourceExt, api::DynamicObject, core::DeserializeGuard};
+use kube::{Client, Resource, ResourceExt, api::DynamicObject, core::DeserializeGuard};
 use kube_runtime::{controller::Action, reflector::ObjectRef};
 
 use crate::{
@@ -272,7 +272,8 @@ pub async fn reconcile(
 
 async fn look(guard: &DeserializeGuard<FaciliAutoDeployment>, context: &Context) -> Result<Action, Error> {
     // Never from a store that has not finished its first list: what is missing there may exist.
-    context.children.wait_until_filled().await;
+    let namespace = guard.meta().namespace.clone().unwrap_or_default();
+    context.children.wait_until_filled(&namespace).await;
     context.capabilities.wait_until_known().await;
     let resource = match &guard.0 {
         Ok(resource) => resource,
@@ -369,7 +370,7 @@ async fn steps(
         )
         .await?;
     }
-    let capabilities = context.capabilities.now();
+    let capabilities = context.capabilities.within(&validated.owner.namespace);
     let inputs = Inputs {
         password,
         seed_is_due: seed_is_due(resource, &before),
@@ -482,7 +483,7 @@ async fn answer(
         volume_refused: progress.outcome.volume_refused.clone(),
         seed_missing: progress.seed_missing.clone(),
         pending: progress.pending.clone(),
-        capabilities: context.capabilities.now(),
+        capabilities: context.capabilities.within(&namespace),
     };
     let (previous, since_write) = context.memory.with(&reference, &uid, |remembered| {
         let ours = remembered

@@ -1,10 +1,11 @@
 //! Watches on what a cluster may lack, get or lose while we run.
 //!
 //! Each is its own detector: a list that is answered with 404 means that the kind is not there, and is
-//! tried again at the pace of the backoff, at most every 30 s. Nothing waits for one of these, and no
-//! failure of one reaches another watch.
+//! tried again at the pace of the backoff, at most every 30 s, or every five minutes where there is a watch
+//! for each of several namespaces. Nothing waits for one of these, and no failure of one reaches another
+//! watch.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{StreamExt, future, stream};
 use k8s_openapi::api::networking::v1::IngressClass;
@@ -16,6 +17,8 @@ use kube_runtime::{
 };
 
 use crate::{
+    area::Area,
+    backoff::Backoff,
     capabilities::{Availability, IngressClasses, LiveCapabilities},
     children::{Children, project},
     health::Health,
@@ -26,9 +29,6 @@ use crate::{
 
 /// Annotation of the class that serves an Ingress which names none.
 const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
-
-/// As long as the longest pause of the backoff.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Plural name of ingress classes.
 pub(super) const INGRESS_CLASSES: &str = "ingressclasses";
@@ -46,24 +46,28 @@ pub(super) struct Shared {
 /// One optional kind's watch.
 struct OptionalWatch {
     kind: Kind,
+    area: Area,
     shared: Shared,
     writer: Writer<DynamicObject>,
     events: Option<stream::BoxStream<'static, watcher::Result<Event<DynamicObject>>>>,
-    backoff: DefaultBackoff,
+    /// Attempts that failed in a row.
+    failures: u32,
 }
 
 /// Objects of an optional kind that were touched, for as long as the process lives.
 pub(super) fn objects(
     kind: Kind,
+    area: Area,
     writer: Writer<DynamicObject>,
     shared: Shared,
 ) -> stream::BoxStream<'static, DynamicObject> {
     let watch = OptionalWatch {
         kind,
+        area,
         shared,
         writer,
         events: None,
-        backoff: DefaultBackoff::default(),
+        failures: 0,
     };
     stream::unfold(watch, |mut watch| async move {
         let object = watch.next().await;
@@ -76,14 +80,14 @@ impl OptionalWatch {
     /// The next object that was touched.
     async fn next(&mut self) -> DynamicObject {
         loop {
-            let (kind, client) = (self.kind, self.shared.client.clone());
+            let (kind, area, client) = (self.kind, &self.area, self.shared.client.clone());
             let events = self.events.get_or_insert_with(|| {
                 let ours = watcher::Config::default().labels(&format!(
                     "{}={}",
                     names::MANAGED_BY,
                     names::FIELD_MANAGER
                 ));
-                watcher(Api::all_with(client, &kind.api_resource()), ours).boxed()
+                watcher(area.objects(client, &kind.api_resource()), ours).boxed()
             });
             match events.next().await {
                 Some(Ok(mut event)) => {
@@ -98,7 +102,10 @@ impl OptionalWatch {
                             self.shared.children.event(kind, &object);
                             return object;
                         }
-                        Event::InitDone => self.answered(Availability::Present),
+                        Event::InitDone => {
+                            self.failures = 0;
+                            self.answered(Availability::Present);
+                        }
                         Event::Init => {}
                     }
                 }
@@ -117,11 +124,11 @@ impl OptionalWatch {
             ..
         } = &self.shared;
         let word = self.kind.word();
-        if capabilities.note(self.kind, availability.clone()) {
-            tracing::info!(kind = word, ?availability, "an optional kind of this cluster");
+        if capabilities.note(self.kind, &self.area, availability.clone()) {
+            tracing::info!(kind = word, area = %self.area, ?availability, "an optional kind of this cluster");
         }
-        children.filled(self.kind);
-        if health.store_filled(&self.kind.api_resource().plural) {
+        children.filled(self.kind, &self.area);
+        if health.store_filled(&self.kind.api_resource().plural, &self.area) {
             tracing::info!("the first lists are complete");
         }
     }
@@ -143,10 +150,10 @@ impl OptionalWatch {
             _ => {
                 let plural = self.kind.api_resource().plural;
                 self.shared.metrics.count_watch_error(&plural);
-                tracing::warn!(kind = plural, %error, "a watch failed and is begun again");
+                tracing::warn!(kind = plural, area = %self.area, %error, "a watch failed and is begun again");
                 // What is known stays; before anything is known, nobody waits for it.
                 if matches!(error, watcher::Error::InitialListFailed(_))
-                    && self.shared.capabilities.now().of(self.kind) != Availability::Present
+                    && self.shared.capabilities.of(self.kind, &self.area) != Availability::Present
                 {
                     self.answered(Availability::Unknown {
                         reason: Availability::NO_ANSWER,
@@ -154,9 +161,12 @@ impl OptionalWatch {
                 }
             }
         }
-        // It never ends; if it did, this must not become a loop without a pause.
-        let pause = self.backoff.next().unwrap_or(LONGEST_PAUSE);
-        tokio::time::sleep(pause).await;
+        self.failures = self.failures.saturating_add(1);
+        let backoff = match self.area {
+            Area::Everywhere => Backoff::ABSENT,
+            Area::Namespace(_) => Backoff::ABSENT_IN_NAMESPACE,
+        };
+        tokio::time::sleep(backoff.after(self.failures)).await;
     }
 
     /// Begins anew with a list: a watch that goes on from where it was would not notice a kind that
@@ -168,7 +178,7 @@ impl OptionalWatch {
     }
 }
 
-fn code_of(error: &watcher::Error) -> Option<u16> {
+pub(super) fn code_of(error: &watcher::Error) -> Option<u16> {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => Some(status.code),
@@ -211,12 +221,12 @@ pub(super) fn ingress_classes(shared: Shared) -> stream::BoxStream<'static, Dyna
                     metrics.count_watch_error(INGRESS_CLASSES);
                     tracing::warn!(kind = INGRESS_CLASSES, %error, "a watch failed and is begun again");
                     // What is known stays; before anything is known, nobody waits for it.
-                    if capabilities.now().ingress_classes == IngressClasses::NotRead {
+                    if capabilities.classes_are_unread() {
                         capabilities.note_ingress_classes(IngressClasses::Unknown);
                     }
                 }
             }
-            if health.store_filled(INGRESS_CLASSES) {
+            if health.store_filled(INGRESS_CLASSES, &Area::Everywhere) {
                 tracing::info!("the first lists are complete");
             }
         })

@@ -1,5 +1,6 @@
 //! Conditions: what holds and what does not, drawn from what is live. Pure; time is a parameter.
 
+pub mod glossary;
 mod outside;
 
 use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode, Seed};

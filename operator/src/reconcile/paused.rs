@@ -47,7 +47,7 @@ pub(super) async fn steps(
         }
         progress.wanted.push((Kind::Secret, what.name(name)));
     }
-    let capabilities = context.capabilities.now();
+    let capabilities = context.capabilities.within(&validated.owner.namespace);
     let inputs = Inputs {
         password,
         seed_is_due: seed_is_due(resource, &before),

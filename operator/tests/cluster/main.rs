@@ -13,6 +13,7 @@ mod deletion;
 mod drift;
 mod harness;
 mod leader;
+mod namespaced;
 mod redis;
 mod refusal;
 mod steady;
