@@ -28,6 +28,7 @@ pub mod lease;
 pub mod memory;
 pub mod metrics;
 pub mod names;
+pub mod probe;
 pub mod rbac;
 pub mod reconcile;
 pub mod resources;

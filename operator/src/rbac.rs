@@ -125,6 +125,14 @@ const RULES: &[Rule] = &[
     ),
     Rule::new(&[], "apps", &["replicasets"], &["list", "watch"]),
     Rule::new(
+        &[
+            "Why the cluster refuses the pod of a StatefulSet, which no condition of it tells: listed once, by its UID.",
+        ],
+        "",
+        &["events"],
+        &["list"],
+    ),
+    Rule::new(
         &["What `kubectl describe` shows; a repeated event is one that is patched."],
         "events.k8s.io",
         &["events"],

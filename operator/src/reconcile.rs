@@ -15,6 +15,7 @@ pub mod conditions;
 pub mod dereference;
 pub mod exposure;
 pub mod observe;
+pub mod refusals;
 pub mod status;
 pub mod trouble;
 pub mod validate;
@@ -39,6 +40,7 @@ use crate::{
     events::{Events, Notice},
     memory::Memory,
     metrics::Metrics,
+    probe::Reports,
     reconcile::{
         apply::{
             Outcome, Scope, apply,
@@ -78,6 +80,8 @@ pub struct Context {
     pub capabilities: Arc<LiveCapabilities>,
     /// What is remembered between looks.
     pub memory: Memory,
+    /// What APIs say of their stores.
+    pub reports: Arc<Reports>,
     /// Where people are told.
     pub events: Events,
     /// What is counted.
@@ -466,7 +470,7 @@ fn secret_as_live(secret: Secret) -> Option<DynamicObject> {
 }
 
 /// Draws conditions and status, writes them if they differ, and tells people what changed. Returns
-/// how long a write was put off, if it was.
+/// when to look again, if a write was put off or something is to be asked for then.
 async fn answer(
     context: &Context,
     resource: &FaciliAutoDeployment,
@@ -477,13 +481,23 @@ async fn answer(
     let uid = resource.uid().unwrap_or_default();
     let reference = ObjectRef::from_obj(resource);
     let observed = Observed::of(&context.children, &namespace, &name, &uid);
+    let missing = context
+        .memory
+        .with(&reference, &uid, |remembered| remembered.redis_missing.take());
+    let (missing, redis_refused, ask_again) =
+        refusals::of_redis(&context.client, observed.stateful_set.as_ref(), missing).await;
+    context
+        .memory
+        .with(&reference, &uid, |remembered| remembered.redis_missing = missing);
     let found = Look {
+        redis_refused,
         failure: error.and_then(Error::failure),
         conflicts: progress.outcome.conflicts.clone(),
         volume_refused: progress.outcome.volume_refused.clone(),
         seed_missing: progress.seed_missing.clone(),
         pending: progress.pending.clone(),
         capabilities: context.capabilities.within(&namespace),
+        store_trouble: context.reports.store_trouble(&reference, &uid),
     };
     let (previous, since_write) = context.memory.with(&reference, &uid, |remembered| {
         let ours = remembered
@@ -524,7 +538,7 @@ async fn answer(
         }
     }
     context.events.publish_all(resource, &notices).await;
-    Ok(held)
+    Ok([held, ask_again].into_iter().flatten().min())
 }
 
 /// A new generation is acknowledged at once: tools wait for it.

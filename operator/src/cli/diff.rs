@@ -234,7 +234,8 @@ async fn optional_kinds(client: &Client, namespace: &str) -> anyhow::Result<BTre
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind.api_resource());
         match bounded(api.list(&ListParams::default().limit(1))).await {
             Ok(_) => drop(present.insert(kind)),
-            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            // By its number: an API group that the server does not know is answered in plain text, without a reason.
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(error) => {
                 let what = format!(
                     "failed to find out whether the cluster has the kind {}",

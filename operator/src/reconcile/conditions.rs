@@ -2,24 +2,25 @@
 
 pub mod glossary;
 mod outside;
+mod stock;
 
-use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode, Seed};
+use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode};
 use k8s_openapi::{
-    api::{apps::v1::Deployment, batch::v1::Job},
+    api::apps::v1::Deployment,
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::Timestamp,
 };
 use kube::ResourceExt;
-use serde::Deserialize;
 
 use crate::{
     capabilities::Capabilities,
     names,
+    probe::StoreTrouble,
     reconcile::{
         Failure,
         apply::NameConflict,
-        observe::{Observed, job_condition},
-        trouble::{Trouble, pod_trouble},
+        observe::Observed,
+        trouble::{Trouble, pod_trouble, refusal},
         validate::Reference,
     },
     resources::Kind,
@@ -38,6 +39,10 @@ pub struct Look {
     pub seed_missing: Option<String>,
     /// What a paused resource leaves undone.
     pub pending: Vec<(Kind, String)>,
+    /// Why the cluster refuses Redis's pod.
+    pub redis_refused: Option<Trouble>,
+    /// What the API says of its store.
+    pub store_trouble: Option<StoreTrouble>,
     /// What the cluster has.
     pub capabilities: Capabilities,
 }
@@ -99,7 +104,7 @@ pub fn conditions(
         exposed,
         Some(autoscaling_active(resource, observed)),
         outside::monitoring_ready(resource, &look.capabilities),
-        stock_seeded(resource, observed, look, previous),
+        stock::seeded(resource, observed, look, previous),
         paused,
         conflict,
         reconciling,
@@ -210,7 +215,7 @@ fn available(resource: &FaciliAutoDeployment, observed: &Observed) -> Draft {
         let message = format!("At least {wanted} API pods are ready.");
         return Draft::new("Available", TRUE, "MinimumReplicasReady", message);
     }
-    let trouble = pod_trouble(observed.pods_of(names::API)).or_else(|| replica_failure(deployment));
+    let trouble = pod_trouble(observed.pods_of(names::API)).or_else(|| refused_pods(deployment));
     match trouble {
         Some(Trouble { reason, message }) => Draft::new(
             "Available",
@@ -226,19 +231,11 @@ fn available(resource: &FaciliAutoDeployment, observed: &Observed) -> Draft {
 }
 
 /// Pods that the cluster does not let a Deployment make, by a quota or an admission policy.
-fn replica_failure(deployment: &Deployment) -> Option<Trouble> {
+fn refused_pods(deployment: &Deployment) -> Option<Trouble> {
     let condition =
         deployment_condition(deployment, "ReplicaFailure").filter(|condition| condition.status == TRUE)?;
-    Some(Trouble {
-        reason: condition
-            .reason
-            .clone()
-            .unwrap_or_else(|| "ReplicaFailure".to_owned()),
-        message: format!(
-            "The cluster refuses pods: {}",
-            condition.message.as_deref().unwrap_or_default()
-        ),
-    })
+    let said = condition.message.as_deref().unwrap_or_default();
+    Some(refusal(&format!("Deployment {}", deployment.name_any()), said))
 }
 
 fn deployment_condition<'a>(
@@ -266,7 +263,10 @@ fn redis_ready(resource: &FaciliAutoDeployment, observed: &Observed, look: &Look
         };
     }
     if observed.redis_is_ready() {
-        return Draft::new(KIND, TRUE, "Ready", "Redis answers.");
+        let trouble = look
+            .store_trouble
+            .and_then(|trouble| store_trouble(resource, trouble));
+        return trouble.unwrap_or_else(|| Draft::new(KIND, TRUE, "Ready", "Redis answers."));
     }
     if observed.stateful_set.is_none() {
         return Draft::new(
@@ -276,7 +276,7 @@ fn redis_ready(resource: &FaciliAutoDeployment, observed: &Observed, look: &Look
             "Redis's StatefulSet does not exist yet.",
         );
     }
-    match pod_trouble(observed.pods_of(names::REDIS)) {
+    match pod_trouble(observed.pods_of(names::REDIS)).or_else(|| look.redis_refused.clone()) {
         Some(Trouble { reason, message }) => Draft::new(KIND, FALSE, reason, message),
         None => Draft::new(
             KIND,
@@ -284,6 +284,40 @@ fn redis_ready(resource: &FaciliAutoDeployment, observed: &Observed, look: &Look
             "WaitingForPod",
             "Redis is starting: its pod is not ready yet.",
         ),
+    }
+}
+
+/// A Redis that runs well and does not serve the API, as the API says.
+fn store_trouble(resource: &FaciliAutoDeployment, trouble: StoreTrouble) -> Option<Draft> {
+    const KIND: &str = "RedisReady";
+    let name = resource.name_any();
+    let (pod, volume) = (format!("{}-0", names::redis(&name)), names::redis_volume(&name));
+    let is_seeded = resource
+        .status
+        .as_ref()
+        .and_then(|status| status.stock.as_ref())
+        .is_some_and(|stock| stock.seeded);
+    match trouble {
+        // Before the first import there is nothing to miss.
+        StoreTrouble::Empty => is_seeded.then(|| {
+            let message = format!(
+                "Redis in pod {pod} holds no stock any more, although one was imported: what was on volume {volume} is gone. API pods that run serve their copy and take no changes, new ones wait. Import a stock again with `faciliauto-service import FILE`."
+            );
+            Draft::new(KIND, FALSE, "StoreEmpty", message)
+        }),
+        StoreTrouble::Unreachable => {
+            let message = format!(
+                "Pod {pod} is ready, but the API does not reach it: recommendations go on from memory, nothing is kept. See `kubectl logs {pod}` and the NetworkPolicy {}.",
+                names::redis(&name)
+            );
+            Some(Draft::new(KIND, FALSE, "Unreachable", message))
+        }
+        StoreTrouble::Unusable => {
+            let message = format!(
+                "What Redis in pod {pod} holds cannot be used by this version of the API, which serves its copy meanwhile: see the logs of the API's pods for what it found."
+            );
+            Some(Draft::new(KIND, FALSE, "StoreUnusable", message))
+        }
     }
 }
 
@@ -318,15 +352,26 @@ fn autoscaling_active(resource: &FaciliAutoDeployment, observed: &Observed) -> D
         .autoscaler
         .as_ref()
         .and_then(|autoscaler| autoscaler.status.as_ref());
-    let conditions = status
-        .and_then(|status| status.conditions.as_ref())
-        .into_iter()
-        .flatten();
-    let active = conditions
-        .into_iter()
-        .find(|condition| condition.type_ == "ScalingActive");
+    let condition = |kind: &str| {
+        let conditions = status.and_then(|status| status.conditions.as_ref());
+        conditions
+            .into_iter()
+            .flatten()
+            .find(|condition| condition.type_ == kind)
+    };
+    let is_at_maximum = condition("ScalingLimited").is_some_and(|limited| {
+        limited.status == TRUE && limited.reason.as_deref() == Some("TooManyReplicas")
+    });
     // The autoscaler's own message names whichever metric won this time, and so never rests.
-    match active {
+    match condition("ScalingActive") {
+        Some(active) if active.status == TRUE && is_at_maximum => {
+            let message = format!(
+                "HorizontalPodAutoscaler {} asks for more than {} pods: raise autoscaling.maxReplicas, or give each pod more with api.resources.requests.",
+                resource.name_any(),
+                resource.spec.autoscaling.max_replicas
+            );
+            Draft::new(KIND, TRUE, "AtMaximum", message)
+        }
         Some(active) if active.status == TRUE => Draft::new(
             KIND,
             TRUE,
@@ -348,107 +393,6 @@ fn autoscaling_active(resource: &FaciliAutoDeployment, observed: &Observed) -> D
             "The autoscaler has not reported yet.",
         ),
     }
-}
-
-/// What an import says about itself, in its termination message.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ImportReport {
-    created: Option<bool>,
-    cars: Option<u64>,
-    dealerships: Option<u64>,
-    error: Option<String>,
-}
-
-fn stock_seeded(
-    resource: &FaciliAutoDeployment,
-    observed: &Observed,
-    look: &Look,
-    previous: &FaciliAutoDeploymentStatus,
-) -> Option<Draft> {
-    const KIND: &str = "StockSeeded";
-    let report = import_report(observed);
-    if observed.seeded() || previous.stock.as_ref().is_some_and(|stock| stock.seeded) {
-        let before = find(&previous.conditions, KIND).filter(|condition| condition.status == TRUE);
-        let message = match (report, before) {
-            (_, Some(before)) => before.message.clone(),
-            (
-                Some(ImportReport {
-                    created: Some(true),
-                    cars: Some(cars),
-                    dealerships: Some(dealerships),
-                    ..
-                }),
-                _,
-            ) => {
-                format!("{cars} cars of {dealerships} dealerships were imported.")
-            }
-            (
-                Some(ImportReport {
-                    created: Some(false), ..
-                }),
-                _,
-            ) => "Redis held a stock already; it was kept.".to_owned(),
-            _ => "The stock was imported.".to_owned(),
-        };
-        return Some(Draft::new(KIND, TRUE, "Imported", message));
-    }
-    if resource.spec.stock.seed == Seed::None {
-        return None;
-    }
-    if let Some(message) = &look.seed_missing {
-        return Some(Draft::new(KIND, FALSE, "SeedConfigMapMissing", message));
-    }
-    let failed = observed.seed_jobs.iter().find(|job| job_condition(job, "Failed"));
-    let running = observed.seed_jobs.iter().any(|job| !job_condition(job, "Failed"));
-    if let (Some(job), false) = (failed, running) {
-        return Some(Draft::new(KIND, FALSE, "ImportFailed", failure_of(job, report)));
-    }
-    if running {
-        let trouble = pod_trouble(observed.pods_of(names::SEED));
-        return Some(match trouble {
-            Some(Trouble { reason, message }) => Draft::new(KIND, FALSE, reason, message),
-            None => Draft::new(KIND, FALSE, "Importing", "The stock is being imported."),
-        });
-    }
-    Some(Draft::new(
-        KIND,
-        FALSE,
-        "WaitingForRedis",
-        "The stock is imported as soon as Redis is ready.",
-    ))
-}
-
-fn failure_of(job: &Job, report: Option<ImportReport>) -> String {
-    let conditions = job
-        .status
-        .as_ref()
-        .and_then(|status| status.conditions.as_ref())
-        .into_iter()
-        .flatten();
-    let condition = conditions
-        .into_iter()
-        .find(|condition| condition.type_ == "Failed");
-    let why = report
-        .and_then(|report| report.error)
-        .or_else(|| condition.and_then(|condition| condition.message.clone()))
-        .unwrap_or_default();
-    format!(
-        "The import of the stock failed: {why} It is tried again when Job {} has been cleared away.",
-        job.name_any()
-    )
-}
-
-/// The report of the import that ended last.
-fn import_report(observed: &Observed) -> Option<ImportReport> {
-    let ended = observed.pods_of(names::SEED).filter_map(|pod| {
-        let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
-        statuses
-            .iter()
-            .find_map(|status| status.state.as_ref()?.terminated.clone())
-    });
-    let last = ended.max_by_key(|ended| ended.finished_at.as_ref().map(|time| time.0))?;
-    serde_json::from_str(last.message?.trim()).ok()
 }
 
 fn name_conflict(resource: &FaciliAutoDeployment, conflicts: &[NameConflict]) -> Option<Draft> {

@@ -67,6 +67,24 @@ async fn unchanged_look_writes_nothing_and_lists_nothing() {
     }
 }
 
+/// Prevents: children written again and again because the watches are slower than the looks, of which a
+/// bring-up sees many within a second.
+#[tokio::test]
+async fn look_before_the_watches_caught_up_writes_no_child() {
+    let mut harness = Harness::new(json!({}));
+    harness.look().await.expect("nothing is wrong");
+    harness.api.take_calls();
+    for _ in 0..3 {
+        harness.look_before_the_watch().await.expect("nothing is wrong");
+        let written = writes(&harness.api.take_calls());
+        let children: Vec<_> = written
+            .iter()
+            .filter(|write| !write.ends_with("/status"))
+            .collect();
+        assert_eq!(children, Vec::<&String>::new());
+    }
+}
+
 /// Prevents: a bring-up that writes things twice, and a status that follows every pod.
 #[tokio::test]
 async fn bring_up_writes_each_child_once() {

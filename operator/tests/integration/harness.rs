@@ -104,6 +104,11 @@ impl Harness {
     /// One look, with stores as a watch would have filled them by now.
     pub(crate) async fn look(&mut self) -> Result<Action, Error> {
         self.operator.watch(&self.api);
+        self.look_before_the_watch().await
+    }
+
+    /// One look, with stores as they were: no event has arrived since.
+    pub(crate) async fn look_before_the_watch(&mut self) -> Result<Action, Error> {
         let resource = self.api.get(&resource_path()).expect("the resource");
         let guard: DeserializeGuard<FaciliAutoDeployment> =
             serde_json::from_value(resource).expect("a resource");
@@ -195,6 +200,7 @@ impl Operator {
             children: Arc::new(Children::new(stores)),
             capabilities: Arc::new(LiveCapabilities::new(capabilities.clone())),
             memory: Memory::default(),
+            reports: Arc::default(),
             metrics: Metrics::new(&mut prometheus_client::registry::Registry::default()),
             defaults: defaults(),
         };

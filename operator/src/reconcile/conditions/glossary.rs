@@ -44,9 +44,11 @@ pub const CONDITIONS: &[ConditionMeaning] = &[
             ("RunContainerError", "A container cannot be started."),
             ("Unschedulable", "No node takes the pod."),
             (
-                "ReplicaFailure",
-                "The cluster refuses pods, by a quota or a policy; it may give a reason of its own.",
+                "VolumeUnbound",
+                "The pod waits for a volume that no StorageClass makes.",
             ),
+            ("QuotaExceeded", "A ResourceQuota leaves no room for pods."),
+            ("PodsRefused", "A policy of the cluster refuses pods."),
         ],
     },
     ConditionMeaning {
@@ -63,6 +65,15 @@ pub const CONDITIONS: &[ConditionMeaning] = &[
                 "NotProbed",
                 "Unknown, and no hindrance: an external Redis is not asked.",
             ),
+            (
+                "StoreEmpty",
+                "It runs, and holds no stock any more although one was imported.",
+            ),
+            (
+                "StoreUnusable",
+                "What it holds cannot be used by this version of the API.",
+            ),
+            ("Unreachable", "It is ready, and the API does not reach it."),
             (
                 "UrlSecretMissing",
                 "The Secret with the URL of the external Redis, or its key, is missing.",
@@ -98,6 +109,10 @@ pub const CONDITIONS: &[ConditionMeaning] = &[
         meaning: "The autoscaler measures use and sets the number of API pods.",
         reasons: &[
             ("Active", "It does."),
+            (
+                "AtMaximum",
+                "It asks for more pods than `autoscaling.maxReplicas`.",
+            ),
             ("Disabled", "Autoscaling is off."),
             ("NotMeasuredYet", "Unknown: the autoscaler has not reported yet."),
             (
@@ -202,8 +217,11 @@ mod tests {
         "InvalidImageName",
         "PodScheduled",
         "ProgressDeadlineExceeded",
+        "ReplicaFailure",
         "ResolvedRefs",
         "ScalingActive",
+        "ScalingLimited",
+        "TooManyReplicas",
         "True",
         "Unknown",
     ];
@@ -225,7 +243,9 @@ mod tests {
         let drawn: BTreeSet<&str> = [
             include_str!("../conditions.rs"),
             include_str!("outside.rs"),
+            include_str!("stock.rs"),
             include_str!("../exposure.rs"),
+            include_str!("../refusals.rs"),
             include_str!("../trouble.rs"),
             include_str!("../../capabilities.rs"),
             include_str!("../../../api/src/crd.rs"),
