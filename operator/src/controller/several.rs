@@ -122,8 +122,8 @@ mod tests {
 
     /// Prevents: the list of one namespace emptying the store of another, what was deleted while a watch
     /// was away staying for ever, and one watch that fails stopping another.
-    #[test]
-    fn each_namespace_changes_only_its_own() {
+    #[tokio::test]
+    async fn each_namespace_changes_only_its_own() {
         let (first, one) = mpsc::unbounded();
         let (second, other) = mpsc::unbounded();
         let (store, writer) = reflector::store::<ConfigMap>();

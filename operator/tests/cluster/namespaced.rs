@@ -185,8 +185,11 @@ async fn grant(sandbox: &Sandbox) -> String {
     let request: TokenRequest =
         serde_json::from_value(json!({"spec": {"audiences": []}})).expect("a request");
     let accounts = sandbox.api::<ServiceAccount>();
-    let made = accounts.create_token_request(OPERATOR, &PostParams::default(), &request);
-    made.await.expect("a token").status.expect("a token").token
+    let parameters = PostParams::default();
+    let made = accounts
+        .create_token_request(OPERATOR, &parameters, &request)
+        .await;
+    made.expect("a token").status.expect("a token").token
 }
 
 async fn create<K>(sandbox: &Sandbox, object: Value)
