@@ -14,6 +14,7 @@ mod drift;
 mod harness;
 mod leader;
 mod namespaced;
+mod paused;
 mod redis;
 mod refusal;
 mod steady;
