@@ -398,7 +398,7 @@ fn watch_children(
         metrics: metrics.clone(),
         health: health.clone(),
     };
-    let classes = optional::ingress_classes(shared.clone());
+    let classes = optional::ingress_classes(shared.clone(), areas.contains(&Area::Everywhere));
     let streams = writers.into_iter().map(|(kind, area, writer)| {
         if kind.is_optional() {
             optional::objects(kind, area, writer, shared.clone())

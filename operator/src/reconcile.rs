@@ -15,6 +15,7 @@ pub mod conditions;
 pub mod dereference;
 pub mod exposure;
 pub mod observe;
+pub mod passwords;
 pub mod refusals;
 pub mod status;
 pub mod trouble;
@@ -22,6 +23,7 @@ pub mod validate;
 
 mod notices;
 mod paused;
+mod secrets;
 
 use std::{
     sync::Arc,
@@ -42,13 +44,11 @@ use crate::{
     metrics::Metrics,
     probe::Reports,
     reconcile::{
-        apply::{
-            Outcome, Scope, apply,
-            credentials::{self, Generated},
-        },
+        apply::{Outcome, Scope, apply, credentials::Generated},
         conditions::Look,
         dereference::dereference,
         observe::Observed,
+        passwords::{Step, keep::UnderWay},
         validate::{ReleaseDefaults, SeedSource, Validated, validate},
     },
     resources::{Inputs, Kind, build},
@@ -318,8 +318,9 @@ async fn look(guard: &DeserializeGuard<FaciliAutoDeployment>, context: &Context)
     }
     let held = answer(context, resource, &progress, result.as_ref().err()).await?;
     result?;
-    let refers =
-        resource.spec.redis.mode == RedisMode::External || !resource.spec.api.admin_tokens_secret.is_empty();
+    let refers = resource.spec.redis.mode == RedisMode::External
+        || !resource.spec.api.admin_tokens_secret.is_empty()
+        || dereference::users_password_secret(resource).is_some();
     let rest = jitter(if refers { REST_WITH_REFERENCES } else { REST });
     let pauses = [held, progress.look_again, Some(rest)];
     Ok(Action::requeue(
@@ -337,6 +338,12 @@ struct Progress {
     pending: Vec<(Kind, String)>,
     /// Secrets that were gone and were generated anew.
     remade: Vec<Generated>,
+    /// Whether the Secret with the passwords in use was.
+    login_remade: bool,
+    /// Steps of a change of the Redis password that were taken.
+    password_steps: Vec<Step>,
+    /// What of it is under way.
+    password_change: Option<UnderWay>,
     /// When something is due.
     look_again: Option<Duration>,
 }
@@ -352,19 +359,12 @@ async fn steps(
     let referenced = dereference(&context.client, resource).await?;
     let validated = validate(resource, &referenced, &context.defaults)?;
     let before = observe(context, &validated);
-    let password = if resource.spec.redis.mode == RedisMode::Managed {
-        let existing = referenced.credentials.as_ref();
-        let was_used = before.stateful_set.is_some();
-        let what = Generated::RedisPassword;
-        Some(generated(context, &validated, what, existing, was_used, progress).await?)
-    } else {
-        None
-    };
+    let kept = secrets::passwords(context, resource, &validated, &referenced, &before, progress).await?;
     let name = Generated::AdminToken.name(&validated.owner.name);
     if validated.api.admin_tokens_secret == name {
         let was_used = before.api_mounts_secret(&name);
         let existing = referenced.admin_tokens.as_ref();
-        generated(
+        secrets::generated(
             context,
             &validated,
             Generated::AdminToken,
@@ -376,7 +376,8 @@ async fn steps(
     }
     let capabilities = context.capabilities.within(&validated.owner.namespace);
     let inputs = Inputs {
-        password,
+        tell: kept.as_ref().and_then(|kept| kept.tell.clone()),
+        passwords: kept.map(|kept| kept.passwords),
         seed_is_due: seed_is_due(resource, &before),
         optional_kinds: capabilities.present(),
     };
@@ -407,38 +408,6 @@ async fn steps(
         return Err(Error::Waiting(message.clone()));
     }
     Ok(())
-}
-
-/// A generated secret: the one that exists, or a new one.
-async fn generated(
-    context: &Context,
-    validated: &Validated,
-    what: Generated,
-    existing: Option<&Secret>,
-    was_used: bool,
-    progress: &mut Progress,
-) -> Result<String, Error> {
-    let ensured = credentials::ensure(&context.client, validated, what, existing).await;
-    let credentials = ensured.inspect_err(|error| progress.note_conflict(error))?;
-    if credentials.made_now && was_used {
-        progress.remade.push(what);
-    }
-    progress
-        .wanted
-        .push((Kind::Secret, what.name(&validated.owner.name)));
-    Ok(credentials.value)
-}
-
-impl Progress {
-    fn note_conflict(&mut self, error: &apply::Error) {
-        if let apply::Error::CredentialsNotOurs { name, leftover } = error {
-            self.outcome.conflicts.push(apply::NameConflict {
-                kind: Kind::Secret,
-                name: name.clone(),
-                leftover: *leftover,
-            });
-        }
-    }
 }
 
 fn observe(context: &Context, validated: &Validated) -> Observed {
@@ -497,6 +466,7 @@ async fn answer(
         seed_missing: progress.seed_missing.clone(),
         pending: progress.pending.clone(),
         capabilities: context.capabilities.within(&namespace),
+        password_change: progress.password_change.clone(),
         store_trouble: context.reports.store_trouble(&reference, &uid),
     };
     let (previous, since_write) = context.memory.with(&reference, &uid, |remembered| {
@@ -520,7 +490,7 @@ async fn answer(
         Timestamp::now(),
     );
 
-    let mut notices = notices::of_outcome(&progress.outcome, &progress.remade);
+    let mut notices = notices::of_progress(progress);
     notices.extend(notices::of_ignored_scale(context, resource, &reference, &uid));
     let mut held = None;
     if status != previous {

@@ -5,7 +5,7 @@
 //! for each of several namespaces. Nothing waits for one of these, and no failure of one reaches another
 //! watch.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt, future, stream};
 use k8s_openapi::api::networking::v1::IngressClass;
@@ -13,7 +13,8 @@ use kube::{Api, Client, ResourceExt, api::DynamicObject};
 use kube_runtime::{
     WatchStreamExt,
     reflector::{self, store::Writer},
-    watcher::{self, DefaultBackoff, Event, watcher},
+    utils::Backoff as _,
+    watcher::{self, Event, watcher},
 };
 
 use crate::{
@@ -50,8 +51,7 @@ struct OptionalWatch {
     shared: Shared,
     writer: Writer<DynamicObject>,
     events: Option<stream::BoxStream<'static, watcher::Result<Event<DynamicObject>>>>,
-    /// Attempts that failed in a row.
-    failures: u32,
+    pauses: Pauses,
 }
 
 /// Objects of an optional kind that were touched, for as long as the process lives.
@@ -61,19 +61,52 @@ pub(super) fn objects(
     writer: Writer<DynamicObject>,
     shared: Shared,
 ) -> stream::BoxStream<'static, DynamicObject> {
+    let pauses = Pauses::of(area == Area::Everywhere);
     let watch = OptionalWatch {
         kind,
         area,
         shared,
         writer,
         events: None,
-        failures: 0,
+        pauses,
     };
     stream::unfold(watch, |mut watch| async move {
         let object = watch.next().await;
         Some((object, watch))
     })
     .boxed()
+}
+
+/// The pauses of a watch as the library takes them.
+struct Pauses {
+    backoff: Backoff,
+    failures: u32,
+}
+
+impl Pauses {
+    fn of(is_everywhere: bool) -> Self {
+        let backoff = if is_everywhere {
+            Backoff::ABSENT
+        } else {
+            Backoff::ABSENT_IN_NAMESPACE
+        };
+        Self { backoff, failures: 0 }
+    }
+}
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.failures = self.failures.saturating_add(1);
+        Some(self.backoff.after(self.failures))
+    }
+}
+
+impl kube_runtime::utils::Backoff for Pauses {
+    fn reset(&mut self) {
+        self.failures = 0;
+    }
 }
 
 impl OptionalWatch {
@@ -103,7 +136,7 @@ impl OptionalWatch {
                             return object;
                         }
                         Event::InitDone => {
-                            self.failures = 0;
+                            self.pauses.reset();
                             self.answered(Availability::Present);
                         }
                         Event::Init => {}
@@ -161,12 +194,9 @@ impl OptionalWatch {
                 }
             }
         }
-        self.failures = self.failures.saturating_add(1);
-        let backoff = match self.area {
-            Area::Everywhere => Backoff::ABSENT,
-            Area::Namespace(_) => Backoff::ABSENT_IN_NAMESPACE,
-        };
-        tokio::time::sleep(backoff.after(self.failures)).await;
+        if let Some(pause) = self.pauses.next() {
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// Begins anew with a list: a watch that goes on from where it was would not notice a kind that
@@ -188,7 +218,12 @@ pub(super) fn code_of(error: &watcher::Error) -> Option<u16> {
 }
 
 /// Keeps the names of ingress classes current. They belong to no resource, so nothing is handed on.
-pub(super) fn ingress_classes(shared: Shared) -> stream::BoxStream<'static, DynamicObject> {
+///
+/// Where it watches named namespaces only, the operator may usually not look: it asks seldom.
+pub(super) fn ingress_classes(
+    shared: Shared,
+    is_everywhere: bool,
+) -> stream::BoxStream<'static, DynamicObject> {
     let Shared {
         client,
         capabilities,
@@ -231,7 +266,7 @@ pub(super) fn ingress_classes(shared: Shared) -> stream::BoxStream<'static, Dyna
             }
         })
         .touched_objects()
-        .backoff(DefaultBackoff::default())
+        .backoff(Pauses::of(is_everywhere))
         .filter_map(|_| future::ready(None))
         .boxed()
 }

@@ -20,6 +20,7 @@ use crate::{
         Failure,
         apply::NameConflict,
         observe::Observed,
+        passwords::keep::UnderWay,
         trouble::{Trouble, pod_trouble, refusal},
         validate::Reference,
     },
@@ -39,6 +40,8 @@ pub struct Look {
     pub seed_missing: Option<String>,
     /// What a paused resource leaves undone.
     pub pending: Vec<(Kind, String)>,
+    /// A change of the Redis password that is under way.
+    pub password_change: Option<UnderWay>,
     /// Why the cluster refuses Redis's pod.
     pub redis_refused: Option<Trouble>,
     /// What the API says of its store.
@@ -497,7 +500,14 @@ fn reconciling(observed: &Observed, look: &Look, ready: &Draft) -> Option<Draft>
             format!("Pods of an older revision still serve.{trouble}"),
         ));
     }
-    None
+    look.password_change.as_ref().map(|change| {
+        let reason = if change.failed {
+            "PasswordChangeFailed"
+        } else {
+            "ChangingPassword"
+        };
+        Draft::new(KIND, TRUE, reason, change.message.clone())
+    })
 }
 
 /// Whether pods of an older revision are left, of the API or of Redis.

@@ -1,8 +1,8 @@
 //! A look at a paused resource: everything is read and judged as ever, and nothing but the status is
 //! written. What would be done is told, for a spec that is not what serves must not read as current.
 
-use faciliauto_api::{FaciliAutoDeployment, RedisMode};
-use k8s_openapi::jiff::Timestamp;
+use faciliauto_api::FaciliAutoDeployment;
+use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
 
 use super::{
     Context, Error, Progress,
@@ -11,11 +11,16 @@ use super::{
         credentials::{self, Generated},
         pending::pending,
     },
-    dereference::dereference,
-    exposure, observe, secret_as_live, seed_is_due,
-    validate::validate,
+    dereference::{Referenced, dereference},
+    exposure, observe,
+    passwords::{Password, Passwords, keep::present},
+    secret_as_live, seed_is_due,
+    validate::{RedisSettings, Validated, validate},
 };
-use crate::resources::{Inputs, Kind, build};
+use crate::{
+    names,
+    resources::{Inputs, Kind, build},
+};
 
 /// The steps of a look, up to the first write.
 pub(super) async fn steps(
@@ -26,30 +31,15 @@ pub(super) async fn steps(
     let referenced = dereference(&context.client, resource).await?;
     let validated = validate(resource, &referenced, &context.defaults)?;
     let before = observe(context, &validated);
-    let name = &validated.owner.name;
-    let mut generated = Vec::new();
-    if resource.spec.redis.mode == RedisMode::Managed {
-        generated.push((Generated::RedisPassword, referenced.credentials.as_ref()));
-    }
-    if validated.api.admin_tokens_secret == Generated::AdminToken.name(name) {
-        generated.push((Generated::AdminToken, referenced.admin_tokens.as_ref()));
-    }
-    let mut password = None;
-    for (what, existing) in generated {
-        let Some(existing) = existing else {
-            progress.pending.push((Kind::Secret, what.name(name)));
-            continue;
-        };
-        let found = credentials::read(&validated, what, existing);
-        let found = found.inspect_err(|error| progress.note_conflict(error))?;
-        if what == Generated::RedisPassword {
-            password = Some(found.value);
-        }
-        progress.wanted.push((Kind::Secret, what.name(name)));
+    let passwords = passwords(&validated, &referenced, progress)?;
+    if validated.api.admin_tokens_secret == Generated::AdminToken.name(&validated.owner.name) {
+        let existing = referenced.admin_tokens.as_ref();
+        generated(&validated, Generated::AdminToken, existing, progress)?;
     }
     let capabilities = context.capabilities.within(&validated.owner.namespace);
     let inputs = Inputs {
-        password,
+        passwords,
+        tell: None,
         seed_is_due: seed_is_due(resource, &before),
         optional_kinds: capabilities.present(),
     };
@@ -82,4 +72,53 @@ pub(super) async fn steps(
         return Err(Error::NameConflict(progress.outcome.conflicts.len()));
     }
     Ok(())
+}
+
+/// The passwords of a managed Redis as they are stored; stand-ins where they would be made.
+fn passwords(
+    validated: &Validated,
+    referenced: &Referenced,
+    progress: &mut Progress,
+) -> Result<Option<Passwords>, Error> {
+    let RedisSettings::Managed(managed) = &validated.redis else {
+        return Ok(None);
+    };
+    let wanted = match &managed.password {
+        Some(password) => Some(password.clone()),
+        None => {
+            let existing = referenced.credentials.as_ref();
+            generated(validated, Generated::RedisPassword, existing, progress)?.map(Password::new)
+        }
+    };
+    let login = (Kind::Secret, names::login(&validated.owner.name));
+    let found = present(validated, referenced.login.as_ref());
+    let found = found.inspect_err(|error| progress.note_conflict(error))?;
+    let Some(passwords) = found else {
+        progress.pending.push(login);
+        let nothing = || Password::new(String::new());
+        return Ok(Some(Passwords::first(nothing(), nothing(), 1)));
+    };
+    if wanted.is_some() && passwords.known.get(&passwords.serving) != wanted.as_ref() {
+        progress.pending.push(login.clone());
+    }
+    progress.wanted.push(login);
+    Ok(Some(passwords))
+}
+
+/// A generated secret that exists; one that does not would be made.
+fn generated(
+    validated: &Validated,
+    what: Generated,
+    existing: Option<&Secret>,
+    progress: &mut Progress,
+) -> Result<Option<String>, Error> {
+    let secret = (Kind::Secret, what.name(&validated.owner.name));
+    let Some(existing) = existing else {
+        progress.pending.push(secret);
+        return Ok(None);
+    };
+    let found = credentials::read(validated, what, existing);
+    let found = found.inspect_err(|error| progress.note_conflict(error))?;
+    progress.wanted.push(secret);
+    Ok(Some(found.value))
 }

@@ -16,7 +16,7 @@ use crate::{
     reconcile::{
         conditions::{Look, conditions, is_rolling_out, is_true},
         exposure::{Standing, gateway_standing, ingress_standing, url},
-        observe::Observed,
+        observe::{Observed, job_condition},
     },
     resources::Kind,
 };
@@ -129,7 +129,10 @@ fn child_status(
             (available, "Unavailable")
         }
         Kind::StatefulSet => (observed.redis_is_ready(), "NotReady"),
-        Kind::Job => (observed.seeded(), "Unfinished"),
+        Kind::Job => {
+            let mut jobs = observed.jobs.iter().filter(|job| job.name_any() == name);
+            (jobs.any(|job| job_condition(job, "Complete")), "Unfinished")
+        }
         Kind::Ingress => {
             let declared = &resource.spec.exposure.ingress;
             let classes = &look.capabilities.ingress_classes;

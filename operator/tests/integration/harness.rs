@@ -69,6 +69,16 @@ impl Harness {
         }
     }
 
+    /// Another cluster with the same in it, and a new process.
+    pub(crate) fn copy(&self) -> Self {
+        let api = self.api.copy();
+        Self {
+            operator: Operator::start(&api, &self.capabilities),
+            api,
+            capabilities: self.capabilities.clone(),
+        }
+    }
+
     /// The cluster gets or loses an optional kind.
     pub(crate) fn set_capability(&mut self, kind: Kind, availability: Availability) {
         self.capabilities.set(kind, availability.clone());
@@ -136,6 +146,29 @@ impl Harness {
             "still changing after {MOST_LOOKS} looks: {:#?}",
             self.api.take_calls()
         );
+    }
+
+    /// A process of Redis runs: in the pod of this UID, started again so many times.
+    pub(crate) fn run_redis(&self, uid: &str, restarts: i32) {
+        let name = format!("{NAME}-redis-0");
+        self.api.put(
+            &path(Kind::Pod, &name),
+            json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": name, "namespace": NAMESPACE, "uid": uid, "labels": {
+                    "app.kubernetes.io/managed-by": "faciliauto-operator",
+                    "app.kubernetes.io/instance": NAME, "app.kubernetes.io/component": "redis",
+                }},
+                "status": {"phase": "Running", "containerStatuses": [{
+                    "name": "redis", "image": "", "imageID": "", "ready": true, "restartCount": restarts,
+                }]},
+            }),
+        );
+    }
+
+    /// A status write is held for two seconds after the last one; a test does not wait.
+    pub(crate) fn let_time_pass(&self) {
+        self.operator.forget_times();
     }
 
     pub(crate) fn child(&self, kind: Kind, name: &str) -> Option<Value> {
@@ -303,6 +336,7 @@ pub(crate) fn run_controllers(api: &FakeApi) {
                 })
             }
             Some("StatefulSet") => json!({
+                "observedGeneration": object["metadata"]["generation"],
                 "replicas": 1, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "a",
             }),
             Some("Job") => json!({

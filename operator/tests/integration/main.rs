@@ -12,6 +12,7 @@ mod harness;
 mod lease;
 mod manifests;
 mod network;
+mod passwords;
 mod paused;
 mod promtool;
 mod redis_server;

@@ -108,11 +108,7 @@ fn sections<'a>(path: Vec<String>, schema: &'a Value, seen: &mut Vec<Section<'a>
 /// The object that a field or its items are, when it has a section of its own; Kubernetes's own types have
 /// their pages elsewhere.
 fn own_section<'a>(path: &[String], field: &'a Value) -> Option<(Option<&'static str>, &'a Value)> {
-    let names: Vec<&str> = path
-        .iter()
-        .skip_while(|name| *name == "")
-        .map(String::as_str)
-        .collect();
+    let names: Vec<&str> = path.iter().map(String::as_str).collect();
     if crd::is_embedded(&names) {
         return None;
     }

@@ -176,6 +176,14 @@ pub const CONDITIONS: &[ConditionMeaning] = &[
                 "WaitingForDeletion",
                 "Objects of a deleted namesake are still going away.",
             ),
+            (
+                "ChangingPassword",
+                "The Redis password changes; the message says how far it is.",
+            ),
+            (
+                "PasswordChangeFailed",
+                "Redis could not be told of the new password yet; it is tried again.",
+            ),
             ("Retrying", "Something failed that may pass."),
         ],
     },

@@ -64,8 +64,12 @@ pub(super) fn seeded(
     if let Some(message) = &look.seed_missing {
         return Some(Draft::new(KIND, FALSE, "SeedConfigMapMissing", message));
     }
-    let failed = observed.seed_jobs.iter().find(|job| job_condition(job, "Failed"));
-    let running = observed.seed_jobs.iter().any(|job| !job_condition(job, "Failed"));
+    let failed = observed
+        .jobs_of(names::SEED)
+        .find(|job| job_condition(job, "Failed"));
+    let running = observed
+        .jobs_of(names::SEED)
+        .any(|job| !job_condition(job, "Failed"));
     if let (Some(job), false) = (failed, running) {
         return Some(Draft::new(KIND, FALSE, "ImportFailed", failure_of(job, report)));
     }
@@ -106,12 +110,5 @@ fn failure_of(job: &Job, report: Option<ImportReport>) -> String {
 
 /// The report of the import that ended last.
 fn import_report(observed: &Observed) -> Option<ImportReport> {
-    let ended = observed.pods_of(names::SEED).filter_map(|pod| {
-        let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
-        statuses
-            .iter()
-            .find_map(|status| status.state.as_ref()?.terminated.clone())
-    });
-    let last = ended.max_by_key(|ended| ended.finished_at.as_ref().map(|time| time.0))?;
-    serde_json::from_str(last.message?.trim()).ok()
+    serde_json::from_str(observed.last_words(names::SEED)?.trim()).ok()
 }

@@ -352,7 +352,8 @@ fn import(condition: &str) -> Job {
         json!([{"type": condition, "status": "True", "message": "BackoffLimitExceeded"}])
     };
     serde_json::from_value(
-        json!({"metadata": {"name": "producao-seed-1"}, "status": {"conditions": conditions}}),
+        json!({"metadata": {"name": "producao-seed-1", "labels": {names::COMPONENT: names::SEED}},
+            "status": {"conditions": conditions}}),
     )
     .expect("a Job")
 }
@@ -371,7 +372,7 @@ fn import_pod(message: &str) -> Pod {
 fn import_is_followed_to_its_end() {
     let with = |jobs: Vec<Job>, pods: Vec<Pod>, seed_missing: Option<String>| {
         let observed = Observed {
-            seed_jobs: jobs,
+            jobs,
             pods,
             ..healthy()
         };
