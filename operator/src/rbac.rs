@@ -90,6 +90,22 @@ const RULES: &[Rule] = &[
     ),
     Rule {
         is_namespaced: false,
+        names: &[
+            "httproutes.gateway.networking.k8s.io",
+            "servicemonitors.monitoring.coreos.com",
+            "prometheusrules.monitoring.coreos.com",
+        ],
+        ..Rule::new(
+            &[
+                "When the definition of such a kind is made: these three alone, watched by name, and only their metadata.",
+            ],
+            "apiextensions.k8s.io",
+            &["customresourcedefinitions"],
+            &["list", "watch"],
+        )
+    },
+    Rule {
+        is_namespaced: false,
         ..Rule::new(
             &["Read for their names only: an Ingress whose class nobody serves leads nowhere."],
             "networking.k8s.io",
@@ -256,8 +272,14 @@ fn role<'a>(
             "- apiGroups: [{group}]\n  resources: [{}]",
             resources.join(", ")
         );
-        if !names.is_empty() {
-            let _ = writeln!(text, "  resourceNames: [{}]", names.join(", "));
+        match names.len() {
+            0 => {}
+            1 => {
+                let _ = writeln!(text, "  resourceNames: [{}]", names.join(", "));
+            }
+            _ => {
+                let _ = writeln!(text, "  resourceNames:\n  - {}", names.join("\n  - "));
+            }
         }
         let _ = writeln!(text, "  verbs: [{}]", verbs.join(", "));
     }

@@ -70,6 +70,10 @@ const NAMESPACE_ENDING: Duration = Duration::from_secs(60);
 /// Two status writes of one resource are at least this far apart, unless readiness changes.
 const STATUS_HOLD: Duration = Duration::from_secs(2);
 
+/// The same where only numbers and sentences differ: pods come and go one by one, and the next number
+/// is often the last.
+const FIGURES_HOLD: Duration = Duration::from_secs(5);
+
 /// What reconciling works with; one for the process.
 pub struct Context {
     /// Client of the API server.
@@ -495,9 +499,14 @@ async fn answer(
     let mut held = None;
     if status != previous {
         let urgent = status::ready_changed(&previous, &status) || generation_moved(&previous, &status);
+        let hold = if status::only_figures_changed(&previous, &status) {
+            FIGURES_HOLD
+        } else {
+            STATUS_HOLD
+        };
         held = since_write
             .filter(|_| !urgent)
-            .and_then(|since| STATUS_HOLD.checked_sub(since));
+            .and_then(|since| hold.checked_sub(since));
         if held.is_none() {
             status::patch(&context.client, resource, &status).await?;
             notices.extend(notices::of_status(&previous, &status));

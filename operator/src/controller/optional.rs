@@ -1,9 +1,10 @@
 //! Watches on what a cluster may lack, get or lose while we run.
 //!
 //! Each is its own detector: a list that is answered with 404 means that the kind is not there, and is
-//! tried again at the pace of the backoff, at most every 30 s, or every five minutes where there is a watch
-//! for each of several namespaces. Nothing waits for one of these, and no failure of one reaches another
-//! watch.
+//! tried again when the kind's definition is made. Where the definition may not be watched, it is tried
+//! again at the pace of the backoff, at most every 30 s; where there is a watch for each of several
+//! namespaces, at most every five minutes. Nothing waits for one of these, and no failure of one reaches
+//! another watch.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -22,6 +23,7 @@ use crate::{
     backoff::Backoff,
     capabilities::{Availability, IngressClasses, LiveCapabilities},
     children::{Children, project},
+    controller::definition::{Sight, sight},
     health::Health,
     metrics::Metrics,
     names,
@@ -173,6 +175,13 @@ impl OptionalWatch {
                 // What was there went with its kind.
                 self.empty();
                 self.answered(Availability::Absent);
+                // Definitions belong to no namespace: who may look into some may not watch them.
+                if self.area == Area::Everywhere
+                    && sight(&self.shared.client, self.kind).await == Sight::Changed
+                {
+                    // The definition comes a moment before the kind is served.
+                    self.pauses.reset();
+                }
             }
             Some(403) => {
                 self.empty();
@@ -270,3 +279,6 @@ pub(super) fn ingress_classes(
         .filter_map(|_| future::ready(None))
         .boxed()
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,9 @@ use crate::harness::{BRING_UP, NAME, Sandbox, eventually, with_operator};
 /// How often the pods are counted: a dip lasts at least as long as a pod takes to start.
 const COUNTED: Duration = Duration::from_millis(100);
 
+/// How long a number that was set wrongly would take to cost pods.
+const AFTERMATH: Duration = Duration::from_secs(3);
+
 /// An autoscaler acts every 15 s, once it has something to measure.
 const AUTOSCALER: Duration = Duration::from_secs(120);
 
@@ -44,8 +47,9 @@ impl Recorder {
         Self { seen, task }
     }
 
-    /// The fewest pods since the last call.
-    fn fewest(&self) -> i32 {
+    /// The fewest pods since the last call, and for a moment more: a dip would follow what caused it.
+    async fn fewest(&self) -> i32 {
+        sleep(AFTERMATH).await;
         let seen = std::mem::take(&mut *self.seen.lock().expect("the record"));
         assert!(seen.len() >= 5, "counted {} times only", seen.len());
         seen.into_iter().min().expect("it was counted")
@@ -91,13 +95,13 @@ async fn number_of_pods_is_handed_over_without_a_dip() {
         has_pods(&sandbox, 3, AUTOSCALER).await;
         let autoscalers = sandbox.api::<HorizontalPodAutoscaler>();
         assert!(autoscalers.get_opt(NAME).await.expect("an answer").is_some());
-        assert!(recorder.fewest() >= 2, "switched on");
+        assert!(recorder.fewest().await >= 2, "switched on");
 
         // Off: the autoscaler goes, and then the number is ours.
         sandbox.apply(without_autoscaling(2)).await;
         has_pods(&sandbox, 2, BRING_UP).await;
         assert!(autoscalers.get_opt(NAME).await.expect("an answer").is_none());
-        assert!(recorder.fewest() >= 2, "switched off");
+        assert!(recorder.fewest().await >= 2, "switched off");
     })
     .await;
 }

@@ -141,6 +141,7 @@ fn used() -> BTreeSet<(String, String)> {
         add(&kind.api_resource().plural, &["get", "create", "patch", "delete"]);
     }
     add("ingressclasses", &["list", "watch"]);
+    add("customresourcedefinitions", &["list", "watch"]);
     add("jobs", &["get", "create", "patch"]);
     add("secrets", &["get", "create", "patch"]);
     add("persistentvolumeclaims", &["get", "patch"]);
@@ -150,17 +151,13 @@ fn used() -> BTreeSet<(String, String)> {
     used
 }
 
+fn strings(value: &Value) -> Vec<String> {
+    let items = value.as_array().into_iter().flatten();
+    items.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
 /// What a role lets its holder do.
 fn granted(role: &Value) -> BTreeSet<(String, String)> {
-    let strings = |value: &Value| -> Vec<String> {
-        value
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect()
-    };
     let mut granted = BTreeSet::new();
     for rule in role["rules"].as_array().expect("rules") {
         for resource in strings(&rule["resources"]) {
@@ -198,8 +195,9 @@ fn named_namespaces_get_the_same_rights_and_no_others() {
         ]
     );
     let mut expected = used();
-    // Classes belong to no namespace.
-    expected.retain(|(resource, _)| resource != "ingressclasses");
+    // These belong to no namespace.
+    let elsewhere = ["ingressclasses", "customresourcedefinitions"];
+    expected.retain(|(resource, _)| !elsewhere.contains(&resource.as_str()));
     for pair in documents.chunks(2) {
         assert_eq!(granted(&pair[0]), expected);
         assert_eq!(pair[1]["roleRef"]["name"], pair[0]["metadata"]["name"]);
@@ -255,6 +253,17 @@ fn rights_are_exactly_what_is_used() {
         .find(|object| object["kind"] == "ClusterRole")
         .expect("a role");
     let (granted, used) = (granted(&role), used());
+    let definitions = role["rules"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|rule| strings(&rule["resources"]) == ["customresourcedefinitions"])
+        .map(|rule| strings(&rule["resourceNames"]));
+    assert_eq!(
+        definitions,
+        Some(Kind::OPTIONAL.map(Kind::definition).to_vec()),
+        "none but those that are watched"
+    );
     let missing: Vec<_> = used.difference(&granted).collect();
     let unused: Vec<_> = granted.difference(&used).collect();
     assert!(
