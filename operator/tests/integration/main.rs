@@ -5,6 +5,7 @@ mod command_line;
 mod contract;
 mod convergence;
 mod diff;
+mod documents;
 mod fake_api;
 mod fields;
 mod golden;
