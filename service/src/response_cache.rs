@@ -8,6 +8,7 @@ use std::{
     collections::{HashSet, VecDeque},
     hash::{BuildHasher, Hash, Hasher, RandomState},
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use actix_web::web::Bytes;
@@ -15,11 +16,13 @@ use faciliauto_engine::{catalogue::Catalogue, questionnaire::Usage};
 use jiff::civil::Date;
 use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter, sync::Cache};
 
-use crate::document::Value;
+use crate::{configuration::CacheSettings, document::Value};
 
-/// All answers together: with the index and the keys that made room the cache stays below 8 MiB. An answer of five cars
-/// has some 25 KB.
-const MOST_BYTES: u64 = 7 << 20;
+/// Of the memory that the cache may take, what is left to the answers themselves: the rest is for its index and for the
+/// keys that made room. An answer of five cars has some 25 KB.
+const fn for_answers(most_bytes: u64) -> u64 {
+    most_bytes / 8 * 7
+}
 
 /// How many answers about the size of one the cache lays itself out for.
 const LIKELY_ANSWERS: usize = 256;
@@ -50,6 +53,7 @@ pub(crate) struct Remembered {
     pub(crate) empty_cause: Option<Arc<str>>,
     version: Arc<str>,
     day: Date,
+    made: Instant,
 }
 
 impl Remembered {
@@ -69,6 +73,7 @@ impl Remembered {
             empty_cause,
             version: catalogue.version().into(),
             day: catalogue.reference_date(),
+            made: Instant::now(),
         }
     }
 }
@@ -80,7 +85,7 @@ pub(crate) enum Miss {
     First,
     /// Seen with another catalogue.
     Version,
-    /// Seen on another day: ages and freshness count from the day.
+    /// Seen too long ago, or on another day: ages and freshness count from the day.
     Expired,
     /// Seen, and pushed out by others since.
     Evicted,
@@ -104,17 +109,24 @@ impl Miss {
 pub(crate) struct ResponseCache {
     answers: Cache<Key, Remembered, Bytewise, DefaultHashBuilder, Noting>,
     evicted: Arc<Evictions>,
+    lifetime: Duration,
+    is_off: bool,
     hashers: [RandomState; 2],
 }
 
+#[cfg(test)]
 impl Default for ResponseCache {
     fn default() -> Self {
-        Self::holding(MOST_BYTES)
+        Self::holding(7 << 20, Duration::from_secs(300))
     }
 }
 
 impl ResponseCache {
-    fn holding(bytes: u64) -> Self {
+    pub(crate) fn new(settings: CacheSettings) -> Self {
+        Self::holding(for_answers(settings.most_bytes), settings.lifetime)
+    }
+
+    fn holding(bytes: u64, lifetime: Duration) -> Self {
         let evicted = Arc::new(Evictions::default());
         let noting = Noting(Arc::clone(&evicted));
         Self {
@@ -126,13 +138,18 @@ impl ResponseCache {
                 noting,
             ),
             evicted,
+            lifetime,
+            is_off: bytes == 0 || lifetime.is_zero(),
             hashers: [RandomState::new(), RandomState::new()],
         }
     }
 
     /// The key of a request: of its values, in whatever order its fields came. `None` when it discloses an income, which
-    /// is neither looked for nor kept.
+    /// is neither looked for nor kept, and where nothing is.
     pub(crate) fn key(&self, body: &Value<'_>) -> Option<Key> {
+        if self.is_off {
+            return None;
+        }
         let income = body.as_object().and_then(|fields| {
             fields
                 .get("financial_capacity")?
@@ -154,6 +171,7 @@ impl ResponseCache {
         match self.answers.get(&key) {
             Some(found) if *found.version != *catalogue.version() => Err(Miss::Version),
             Some(found) if found.day != catalogue.reference_date() => Err(Miss::Expired),
+            Some(found) if found.made.elapsed() >= self.lifetime => Err(Miss::Expired),
             Some(found) => Ok(found),
             None if self.evicted.forget(key) => Err(Miss::Evicted),
             None => Err(Miss::First),
@@ -293,11 +311,32 @@ mod tests {
         assert_eq!(cache.get(key, &tomorrow).err(), Some(Miss::Expired));
     }
 
+    /// Prevents an answer from being sent for longer than was set, and a cache that is switched off from holding any.
+    #[test]
+    fn an_answer_has_its_time() {
+        let served = catalogue("a.1", date(2026, 11, 25));
+        let settings = |seconds, most_bytes| CacheSettings {
+            lifetime: Duration::from_secs(seconds),
+            most_bytes,
+        };
+        let cache = ResponseCache::new(settings(1, 1 << 20));
+        let key = cache.key(&json!({}).into()).unwrap();
+        cache.put(key, answer(100, &served));
+        assert!(cache.get(key, &served).is_ok());
+        let mut old = answer(100, &served);
+        old.made = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
+        cache.put(key, old);
+        assert_eq!(cache.get(key, &served).err(), Some(Miss::Expired));
+        for off in [settings(0, 1 << 20), settings(300, 0)] {
+            assert_eq!(ResponseCache::new(off).key(&json!({}).into()), None);
+        }
+    }
+
     /// Prevents the cache from outgrowing its bound, and a bound that is too small from looking like new questions.
     #[test]
     fn what_is_held_is_bounded_and_what_made_room_is_known() {
         let bound = 100_000;
-        let cache = ResponseCache::holding(bound);
+        let cache = ResponseCache::holding(bound, Duration::from_secs(300));
         let served = catalogue("a.1", date(2026, 11, 25));
         let keys: Vec<Key> = (0..500)
             .map(|number| cache.key(&json!({"limit": number}).into()).unwrap())
