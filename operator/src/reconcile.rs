@@ -71,8 +71,7 @@ const NAMESPACE_ENDING: Duration = Duration::from_secs(60);
 const STATUS_HOLD: Duration = Duration::from_secs(2);
 
 /// The same where only numbers and sentences differ: pods come and go one by one, and the next number is
-/// often the last. Longer than a Redis on a fast machine takes to start, so that a bring-up is told in
-/// four writes: begun, Redis ready, ready, stock imported.
+/// often the last.
 const FIGURES_HOLD: Duration = Duration::from_secs(10);
 
 /// What reconciling works with; one for the process.
