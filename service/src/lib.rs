@@ -13,6 +13,7 @@
 
 mod access;
 mod access_log;
+pub mod car_texts;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;

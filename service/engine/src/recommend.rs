@@ -143,6 +143,7 @@ fn recommended<'catalogue>(
     } = explain(source, judgement, standing);
     Recommended {
         car,
+        ordinal: judgement.ordinal,
         dealership,
         match_tenths: judgement.match_tenths,
         contributions,
