@@ -69,6 +69,14 @@ impl ServedCatalogue {
         })
     }
 
+    /// Whether its cars of a dealership are those of a version, updates and all.
+    #[must_use]
+    pub fn has_cars(&self, epoch: &str, dealership: &str, version: &DealerVersion) -> bool {
+        self.versions.as_ref().is_some_and(|known| {
+            known.head.version.epoch == epoch && known.dealers.get(dealership) == Some(version)
+        })
+    }
+
     /// Whether it has the cars of every dealership that its last put brought, and no others, with whatever updates.
     #[must_use]
     pub fn has_puts(&self, versions: &Versions) -> bool {

@@ -31,7 +31,7 @@ mod idempotency;
 mod journal;
 pub mod json;
 mod limits;
-mod memory;
+pub mod memory;
 pub mod metrics;
 mod random;
 mod response_cache;

@@ -143,6 +143,9 @@ impl Wishes {
     }
 
     fn utility(&self, car: &CatalogueCar) -> u8 {
+        if self.stated() == 0 {
+            return wishes_worth(0, 0);
+        }
         let met = self.judge(car).filter(|(_, is_met)| *is_met).count();
         wishes_worth(met as u32, self.stated())
     }
@@ -197,6 +200,37 @@ impl<'catalogue> Scoring<'catalogue> {
         }
     }
 
+    /// The same of every criterion, by [`Criterion::index`].
+    pub(crate) fn raw_utilities(&self, car: &CatalogueCar) -> [u8; Criterion::ALL.len()] {
+        let mut raw = [0; Criterion::ALL.len()];
+        for quality in Quality::ALL {
+            raw[quality.index()] = car.utilities.quality(quality, self.economy_column);
+        }
+        for criterion in [
+            Criterion::Wear,
+            Criterion::Distance,
+            Criterion::Preferences,
+            Criterion::Price,
+        ] {
+            raw[criterion.index()] = self.raw_utility(criterion, car);
+        }
+        raw
+    }
+
+    /// What counts of every criterion, given what each is worth before the guard.
+    pub(crate) fn counted_utilities(
+        &self,
+        raw: &[u8; Criterion::ALL.len()],
+        car: &CatalogueCar,
+    ) -> [u8; Criterion::ALL.len()] {
+        let mut counted = *raw;
+        for quality in Quality::ALL {
+            let index = quality.index();
+            counted[index] = self.counted_quality(quality, raw[index], car.utilities.is_known(quality));
+        }
+        counted
+    }
+
     /// What counts: guarded where the priority is the highest, a gap then a little less.
     #[cfg(any(test, feature = "reference"))]
     pub(crate) fn utility(&self, criterion: Criterion, car: &CatalogueCar) -> u8 {
@@ -204,6 +238,7 @@ impl<'catalogue> Scoring<'catalogue> {
     }
 
     /// The same for a worth that is already known.
+    #[cfg(any(test, feature = "reference"))]
     pub(crate) fn counted(&self, criterion: Criterion, raw: u8, car: &CatalogueCar) -> u8 {
         match criterion {
             Criterion::Quality(quality) => {

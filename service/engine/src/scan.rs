@@ -191,18 +191,12 @@ fn rank_block(
             continue;
         }
         let wanted = passing.unwrap_or(&block.on_offer)[group];
-        let mut left = wanted & reaching(bounds, enough);
-        while left != 0 {
-            let lane = left.trailing_zeros() as usize;
-            left &= left - 1;
-            let place = group * LANES + lane;
-            let detail = &block.details.all()[place % BLOCK];
-            if bounds[lane] >= enough
-                && let Some(key) = scan.exact_key(detail, bounds[lane], nearest, first_ordinal + place)
-            {
-                top.offer(key);
-                enough = top.least_bound();
-            }
+        let reaching = wanted & reaching(bounds, enough);
+        if reaching != 0 {
+            let first = group * LANES;
+            let details = &block.details.all()[first % BLOCK..][..LANES];
+            scan.offer(details, bounds, reaching, nearest, first_ordinal + first, top);
+            enough = top.least_bound();
         }
     }
 }
@@ -240,9 +234,36 @@ fn gather(marks: &[u8; LANES]) -> u64 {
 }
 
 impl Scan<'_> {
-    /// The key of a car in the order, `None` when it fails what its bound does not show. Rarely
-    /// called, so it is kept out of the loop.
+    /// Offers the cars of a group whose bits are set, as far as their bounds are enough. Rarely called, so it is kept out
+    /// of the loop.
     #[inline(never)]
+    fn offer(
+        &self,
+        details: &[Detail],
+        bounds: &[u16],
+        mut left: u64,
+        nearest: u16,
+        first_ordinal: usize,
+        top: &mut TopKeys,
+    ) {
+        let mut enough = top.least_bound();
+        while left != 0 {
+            let lane = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let (Some(detail), Some(bound)) = (details.get(lane), bounds.get(lane)) else {
+                break;
+            };
+            if *bound >= enough
+                && let Some(key) = self.exact_key(detail, *bound, nearest, first_ordinal + lane)
+            {
+                top.offer(key);
+                enough = top.least_bound();
+            }
+        }
+    }
+
+    /// The key of a car in the order, `None` when it fails what its bound does not show.
+    #[inline]
     fn exact_key(&self, detail: &Detail, bound: u16, nearest: u16, ordinal: usize) -> Option<u128> {
         if !self.bounds.passes(detail) {
             return None;

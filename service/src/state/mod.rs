@@ -11,7 +11,7 @@
 //!                                                                              catalogue in memory
 //! ```
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use faciliauto_engine::stock::{Car, Dealership, Stock};
 use futures::future::BoxFuture;
@@ -113,8 +113,9 @@ pub enum Basis {
 pub struct Change {
     /// What it was decided on.
     pub basis: Basis,
-    /// Dealerships whose record and whole stock are replaced or added.
-    pub put: Vec<DealerStock>,
+    /// Dealerships whose record and whole stock are replaced or added; shared, so that a change which was refused need not
+    /// have been a copy of a large stock.
+    pub put: Vec<Arc<DealerStock>>,
     /// Ids of dealerships that go, with their stock, their token and their marks.
     pub remove: Vec<String>,
     /// Cars that are marked sold, or no longer.

@@ -318,12 +318,12 @@ impl RedisState {
     async fn write_chunks(
         &self,
         epoch: &str,
-        id: &str,
-        cars: Vec<Car>,
+        dealer: Arc<DealerStock>,
         progress: &(dyn Fn(Progress<'_>) + Send + Sync),
     ) -> Result<Pointer, StateError> {
-        let number = cars.len();
-        let (packed, fingerprint) = tokio::task::spawn_blocking(move || pack(&cars))
+        let (owner, number) = (dealer.dealership.id.clone(), dealer.cars.len());
+        let id = owner.as_str();
+        let (packed, fingerprint) = tokio::task::spawn_blocking(move || pack(&dealer.cars))
             .await
             .map_err(|error| error.to_string())
             .and_then(|packed| packed.map_err(|error| error.to_string()))
@@ -381,9 +381,9 @@ impl RedisState {
         };
         let mut pointers = Vec::with_capacity(put.len());
         let mut records = Vec::with_capacity(put.len());
-        for DealerStock { dealership, cars } in put {
-            pointers.push(self.write_chunks(&epoch, &dealership.id, cars, progress).await?);
-            records.push(dealership);
+        for dealer in put {
+            records.push(dealer.dealership.clone());
+            pointers.push(self.write_chunks(&epoch, dealer, progress).await?);
         }
         let mut invocation = self.commit.prepare_invoke();
         invocation

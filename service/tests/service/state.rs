@@ -39,7 +39,7 @@ pub(crate) async fn commit(
     let marks = Vec::new();
     let change = Change {
         basis,
-        put,
+        put: put.into_iter().map(Arc::new).collect(),
         remove,
         marks,
         updates: Vec::new(),
@@ -57,7 +57,7 @@ async fn mark(state: &dyn State, head: Head, put: DealerStock, marks: &[(&str, b
     let change = Change {
         basis: Basis::Version(head.version),
         marks: marks.collect(),
-        put: vec![put],
+        put: vec![put.into()],
         remove: vec![],
         updates: Vec::new(),
         once: None,
@@ -370,7 +370,7 @@ async fn a_change_is_remembered_with_its_request(state: Arc<dyn State>) {
     );
     let change = |basis: &Head, once: &Once| Change {
         basis: Basis::Version(basis.version.clone()),
-        put: vec![dealer("a", 2)],
+        put: vec![dealer("a", 2).into()],
         remove: vec![],
         marks: vec![],
         updates: Vec::new(),

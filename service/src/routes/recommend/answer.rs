@@ -167,11 +167,11 @@ impl<'a> Answer<'a> {
         Self {
             total_recommendations: cars.len(),
             profile_summary: ProfileSummary {
-                budget_range: format!(
-                    "{} - {}",
-                    money(wanted.budget_minimum),
-                    money(wanted.budget_maximum)
-                ),
+                budget_range: [
+                    money(wanted.budget_minimum).as_str(),
+                    money(wanted.budget_maximum).as_str(),
+                ]
+                .join(" - "),
                 usage: wanted.usage.word(),
                 location: asked.location.as_deref(),
                 top_priorities: top_priorities.iter().copied().map(Quality::word).collect(),

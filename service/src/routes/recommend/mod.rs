@@ -33,6 +33,9 @@ pub(super) mod answer;
 pub(super) mod questionnaire;
 mod whereabouts;
 
+/// Where it is asked.
+pub(super) const PATH: &str = "/recommend";
+
 /// Up to how many cars a list is made on the thread that serves: it takes less time than handing it to another would.
 pub(super) const CARS_AT_ONCE: usize = 10_000;
 
