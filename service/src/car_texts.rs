@@ -72,7 +72,10 @@ mod tests {
         let texts = CarTexts::of(MOST_CARS * 2);
         let json = |found: Option<&CarText>| found.map(|text| text.json.to_string());
         assert_eq!(json(texts.of_car(3, || text("3"))).as_deref(), Some("3"));
-        assert_eq!(json(texts.of_car(3, || panic!("written twice"))).as_deref(), Some("3"));
+        assert_eq!(
+            json(texts.of_car(3, || panic!("written twice"))).as_deref(),
+            Some("3")
+        );
         assert_eq!(json(texts.of_car(3 + MOST_CARS, || text("other"))), None);
         assert_eq!(json(texts.of_car(4, || None)), None);
         assert_eq!(json(texts.of_car(4, || text("4"))).as_deref(), Some("4"));

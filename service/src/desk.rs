@@ -22,7 +22,7 @@ use crate::{
     clock::Clock,
     error::ApiError,
     idempotency::Identity,
-    random,
+    memory, random,
     state::{
         Basis, Change, DealerStock, Head, State, StateError, Written,
         dealers::{DealerView, SoldMark, TokenChange, TokenDigest},
@@ -324,6 +324,9 @@ impl Desk {
                 once: to_remember(identity, &receipt)?,
             };
             if let Some(written) = self.commit(&*state, change, attempt).await? {
+                // Before this process reads the stock as every other does.
+                drop(put);
+                memory::give_back();
                 return Ok(written.map(|head| {
                     receipt.catalog_version = head.version.to_string();
                     Answered::now(receipt)

@@ -87,7 +87,6 @@ impl Findings {
 }
 
 /// The bit of a name; several names share one.
-#[inline]
 fn name_bit(name: &str) -> u64 {
     let ends = name.bytes().next().zip(name.bytes().next_back());
     let mixed = ends.map_or(0, |(first, last)| usize::from(first) * 7 + usize::from(last));
@@ -184,7 +183,6 @@ impl<'reading> Fields<'reading> {
         self.may_have(name) && self.values.get(name).is_some_and(|value| !value.is_null())
     }
 
-    #[inline]
     fn may_have(&self, name: &str) -> bool {
         self.names & name_bit(name) != 0
     }

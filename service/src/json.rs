@@ -172,7 +172,9 @@ impl Parts<'_> {
     #[inline(always)]
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), WriteError> {
         debug_assert!(
-            !name.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\'),
+            !name
+                .bytes()
+                .any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\'),
             "{name:?} needs an escape"
         );
         self.out.reserve(name.len() + 4);

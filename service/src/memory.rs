@@ -91,7 +91,11 @@ mod tests {
                     let zeroed = Mimalloc.alloc_zeroed(layout);
                     let block = Mimalloc.alloc(layout);
                     assert!(!block.is_null() && !zeroed.is_null());
-                    assert_eq!((block.addr() % align, zeroed.addr() % align), (0, 0), "{layout:?}");
+                    assert_eq!(
+                        (block.addr() % align, zeroed.addr() % align),
+                        (0, 0),
+                        "{layout:?}"
+                    );
                     assert_eq!(*zeroed, 0);
                     block.write(7);
                     let grown = Mimalloc.realloc(block, layout, size * 3);

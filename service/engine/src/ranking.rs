@@ -7,6 +7,7 @@ use crate::{
     proximity::Proximity,
     questionnaire::{Quality, Questionnaire},
     recommendation::Criterion,
+    scan::Unranked,
     stock::{Category, Centavos, Fuel, Gearbox},
     tables::Criteria,
     weights::{Weights, priority},
@@ -323,7 +324,12 @@ pub(crate) struct TopKeys {
     kept: Vec<u128>,
     /// Below it no key can enter.
     least: u128,
+    /// Cars that are ranked only when they are read, where that is so of all.
+    pub(crate) unranked: Option<Vec<Unranked>>,
 }
+
+/// Half of what passes of a small catalogue, or more.
+const LIKELY_UNRANKED: usize = 256;
 
 /// How many keys beyond the limit are kept before the worst of them go: few, so that the bar is seldom behind.
 const fn surplus(limit: usize) -> usize {
@@ -336,6 +342,17 @@ impl TopKeys {
             limit,
             kept: Vec::with_capacity(limit + surplus(limit)),
             least: 0,
+            unranked: None,
+        }
+    }
+
+    /// Takes all that it is shown, and ranks nothing.
+    pub(crate) fn unranked(limit: usize) -> Self {
+        Self {
+            limit,
+            kept: Vec::new(),
+            least: 0,
+            unranked: Some(Vec::with_capacity(LIKELY_UNRANKED)),
         }
     }
 
@@ -369,10 +386,15 @@ impl TopKeys {
         }
     }
 
-    /// The best first; sorted only as far as it is read.
-    pub(crate) fn into_descending(mut self) -> impl Iterator<Item = u128> {
+    /// All of them, to be sorted only as far as they are read.
+    pub(crate) fn into_heap(mut self) -> BinaryHeap<u128> {
         self.drop_surplus();
-        let mut heap = BinaryHeap::from(self.kept);
+        BinaryHeap::from(self.kept)
+    }
+
+    /// The best first; sorted only as far as it is read.
+    pub(crate) fn into_descending(self) -> impl Iterator<Item = u128> {
+        let mut heap = self.into_heap();
         std::iter::from_fn(move || heap.pop())
     }
 }

@@ -44,7 +44,11 @@ pub(super) fn push_thousandths(out: &mut Vec<u8>, number: f64) -> bool {
         match whole / 1000 {
             thousands @ 1..1000 => {
                 let thousands = group(thousands);
-                push(out, thousands.digits >> (8 * thousands.zeros), 3 - thousands.zeros);
+                push(
+                    out,
+                    thousands.digits >> (8 * thousands.zeros),
+                    3 - thousands.zeros,
+                );
             }
             more => out.extend_from_slice(itoa::Buffer::new().format(more).as_bytes()),
         }

@@ -89,9 +89,16 @@ impl StoredStock {
     #[must_use]
     pub fn into_stock(self) -> Stock {
         let mut stock = Stock::default();
+        let number: usize = self.dealers.iter().map(|dealer| dealer.cars.len()).sum();
         for DealerStock { dealership, cars } in self.dealers {
             stock.dealerships.push(dealership);
-            stock.cars.extend(cars);
+            if stock.cars.is_empty() {
+                // Taken as it is: where one dealer has most of the cars, a copy would take its memory twice.
+                stock.cars = cars;
+                stock.cars.reserve_exact(number - stock.cars.len());
+            } else {
+                stock.cars.extend(cars);
+            }
         }
         stock
     }

@@ -303,7 +303,7 @@ impl RedisState {
         }
         // Off the event loop: a large dealer takes a while to unpack.
         let owner = id.to_owned();
-        let cars = tokio::task::spawn_blocking(move || unpack(&owner, &compressed, &updates))
+        let cars = tokio::task::spawn_blocking(move || unpack(&owner, &compressed, expected, &updates))
             .await
             .map_err(|_| damaged(id, "unpacking it failed"))??;
         if cars.len() != expected {
@@ -520,10 +520,12 @@ fn pack(cars: &[Car]) -> std::io::Result<(Vec<u8>, Fingerprint)> {
 fn unpack(
     dealership: &str,
     compressed: &[u8],
+    expected: usize,
     updates: &BTreeMap<String, String>,
 ) -> Result<Vec<Car>, StateError> {
     let decoder = zstd::Decoder::new(compressed).map_err(|error| damaged(dealership, error.to_string()))?;
-    let mut cars = rows::read_cars(decoder, dealership).map_err(|reason| damaged(dealership, reason))?;
+    let mut cars =
+        rows::read_cars(decoder, dealership, expected).map_err(|reason| damaged(dealership, reason))?;
     if updates.is_empty() {
         return Ok(cars);
     }

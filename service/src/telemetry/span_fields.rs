@@ -18,7 +18,11 @@ use tracing_subscriber::{
 pub(super) struct SpanFields;
 
 impl<'writer> FormatFields<'writer> for SpanFields {
-    fn format_fields<Fields: RecordFields>(&self, mut writer: Writer<'writer>, fields: Fields) -> fmt::Result {
+    fn format_fields<Fields: RecordFields>(
+        &self,
+        mut writer: Writer<'writer>,
+        fields: Fields,
+    ) -> fmt::Result {
         writer.write_char('{')?;
         write_fields(&mut writer, true, &fields)?;
         writer.write_char('}')
@@ -58,7 +62,9 @@ struct Object<'a, 'writer> {
 impl Object<'_, '_> {
     fn field(&mut self, field: &Field, value: &(impl Serialize + ?Sized)) {
         let json = serde_json::to_string(value).map_err(|_| fmt::Error);
-        self.outcome = self.outcome.and(json.and_then(|json| self.write(field, "", &json, "")));
+        self.outcome = self
+            .outcome
+            .and(json.and_then(|json| self.write(field, "", &json, "")));
     }
 
     fn write(&mut self, field: &Field, before: &str, value: &str, after: &str) -> fmt::Result {
@@ -168,7 +174,11 @@ mod tests {
         });
         assert_eq!(
             spans,
-            [first, json!({"name": "bare"}), json!({"name": "bare", "later": 2})]
+            [
+                first,
+                json!({"name": "bare"}),
+                json!({"name": "bare", "later": 2})
+            ]
         );
     }
 }

@@ -300,6 +300,18 @@ async fn one_dealer_is_seen_as_in_the_whole_stock(state: Arc<dyn State>) {
         ("c", None),
     ] {
         let view = state.dealer(id).await.unwrap();
+        let outline = state.outline(id).await.unwrap();
+        let versions = state.versions().await.unwrap();
+        let record = view.stock.as_ref().map(|stock| stock.dealership.clone());
+        assert_eq!(
+            (outline.head, outline.fingerprint, outline.dealership),
+            (
+                view.head.clone(),
+                view.fingerprint,
+                record.zip(versions.dealers.get(id).cloned())
+            ),
+            "{id}: an outline says the same"
+        );
         assert_eq!((view.head, view.stock), (head.clone(), stock), "{id}");
         assert_eq!(view.sold, BTreeMap::new());
     }
@@ -340,6 +352,10 @@ async fn sold_marks_come_and_go(state: Arc<dyn State>) {
     let head = mark(&*state, head, dealer("a", 3), &[("a-0", true), ("a-1", true)]).await;
     let marked = |view: DealerView| view.sold.into_keys().collect::<Vec<_>>();
     assert_eq!(marked(state.dealer("a").await.unwrap()), ["a-0", "a-1"]);
+    assert_eq!(
+        state.outline("a").await.unwrap().sold,
+        state.dealer("a").await.unwrap().sold
+    );
     let head = mark(&*state, head, dealer("a", 1), &[("a-0", false)]).await;
     let view = state.dealer("a").await.unwrap();
     assert!(view.sold.values().all(|at| *at <= head.changed_at));

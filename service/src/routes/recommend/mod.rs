@@ -188,7 +188,12 @@ fn says_json(request: &HttpRequest) -> Result<(), ApiError> {
 }
 
 fn json(body: &[u8]) -> Result<Value<'_>, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::BrokenJson {
+    // Looked at once as a whole, and not text by text.
+    let read = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    };
+    read.map_err(|error| ApiError::BrokenJson {
         line: error.line(),
         column: error.column(),
     })

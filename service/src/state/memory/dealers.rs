@@ -8,8 +8,8 @@ use super::{Content, Kept, MemoryState};
 use crate::state::{
     CatalogVersion, StateError, Written,
     dealers::{
-        CarGlance, DealerOutline, DealerVersion, DealerView, Dealers, DealershipGlance, TokenChange, TokenDigest, Updates,
-        Versions,
+        CarGlance, DealerOutline, DealerVersion, DealerView, Dealers, DealershipGlance, TokenChange,
+        TokenDigest, Updates, Versions,
     },
     once::{OnceKey, Remembered},
 };

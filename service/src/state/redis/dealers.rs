@@ -14,7 +14,8 @@ use crate::{
     state::{
         CatalogVersion, DealerStock, StateError, Written,
         dealers::{
-            CarGlance, DealerOutline, DealerView, Dealers, DealershipGlance, TokenChange, TokenDigest, Updates, Versions,
+            CarGlance, DealerOutline, DealerView, Dealers, DealershipGlance, TokenChange, TokenDigest,
+            Updates, Versions,
         },
         once::{OnceKey, REMEMBERED_FOR, Remembered},
     },
