@@ -15,11 +15,14 @@ pub mod conditions;
 pub mod dereference;
 pub mod exposure;
 pub mod observe;
+pub mod passwords;
+pub mod refusals;
 pub mod status;
 pub mod trouble;
 pub mod validate;
 
 mod notices;
+mod secrets;
 
 use std::{
     sync::Arc,
@@ -38,14 +41,13 @@ use crate::{
     events::{Events, Notice},
     memory::Memory,
     metrics::Metrics,
+    probe::Reports,
     reconcile::{
-        apply::{
-            Outcome, Scope, apply,
-            credentials::{self, Generated},
-        },
+        apply::{Outcome, Scope, apply, credentials::Generated},
         conditions::Look,
         dereference::dereference,
         observe::Observed,
+        passwords::{Step, keep::UnderWay},
         validate::{ReleaseDefaults, SeedSource, Validated, validate},
     },
     resources::{Inputs, Kind, build},
@@ -67,6 +69,10 @@ const NAMESPACE_ENDING: Duration = Duration::from_secs(60);
 /// Two status writes of one resource are at least this far apart, unless readiness changes.
 const STATUS_HOLD: Duration = Duration::from_secs(2);
 
+/// The same where only numbers and sentences differ: pods come and go one by one, and the next number
+/// is often the last.
+const FIGURES_HOLD: Duration = Duration::from_secs(5);
+
 /// What reconciling works with; one for the process.
 pub struct Context {
     /// Client of the API server.
@@ -77,6 +83,8 @@ pub struct Context {
     pub capabilities: Arc<LiveCapabilities>,
     /// What is remembered between looks.
     pub memory: Memory,
+    /// What APIs say of their stores.
+    pub reports: Arc<Reports>,
     /// Where people are told.
     pub events: Events,
     /// What is counted.
@@ -312,8 +320,9 @@ async fn look(guard: &DeserializeGuard<FaciliAutoDeployment>, context: &Context)
     }
     let held = answer(context, resource, &progress, result.as_ref().err()).await?;
     result?;
-    let refers =
-        resource.spec.redis.mode == RedisMode::External || !resource.spec.api.admin_tokens_secret.is_empty();
+    let refers = resource.spec.redis.mode == RedisMode::External
+        || !resource.spec.api.admin_tokens_secret.is_empty()
+        || dereference::users_password_secret(resource).is_some();
     let rest = jitter(if refers { REST_WITH_REFERENCES } else { REST });
     let pauses = [held, progress.look_again, Some(rest)];
     Ok(Action::requeue(
@@ -329,6 +338,12 @@ struct Progress {
     seed_missing: Option<String>,
     /// Secrets that were gone and were generated anew.
     remade: Vec<Generated>,
+    /// Whether the Secret with the passwords in use was.
+    login_remade: bool,
+    /// Steps of a change of the Redis password that were taken.
+    password_steps: Vec<Step>,
+    /// What of it is under way.
+    password_change: Option<UnderWay>,
     /// When something is due.
     look_again: Option<Duration>,
 }
@@ -341,19 +356,12 @@ async fn steps(
     let referenced = dereference(&context.client, resource).await?;
     let validated = validate(resource, &referenced, &context.defaults)?;
     let before = observe(context, &validated);
-    let password = if resource.spec.redis.mode == RedisMode::Managed {
-        let existing = referenced.credentials.as_ref();
-        let was_used = before.stateful_set.is_some();
-        let what = Generated::RedisPassword;
-        Some(generated(context, &validated, what, existing, was_used, progress).await?)
-    } else {
-        None
-    };
+    let kept = secrets::passwords(context, resource, &validated, &referenced, &before, progress).await?;
     let name = Generated::AdminToken.name(&validated.owner.name);
     if validated.api.admin_tokens_secret == name {
         let was_used = before.api_mounts_secret(&name);
         let existing = referenced.admin_tokens.as_ref();
-        generated(
+        secrets::generated(
             context,
             &validated,
             Generated::AdminToken,
@@ -365,7 +373,8 @@ async fn steps(
     }
     let capabilities = context.capabilities.now();
     let inputs = Inputs {
-        password,
+        tell: kept.as_ref().and_then(|kept| kept.tell.clone()),
+        passwords: kept.map(|kept| kept.passwords),
         seed_is_due: seed_is_due(resource, &before),
         optional_kinds: capabilities.present(),
     };
@@ -398,38 +407,6 @@ async fn steps(
     Ok(())
 }
 
-/// A generated secret: the one that exists, or a new one.
-async fn generated(
-    context: &Context,
-    validated: &Validated,
-    what: Generated,
-    existing: Option<&Secret>,
-    was_used: bool,
-    progress: &mut Progress,
-) -> Result<String, Error> {
-    let ensured = credentials::ensure(&context.client, validated, what, existing).await;
-    let credentials = ensured.inspect_err(|error| progress.note_conflict(error))?;
-    if credentials.made_now && was_used {
-        progress.remade.push(what);
-    }
-    progress
-        .wanted
-        .push((Kind::Secret, what.name(&validated.owner.name)));
-    Ok(credentials.value)
-}
-
-impl Progress {
-    fn note_conflict(&mut self, error: &apply::Error) {
-        if let apply::Error::CredentialsNotOurs { name, leftover } = error {
-            self.outcome.conflicts.push(apply::NameConflict {
-                kind: Kind::Secret,
-                name: name.clone(),
-                leftover: *leftover,
-            });
-        }
-    }
-}
-
 fn observe(context: &Context, validated: &Validated) -> Observed {
     let owner = &validated.owner;
     Observed::of(&context.children, &owner.namespace, &owner.name, &owner.uid)
@@ -459,7 +436,7 @@ fn secret_as_live(secret: Secret) -> Option<DynamicObject> {
 }
 
 /// Draws conditions and status, writes them if they differ, and tells people what changed. Returns
-/// how long a write was put off, if it was.
+/// when to look again, if a write was put off or something is to be asked for then.
 async fn answer(
     context: &Context,
     resource: &FaciliAutoDeployment,
@@ -470,11 +447,22 @@ async fn answer(
     let uid = resource.uid().unwrap_or_default();
     let reference = ObjectRef::from_obj(resource);
     let observed = Observed::of(&context.children, &namespace, &name, &uid);
+    let missing = context
+        .memory
+        .with(&reference, &uid, |remembered| remembered.redis_missing.take());
+    let (missing, redis_refused, ask_again) =
+        refusals::of_redis(&context.client, observed.stateful_set.as_ref(), missing).await;
+    context
+        .memory
+        .with(&reference, &uid, |remembered| remembered.redis_missing = missing);
     let found = Look {
+        redis_refused,
         failure: error.and_then(Error::failure),
         conflicts: progress.outcome.conflicts.clone(),
         volume_refused: progress.outcome.volume_refused.clone(),
         seed_missing: progress.seed_missing.clone(),
+        password_change: progress.password_change.clone(),
+        store_trouble: context.reports.store_trouble(&reference, &uid),
         capabilities: context.capabilities.now(),
     };
     let (previous, since_write) = context.memory.with(&reference, &uid, |remembered| {
@@ -498,14 +486,19 @@ async fn answer(
         Timestamp::now(),
     );
 
-    let mut notices = notices::of_outcome(&progress.outcome, &progress.remade);
+    let mut notices = notices::of_progress(progress);
     notices.extend(notices::of_ignored_scale(context, resource, &reference, &uid));
     let mut held = None;
     if status != previous {
         let urgent = status::ready_changed(&previous, &status) || generation_moved(&previous, &status);
+        let hold = if status::only_figures_changed(&previous, &status) {
+            FIGURES_HOLD
+        } else {
+            STATUS_HOLD
+        };
         held = since_write
             .filter(|_| !urgent)
-            .and_then(|since| STATUS_HOLD.checked_sub(since));
+            .and_then(|since| hold.checked_sub(since));
         if held.is_none() {
             status::patch(&context.client, resource, &status).await?;
             notices.extend(notices::of_status(&previous, &status));
@@ -516,7 +509,7 @@ async fn answer(
         }
     }
     context.events.publish_all(resource, &notices).await;
-    Ok(held)
+    Ok([held, ask_again].into_iter().flatten().min())
 }
 
 /// A new generation is acknowledged at once: tools wait for it.

@@ -96,7 +96,7 @@ impl Error {
     }
 
     fn is_not_found(&self) -> bool {
-        matches!(self.api_error(), Some(kube::Error::Api(status)) if status.is_not_found())
+        matches!(self.api_error(), Some(kube::Error::Api(status)) if status.code == 404)
     }
 }
 
@@ -369,7 +369,7 @@ pub fn controller_uid(metadata: &ObjectMeta) -> Option<&str> {
 }
 
 /// Whether the owners show a resource of our kind and name, but not the one that is there now.
-fn is_leftover(owners: &[OwnerReference], validated: &Validated) -> bool {
+pub(crate) fn is_leftover(owners: &[OwnerReference], validated: &Validated) -> bool {
     let Owner { name, uid, .. } = &validated.owner;
     owners.iter().any(|owner| {
         owner.kind == FaciliAutoDeployment::kind(&()) && owner.name == *name && owner.uid != *uid

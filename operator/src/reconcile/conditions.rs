@@ -14,11 +14,13 @@ use serde::Deserialize;
 use crate::{
     capabilities::Capabilities,
     names,
+    probe::StoreTrouble,
     reconcile::{
         Failure,
         apply::NameConflict,
         observe::{Observed, job_condition},
-        trouble::{Trouble, pod_trouble},
+        passwords::keep::UnderWay,
+        trouble::{Trouble, pod_trouble, refusal},
         validate::Reference,
     },
 };
@@ -34,6 +36,12 @@ pub struct Look {
     pub volume_refused: Option<String>,
     /// Why the stock import cannot begin.
     pub seed_missing: Option<String>,
+    /// A change of the Redis password that is under way.
+    pub password_change: Option<UnderWay>,
+    /// Why the cluster refuses Redis's pod.
+    pub redis_refused: Option<Trouble>,
+    /// What the API says of its store.
+    pub store_trouble: Option<StoreTrouble>,
     /// What the cluster has.
     pub capabilities: Capabilities,
 }
@@ -204,7 +212,7 @@ fn available(resource: &FaciliAutoDeployment, observed: &Observed) -> Draft {
         let message = format!("At least {wanted} API pods are ready.");
         return Draft::new("Available", TRUE, "MinimumReplicasReady", message);
     }
-    let trouble = pod_trouble(observed.pods_of(names::API)).or_else(|| replica_failure(deployment));
+    let trouble = pod_trouble(observed.pods_of(names::API)).or_else(|| refused_pods(deployment));
     match trouble {
         Some(Trouble { reason, message }) => Draft::new(
             "Available",
@@ -220,19 +228,11 @@ fn available(resource: &FaciliAutoDeployment, observed: &Observed) -> Draft {
 }
 
 /// Pods that the cluster does not let a Deployment make, by a quota or an admission policy.
-fn replica_failure(deployment: &Deployment) -> Option<Trouble> {
+fn refused_pods(deployment: &Deployment) -> Option<Trouble> {
     let condition =
         deployment_condition(deployment, "ReplicaFailure").filter(|condition| condition.status == TRUE)?;
-    Some(Trouble {
-        reason: condition
-            .reason
-            .clone()
-            .unwrap_or_else(|| "ReplicaFailure".to_owned()),
-        message: format!(
-            "The cluster refuses pods: {}",
-            condition.message.as_deref().unwrap_or_default()
-        ),
-    })
+    let said = condition.message.as_deref().unwrap_or_default();
+    Some(refusal(&format!("Deployment {}", deployment.name_any()), said))
 }
 
 fn deployment_condition<'a>(
@@ -260,7 +260,10 @@ fn redis_ready(resource: &FaciliAutoDeployment, observed: &Observed, look: &Look
         };
     }
     if observed.redis_is_ready() {
-        return Draft::new(KIND, TRUE, "Ready", "Redis answers.");
+        let trouble = look
+            .store_trouble
+            .and_then(|trouble| store_trouble(resource, trouble));
+        return trouble.unwrap_or_else(|| Draft::new(KIND, TRUE, "Ready", "Redis answers."));
     }
     if observed.stateful_set.is_none() {
         return Draft::new(
@@ -270,7 +273,7 @@ fn redis_ready(resource: &FaciliAutoDeployment, observed: &Observed, look: &Look
             "Redis's StatefulSet does not exist yet.",
         );
     }
-    match pod_trouble(observed.pods_of(names::REDIS)) {
+    match pod_trouble(observed.pods_of(names::REDIS)).or_else(|| look.redis_refused.clone()) {
         Some(Trouble { reason, message }) => Draft::new(KIND, FALSE, reason, message),
         None => Draft::new(
             KIND,
@@ -278,6 +281,40 @@ fn redis_ready(resource: &FaciliAutoDeployment, observed: &Observed, look: &Look
             "WaitingForPod",
             "Redis is starting: its pod is not ready yet.",
         ),
+    }
+}
+
+/// A Redis that runs well and does not serve the API, as the API says.
+fn store_trouble(resource: &FaciliAutoDeployment, trouble: StoreTrouble) -> Option<Draft> {
+    const KIND: &str = "RedisReady";
+    let name = resource.name_any();
+    let (pod, volume) = (format!("{}-0", names::redis(&name)), names::redis_volume(&name));
+    let is_seeded = resource
+        .status
+        .as_ref()
+        .and_then(|status| status.stock.as_ref())
+        .is_some_and(|stock| stock.seeded);
+    match trouble {
+        // Before the first import there is nothing to miss.
+        StoreTrouble::Empty => is_seeded.then(|| {
+            let message = format!(
+                "Redis in pod {pod} holds no stock any more, although one was imported: what was on volume {volume} is gone. API pods that run serve their copy and take no changes, new ones wait. Import a stock again with `faciliauto-service import FILE`."
+            );
+            Draft::new(KIND, FALSE, "StoreEmpty", message)
+        }),
+        StoreTrouble::Unreachable => {
+            let message = format!(
+                "Pod {pod} is ready, but the API does not reach it: recommendations go on from memory, nothing is kept. See `kubectl logs {pod}` and the NetworkPolicy {}.",
+                names::redis(&name)
+            );
+            Some(Draft::new(KIND, FALSE, "Unreachable", message))
+        }
+        StoreTrouble::Unusable => {
+            let message = format!(
+                "What Redis in pod {pod} holds cannot be used by this version of the API, which serves its copy meanwhile: see the logs of the API's pods for what it found."
+            );
+            Some(Draft::new(KIND, FALSE, "StoreUnusable", message))
+        }
     }
 }
 
@@ -312,15 +349,26 @@ fn autoscaling_active(resource: &FaciliAutoDeployment, observed: &Observed) -> D
         .autoscaler
         .as_ref()
         .and_then(|autoscaler| autoscaler.status.as_ref());
-    let conditions = status
-        .and_then(|status| status.conditions.as_ref())
-        .into_iter()
-        .flatten();
-    let active = conditions
-        .into_iter()
-        .find(|condition| condition.type_ == "ScalingActive");
+    let condition = |kind: &str| {
+        let conditions = status.and_then(|status| status.conditions.as_ref());
+        conditions
+            .into_iter()
+            .flatten()
+            .find(|condition| condition.type_ == kind)
+    };
+    let is_at_maximum = condition("ScalingLimited").is_some_and(|limited| {
+        limited.status == TRUE && limited.reason.as_deref() == Some("TooManyReplicas")
+    });
     // The autoscaler's own message names whichever metric won this time, and so never rests.
-    match active {
+    match condition("ScalingActive") {
+        Some(active) if active.status == TRUE && is_at_maximum => {
+            let message = format!(
+                "HorizontalPodAutoscaler {} asks for more than {} pods: raise autoscaling.maxReplicas, or give each pod more with api.resources.requests.",
+                resource.name_any(),
+                resource.spec.autoscaling.max_replicas
+            );
+            Draft::new(KIND, TRUE, "AtMaximum", message)
+        }
         Some(active) if active.status == TRUE => Draft::new(
             KIND,
             TRUE,
@@ -393,8 +441,12 @@ fn stock_seeded(
     if let Some(message) = &look.seed_missing {
         return Some(Draft::new(KIND, FALSE, "SeedConfigMapMissing", message));
     }
-    let failed = observed.seed_jobs.iter().find(|job| job_condition(job, "Failed"));
-    let running = observed.seed_jobs.iter().any(|job| !job_condition(job, "Failed"));
+    let failed = observed
+        .jobs_of(names::SEED)
+        .find(|job| job_condition(job, "Failed"));
+    let running = observed
+        .jobs_of(names::SEED)
+        .any(|job| !job_condition(job, "Failed"));
     if let (Some(job), false) = (failed, running) {
         return Some(Draft::new(KIND, FALSE, "ImportFailed", failure_of(job, report)));
     }
@@ -435,14 +487,7 @@ fn failure_of(job: &Job, report: Option<ImportReport>) -> String {
 
 /// The report of the import that ended last.
 fn import_report(observed: &Observed) -> Option<ImportReport> {
-    let ended = observed.pods_of(names::SEED).filter_map(|pod| {
-        let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
-        statuses
-            .iter()
-            .find_map(|status| status.state.as_ref()?.terminated.clone())
-    });
-    let last = ended.max_by_key(|ended| ended.finished_at.as_ref().map(|time| time.0))?;
-    serde_json::from_str(last.message?.trim()).ok()
+    serde_json::from_str(observed.last_words(names::SEED)?.trim()).ok()
 }
 
 fn name_conflict(resource: &FaciliAutoDeployment, conflicts: &[NameConflict]) -> Option<Draft> {
@@ -521,7 +566,14 @@ fn reconciling(observed: &Observed, look: &Look, ready: &Draft) -> Option<Draft>
             format!("Pods of an older revision still serve.{trouble}"),
         ));
     }
-    None
+    look.password_change.as_ref().map(|change| {
+        let reason = if change.failed {
+            "PasswordChangeFailed"
+        } else {
+            "ChangingPassword"
+        };
+        Draft::new(KIND, TRUE, reason, change.message.clone())
+    })
 }
 
 /// Whether pods of an older revision are left, of the API or of Redis.

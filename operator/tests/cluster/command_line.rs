@@ -67,7 +67,10 @@ async fn diff_agrees_with_what_the_operator_does() {
             "+  FACILIAUTO_LOG_LEVEL: debug",
             "+++ PodDisruptionBudget",
             "(absent)",
-            "+        storage: 3Gi",
+            "+++ PersistentVolumeClaim",
+            "+      storage: 3Gi",
+            "+++ StatefulSet",
+            "+          storage: 3Gi",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");
         }
@@ -122,7 +125,7 @@ async fn status_shows_pods_and_events() {
             "Running 1/1",
             "HorizontalPodAutoscaler faciliauto  1 of 1..10 pods",
             "PersistentVolumeClaim data-faciliauto-redis-0",
-            "FaciliAutoDeployment faciliauto  Created",
+            "FaciliAutoDeployment faciliauto  StockImported",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");
         }

@@ -68,6 +68,16 @@ impl Harness {
         }
     }
 
+    /// Another cluster with the same in it, and a new process.
+    pub(crate) fn copy(&self) -> Self {
+        let api = self.api.copy();
+        Self {
+            operator: Operator::start(&api, &self.capabilities),
+            api,
+            capabilities: self.capabilities.clone(),
+        }
+    }
+
     /// The cluster gets or loses an optional kind.
     pub(crate) fn set_capability(&mut self, kind: Kind, availability: Availability) {
         self.capabilities.set(kind, availability.clone());
@@ -100,6 +110,11 @@ impl Harness {
     /// One look, with stores as a watch would have filled them by now.
     pub(crate) async fn look(&mut self) -> Result<Action, Error> {
         self.operator.watch(&self.api);
+        self.look_before_the_watch().await
+    }
+
+    /// One look, with stores as they were: no event has arrived since.
+    pub(crate) async fn look_before_the_watch(&mut self) -> Result<Action, Error> {
         let resource = self.api.get(&resource_path()).expect("the resource");
         let guard: DeserializeGuard<FaciliAutoDeployment> =
             serde_json::from_value(resource).expect("a resource");
@@ -127,6 +142,29 @@ impl Harness {
             "still changing after {MOST_LOOKS} looks: {:#?}",
             self.api.take_calls()
         );
+    }
+
+    /// A process of Redis runs: in the pod of this UID, started again so many times.
+    pub(crate) fn run_redis(&self, uid: &str, restarts: i32) {
+        let name = format!("{NAME}-redis-0");
+        self.api.put(
+            &path(Kind::Pod, &name),
+            json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": name, "namespace": NAMESPACE, "uid": uid, "labels": {
+                    "app.kubernetes.io/managed-by": "faciliauto-operator",
+                    "app.kubernetes.io/instance": NAME, "app.kubernetes.io/component": "redis",
+                }},
+                "status": {"phase": "Running", "containerStatuses": [{
+                    "name": "redis", "image": "", "imageID": "", "ready": true, "restartCount": restarts,
+                }]},
+            }),
+        );
+    }
+
+    /// A status write is held for two seconds after the last one; a test does not wait.
+    pub(crate) fn let_time_pass(&self) {
+        self.operator.forget_times();
     }
 
     pub(crate) fn child(&self, kind: Kind, name: &str) -> Option<Value> {
@@ -191,6 +229,7 @@ impl Operator {
             children: Arc::new(Children::new(stores)),
             capabilities: Arc::new(LiveCapabilities::new(capabilities.clone())),
             memory: Memory::default(),
+            reports: Arc::default(),
             metrics: Metrics::new(&mut prometheus_client::registry::Registry::default()),
             defaults: defaults(),
         };
@@ -293,6 +332,7 @@ pub(crate) fn run_controllers(api: &FakeApi) {
                 })
             }
             Some("StatefulSet") => json!({
+                "observedGeneration": object["metadata"]["generation"],
                 "replicas": 1, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "a",
             }),
             Some("Job") => json!({

@@ -108,7 +108,7 @@ fn ready_is_the_worst_of_its_parts() {
     let quota = json!({"conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "quota"}]});
     assert_eq!(
         with(&|observed| observed.deployment = Some(deployment(0, quota.clone()))),
-        is("False", "FailedCreate")
+        is("False", "PodsRefused")
     );
 }
 
@@ -350,7 +350,8 @@ fn import(condition: &str) -> Job {
         json!([{"type": condition, "status": "True", "message": "BackoffLimitExceeded"}])
     };
     serde_json::from_value(
-        json!({"metadata": {"name": "producao-seed-1"}, "status": {"conditions": conditions}}),
+        json!({"metadata": {"name": "producao-seed-1", "labels": {names::COMPONENT: names::SEED}},
+            "status": {"conditions": conditions}}),
     )
     .expect("a Job")
 }
@@ -369,7 +370,7 @@ fn import_pod(message: &str) -> Pod {
 fn import_is_followed_to_its_end() {
     let with = |jobs: Vec<Job>, pods: Vec<Pod>, seed_missing: Option<String>| {
         let observed = Observed {
-            seed_jobs: jobs,
+            jobs,
             pods,
             ..healthy()
         };
@@ -438,4 +439,79 @@ fn import_is_followed_to_its_end() {
         seconds(1),
     );
     assert_eq!(find(&none, "StockSeeded"), None);
+}
+
+/// Prevents: a Redis that runs well and serves nobody counting as ready; and an alarm about a stock that
+/// was never imported.
+#[test]
+fn redis_counts_as_the_api_finds_it() {
+    let with = |trouble: StoreTrouble, seeded: bool| {
+        let mut resource = resource(json!({}));
+        resource.status = Some(FaciliAutoDeploymentStatus {
+            stock: Some(faciliauto_api::StockStatus { seeded }),
+            ..FaciliAutoDeploymentStatus::default()
+        });
+        let look = Look {
+            store_trouble: Some(trouble),
+            ..Look::default()
+        };
+        let before = FaciliAutoDeploymentStatus::default();
+        let drawn = conditions(&resource, &healthy(), &look, &before, seconds(1));
+        let message = find(&drawn, "Ready").map(|ready| ready.message.clone());
+        assert!(message.is_some_and(|message| message.contains("producao-redis-0") || !seeded));
+        (summary(&drawn, "RedisReady"), summary(&drawn, "Ready"))
+    };
+    for (trouble, reason) in [
+        (StoreTrouble::Empty, "StoreEmpty"),
+        (StoreTrouble::Unreachable, "Unreachable"),
+        (StoreTrouble::Unusable, "StoreUnusable"),
+    ] {
+        let ready = format!("Redis{reason}");
+        assert_eq!(with(trouble, true), (is("False", reason), is("False", &ready)));
+    }
+    assert_eq!(
+        with(StoreTrouble::Empty, false),
+        (is("True", "Ready"), is("True", "Ready"))
+    );
+    let refused = Look {
+        redis_refused: Some(refusal(
+            "StatefulSet producao-redis",
+            "pods \"x\" is forbidden: exceeded quota: tight, requested: pods=1, used: pods=2, limited: pods=2",
+        )),
+        ..Look::default()
+    };
+    let observed = Observed {
+        stateful_set: Some(redis(0)),
+        ..healthy()
+    };
+    let drawn = of(&observed, &refused);
+    assert_eq!(summary(&drawn, "RedisReady"), is("False", "QuotaExceeded"));
+    let message = &find(&drawn, "RedisReady").expect("the condition").message;
+    assert!(
+        message.starts_with("ResourceQuota tight leaves no room for a pod of StatefulSet producao-redis"),
+        "{message}"
+    );
+}
+
+/// Prevents: a system that wants to grow and may not looking as one that does not need to.
+#[test]
+fn autoscaler_at_its_maximum_says_so() {
+    let with = |limited: &str, reason: &str| {
+        let autoscaler: HorizontalPodAutoscaler = serde_json::from_value(json!({
+            "metadata": {"name": "producao"},
+            "status": {"desiredReplicas": 10, "conditions": [
+                {"type": "ScalingActive", "status": "True", "reason": "ValidMetricFound"},
+                {"type": "ScalingLimited", "status": limited, "reason": reason},
+            ]},
+        }))
+        .expect("an autoscaler");
+        let observed = Observed {
+            autoscaler: Some(autoscaler),
+            ..healthy()
+        };
+        summary(&of(&observed, &Look::default()), "AutoscalingActive")
+    };
+    assert_eq!(with("True", "TooManyReplicas"), is("True", "AtMaximum"));
+    assert_eq!(with("True", "TooFewReplicas"), is("True", "Active"));
+    assert_eq!(with("False", "DesiredWithinRange"), is("True", "Active"));
 }
