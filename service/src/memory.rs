@@ -14,6 +14,30 @@ pub(crate) fn give_back() {
     unsafe { mi_collect(true) }
 }
 
+/// Runs work that leaves a lot in memory on a thread that ends with it. What a thread allocated and another frees comes
+/// back to the system only when its owner looks after it or is gone, and threads that wait for work do neither: a stock
+/// that was replaced would be held for as long as they wait.
+///
+/// # Errors
+/// When the thread cannot be started, or the work panics.
+pub(crate) async fn on_own_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ThreadLost> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    let work = move || {
+        // Whoever asked may be gone.
+        let _ = done.send(work());
+    };
+    let thread = std::thread::Builder::new().name("stock".to_owned());
+    thread.spawn(work).map_err(|_| ThreadLost)?;
+    result.await.map_err(|_| ThreadLost)
+}
+
+/// There was no thread for the work, or it did not come to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("the thread for it did not start, or ended early")]
+pub(crate) struct ThreadLost;
+
 /// The alignment of everything that is at least as large.
 const ALIGNED_ANYWAY: usize = 16;
 
@@ -79,6 +103,13 @@ unsafe impl GlobalAlloc for Mimalloc {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Prevents whoever waits for work from waiting for ever when it panics.
+    #[tokio::test]
+    async fn work_on_its_own_thread_comes_back_or_is_lost() {
+        assert_eq!(on_own_thread(|| 7).await.unwrap(), 7);
+        assert!(on_own_thread(|| panic!("on purpose")).await.is_err());
+    }
 
     /// Prevents a block from beginning where its type may not: every size up to a page, every alignment.
     #[test]

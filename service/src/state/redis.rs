@@ -53,7 +53,7 @@ use super::{
     dealers::CarFacts, figures::ServerFigures, once::REMEMBERED_FOR,
 };
 use crate::{
-    random,
+    memory, random,
     stock::{fingerprint::Fingerprint, rows},
 };
 
@@ -303,7 +303,7 @@ impl RedisState {
         }
         // Off the event loop: a large dealer takes a while to unpack.
         let owner = id.to_owned();
-        let cars = tokio::task::spawn_blocking(move || unpack(&owner, &compressed, expected, &updates))
+        let cars = memory::on_own_thread(move || unpack(&owner, &compressed, expected, &updates))
             .await
             .map_err(|_| damaged(id, "unpacking it failed"))??;
         if cars.len() != expected {
