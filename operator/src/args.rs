@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::reconcile::validate::ReleaseDefaults;
+use crate::{area::WatchedNamespaces, reconcile::validate::ReleaseDefaults};
 
 /// Keeps FacilIAuto systems alive on Kubernetes.
 #[derive(Debug, Parser)]
@@ -26,7 +26,9 @@ pub enum Command {
     /// Watch FaciliAutoDeployments and keep them alive, until SIGTERM
     Run(RunSettings),
     /// Print the CustomResourceDefinition
-    Crd,
+    Crd(CrdSettings),
+    /// Print what the operator may do, as manifests
+    Rbac(RbacSettings),
     /// Print every object that a resource becomes, without a cluster
     Render(RenderSettings),
     /// Show what would change in the cluster if a file were applied
@@ -51,6 +53,15 @@ pub struct RunSettings {
     /// Shape of the log
     #[arg(long, env = "FACILIAUTO_OPERATOR_LOG_FORMAT", default_value = "json")]
     pub log_format: LogFormat,
+    /// Namespaces that are looked after, separated by commas, 20 at most; a Role in each is enough then.
+    /// Default: all of the cluster
+    #[arg(
+        long,
+        env = "FACILIAUTO_OPERATOR_WATCH_NAMESPACES",
+        value_name = "NAMES",
+        default_value = ""
+    )]
+    pub watch_namespaces: WatchedNamespaces,
     /// Resources reconciled at the same time
     #[arg(long, env = "FACILIAUTO_OPERATOR_CONCURRENCY", default_value_t = 8,
         value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -86,6 +97,34 @@ pub struct Cluster {
     /// Namespace; default: the one of the context
     #[arg(short, long, value_name = "NAME")]
     pub namespace: Option<String>,
+}
+
+/// Settings of `crd`.
+#[derive(Clone, Debug, Args)]
+pub struct CrdSettings {
+    /// Shape of the answer
+    #[arg(short, long, value_name = "FORMAT", default_value = "yaml")]
+    pub output: CrdFormat,
+}
+
+/// Shape of the definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CrdFormat {
+    /// For a cluster
+    Yaml,
+    /// For a person: the reference of every field
+    Markdown,
+}
+
+/// Settings of `rbac`.
+#[derive(Clone, Debug, Args)]
+pub struct RbacSettings {
+    /// Roles for these namespaces, separated by commas, in place of the ClusterRole and its binding
+    #[arg(long, value_name = "NAMES", default_value = "", hide_default_value = true)]
+    pub namespaces: WatchedNamespaces,
+    /// Where the operator runs
+    #[command(flatten)]
+    pub operator: OperatorNamespace,
 }
 
 /// Settings of `render`.

@@ -22,6 +22,18 @@ impl Backoff {
         longest: Duration::from_secs(60),
     };
 
+    /// For a kind of object that a cluster does not have: it is noticed soon when it appears.
+    pub const ABSENT: Self = Self {
+        first: Duration::from_millis(800),
+        longest: Duration::from_secs(30),
+    };
+
+    /// The same where each of several namespaces asks for it.
+    pub const ABSENT_IN_NAMESPACE: Self = Self {
+        first: Duration::from_millis(800),
+        longest: Duration::from_secs(250),
+    };
+
     /// The wait after `failures` attempts that failed in a row (1 is the first), within 20 % either
     /// way: resources that failed together must not come back together.
     pub fn after(self, failures: u32) -> Duration {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{Stream, stream};
 use tokio::sync::watch;
 
-use crate::resources::Kind;
+use crate::{area::Area, resources::Kind};
 
 /// Whether the cluster has a kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,35 +81,77 @@ impl Capabilities {
     }
 }
 
+/// What is known, by where it was looked for: rights may differ from namespace to namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Known {
+    kinds: BTreeMap<(Kind, Area), Availability>,
+    ingress_classes: IngressClasses,
+}
+
 /// What the cluster has, kept current by watches.
 #[derive(Debug)]
-pub struct LiveCapabilities(watch::Sender<Capabilities>);
+pub struct LiveCapabilities(watch::Sender<Known>);
 
 impl LiveCapabilities {
     /// Begins with what is known already.
     pub fn new(known: Capabilities) -> Self {
-        Self(watch::Sender::new(known))
+        let Capabilities {
+            kinds,
+            ingress_classes,
+        } = known;
+        let kinds = kinds.into_iter();
+        Self(watch::Sender::new(Known {
+            kinds: kinds
+                .map(|(kind, availability)| ((kind, Area::Everywhere), availability))
+                .collect(),
+            ingress_classes,
+        }))
     }
 
-    /// What is known now.
-    pub fn now(&self) -> Capabilities {
-        self.0.borrow().clone()
+    /// What is known now to whoever looks in `namespace`.
+    pub fn within(&self, namespace: &str) -> Capabilities {
+        let known = self.0.borrow();
+        let concerns = |area: &Area| match area {
+            Area::Everywhere => true,
+            Area::Namespace(name) => name == namespace,
+        };
+        let kinds = known.kinds.iter().filter(|((_, area), _)| concerns(area));
+        Capabilities {
+            kinds: kinds
+                .map(|((kind, _), availability)| (*kind, availability.clone()))
+                .collect(),
+            ingress_classes: known.ingress_classes.clone(),
+        }
+    }
+
+    /// Whether the cluster has `kind`, to whoever looks in `area`.
+    pub fn of(&self, kind: Kind, area: &Area) -> Availability {
+        let known = self.0.borrow();
+        known
+            .kinds
+            .get(&(kind, area.clone()))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Whether nobody has looked for ingress classes yet.
+    pub fn classes_are_unread(&self) -> bool {
+        self.0.borrow().ingress_classes == IngressClasses::NotRead
     }
 
     /// Waits until somebody has looked for ingress classes, with whatever outcome. Optional kinds are
     /// waited for as all stores are.
     pub async fn wait_until_known(&self) {
-        let is_known = |known: &Capabilities| known.ingress_classes != IngressClasses::NotRead;
+        let is_known = |known: &Known| known.ingress_classes != IngressClasses::NotRead;
         // It cannot fail while `self` holds the sender.
         let _ = self.0.subscribe().wait_for(is_known).await;
     }
 
-    /// Notes whether the cluster has `kind`. True when that is news.
-    pub fn note(&self, kind: Kind, availability: Availability) -> bool {
+    /// Notes whether the cluster has `kind`, as far as one may look in `area`. True when that is news.
+    pub fn note(&self, kind: Kind, area: &Area, availability: Availability) -> bool {
         self.0.send_if_modified(|known| {
-            let is_news = known.kinds.get(&kind) != Some(&availability);
-            known.set(kind, availability);
-            is_news
+            let before = known.kinds.insert((kind, area.clone()), availability.clone());
+            before.as_ref() != Some(&availability)
         })
     }
 
@@ -142,20 +184,36 @@ mod tests {
     /// when it appears.
     #[test]
     fn only_news_is_announced() {
+        const EVERYWHERE: &Area = &Area::Everywhere;
         let live = LiveCapabilities::new(Capabilities::default());
         let mut changes = Box::pin(live.changes());
         assert!(
-            live.note(Kind::HttpRoute, Availability::Absent),
+            live.note(Kind::HttpRoute, EVERYWHERE, Availability::Absent),
             "the first answer"
         );
         assert_eq!(changes.next().now_or_never(), Some(Some(())));
-        assert!(!live.note(Kind::HttpRoute, Availability::Absent));
+        assert!(!live.note(Kind::HttpRoute, EVERYWHERE, Availability::Absent));
         assert_eq!(changes.next().now_or_never(), None);
-        assert_eq!(live.now().present(), BTreeSet::new());
-        assert!(live.note(Kind::HttpRoute, Availability::Present));
+        assert_eq!(live.within("lojas").present(), BTreeSet::new());
+        assert!(live.note(Kind::HttpRoute, EVERYWHERE, Availability::Present));
         assert!(live.note_ingress_classes(IngressClasses::Known(BTreeMap::new())));
         assert_eq!(changes.next().now_or_never(), Some(Some(())), "both at once");
         assert_eq!(changes.next().now_or_never(), None);
-        assert_eq!(live.now().present(), BTreeSet::from([Kind::HttpRoute]));
+        assert_eq!(live.within("lojas").present(), BTreeSet::from([Kind::HttpRoute]));
+    }
+
+    /// Prevents: a right that is missing in one namespace taking a kind away from the others.
+    #[test]
+    fn each_namespace_knows_what_may_be_read_in_it() {
+        let live = LiveCapabilities::new(Capabilities::default());
+        let [lojas, norte] = ["lojas", "norte"].map(|name| Area::Namespace(name.to_owned()));
+        let refused = Availability::Unknown {
+            reason: Availability::NOT_PERMITTED,
+        };
+        live.note(Kind::HttpRoute, &lojas, Availability::Present);
+        live.note(Kind::HttpRoute, &norte, refused.clone());
+        assert_eq!(live.within("lojas").of(Kind::HttpRoute), Availability::Present);
+        assert_eq!(live.within("norte").of(Kind::HttpRoute), refused);
+        assert_eq!(live.within("sul").of(Kind::HttpRoute), Availability::Absent);
     }
 }

@@ -16,7 +16,7 @@ use kube_runtime::reflector::{ObjectRef, Store};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::{names, reconcile::apply::difference::Difference, resources::Kind};
+use crate::{area::Area, names, reconcile::apply::difference::Difference, resources::Kind};
 
 /// How long an answer may stand in for the store when no event about the object arrives.
 const ANSWER_LIFETIME: Duration = Duration::from_secs(5);
@@ -26,6 +26,9 @@ pub const REPLICAS_OWNED_BY_OTHER: &str = "replicasOwnedByOther";
 
 /// Top-level field of a projected pod, ReplicaSet or Job: the ConfigMaps that it names.
 pub const CONFIG_MAPS: &str = "configMaps";
+
+/// Top-level field of a projected pod or ReplicaSet: the ServiceAccount that its pods have.
+pub const SERVICE_ACCOUNT: &str = "serviceAccountName";
 
 /// Where an object is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,13 +41,16 @@ pub struct Place {
     pub name: String,
 }
 
+/// A store for each watch: each kind everywhere, or in each of some namespaces.
+pub type Stores = HashMap<(Kind, Area), Store<DynamicObject>>;
+
 /// Stores of live children.
 #[derive(Debug)]
 pub struct Children {
-    stores: HashMap<Kind, Store<DynamicObject>>,
-    /// Kinds whose first list is not complete. `Store::wait_until_ready` wakes one waiter only, and
+    stores: Stores,
+    /// Watches whose first list is not complete. `Store::wait_until_ready` wakes one waiter only, and
     /// looks at several resources wait here at the same time.
-    unfilled: watch::Sender<BTreeSet<Kind>>,
+    unfilled: watch::Sender<BTreeSet<(Kind, Area)>>,
     answers: Mutex<HashMap<Place, Answer>>,
     settled: Mutex<HashMap<Place, Settled>>,
 }
@@ -63,25 +69,38 @@ struct Settled {
 }
 
 impl Children {
-    /// Children as `stores` have them, a store per kind, none of which has finished its first list.
-    pub fn new(stores: HashMap<Kind, Store<DynamicObject>>) -> Self {
+    /// Children as `stores` have them, none of which has finished its first list.
+    pub fn new(stores: Stores) -> Self {
         Self {
-            unfilled: watch::Sender::new(stores.keys().copied().collect()),
+            unfilled: watch::Sender::new(stores.keys().cloned().collect()),
             stores,
             answers: Mutex::default(),
             settled: Mutex::default(),
         }
     }
 
-    /// The first list of a kind is complete.
-    pub fn filled(&self, kind: Kind) {
-        self.unfilled.send_if_modified(|kinds| kinds.remove(&kind));
+    /// The first list of a watch is complete.
+    pub fn filled(&self, kind: Kind, area: &Area) {
+        self.unfilled
+            .send_if_modified(|watches| watches.remove(&(kind, area.clone())));
     }
 
-    /// Waits until every store has finished its first list.
-    pub async fn wait_until_filled(&self) {
+    /// Waits until every store with objects of `namespace` has finished its first list. Another namespace,
+    /// in which the operator may not look, holds nothing up.
+    pub async fn wait_until_filled(&self, namespace: &str) {
+        let concerns = |area: &Area| match area {
+            Area::Everywhere => true,
+            Area::Namespace(name) => name == namespace,
+        };
+        let are_filled = |watches: &BTreeSet<(Kind, Area)>| !watches.iter().any(|(_, area)| concerns(area));
         // It cannot fail while `self` holds the sender.
-        let _ = self.unfilled.subscribe().wait_for(BTreeSet::is_empty).await;
+        let _ = self.unfilled.subscribe().wait_for(are_filled).await;
+    }
+
+    /// The store with the objects of a kind in a namespace.
+    fn store(&self, kind: Kind, namespace: &str) -> Option<&Store<DynamicObject>> {
+        let everywhere = self.stores.get(&(kind, Area::Everywhere));
+        everywhere.or_else(|| self.stores.get(&(kind, Area::Namespace(namespace.to_owned()))))
     }
 
     /// One child by name.
@@ -94,7 +113,7 @@ impl Children {
                 None => {}
             }
         }
-        let store = self.stores.get(&place.kind)?;
+        let store = self.store(place.kind, &place.namespace)?;
         let reference = ObjectRef::new_with(&place.name, place.kind.api_resource()).within(&place.namespace);
         store.get(&reference)
     }
@@ -106,8 +125,7 @@ impl Children {
                 && object.labels().get(names::INSTANCE).map(String::as_str) == Some(instance)
         };
         let stored = self
-            .stores
-            .get(&kind)
+            .store(kind, namespace)
             .map(|store| store.state_filter(belongs))
             .unwrap_or_default();
         let mut found: HashMap<String, Arc<DynamicObject>> = stored
@@ -229,18 +247,25 @@ pub fn project(kind: Kind, object: &mut DynamicObject) {
                     "initContainerStatuses",
                 ],
             );
+            let account = object.data["spec"]["serviceAccountName"].take();
             let volumes = object.data["spec"]["volumes"].take();
             let claims = volumes.as_array().cloned().unwrap_or_default().into_iter();
             let claims: Vec<_> = claims
                 .filter(|volume| !volume["persistentVolumeClaim"].is_null())
                 .collect();
-            object.data = json!({"status": status, CONFIG_MAPS: names, "spec": {"volumes": claims}});
+            object.data = json!({
+                "status": status, CONFIG_MAPS: names, SERVICE_ACCOUNT: account, "spec": {"volumes": claims},
+            });
         }
         Kind::ReplicaSet => {
             let names = config_map_names(&object.data["spec"]["template"]["spec"]);
+            let account = object.data["spec"]["template"]["spec"]["serviceAccountName"].take();
             let replicas = object.data["spec"]["replicas"].take();
             let status = keep(object.data["status"].take(), &["replicas", "readyReplicas"]);
-            object.data = json!({"spec": {"replicas": replicas}, "status": status, CONFIG_MAPS: names});
+            object.data = json!({
+                "spec": {"replicas": replicas}, "status": status,
+                CONFIG_MAPS: names, SERVICE_ACCOUNT: account,
+            });
         }
         Kind::Job => {
             let names = config_map_names(&object.data["spec"]["template"]["spec"]);

@@ -5,6 +5,7 @@ pub mod completions;
 pub mod crd;
 pub mod declared;
 pub mod diff;
+pub mod rbac;
 pub mod render;
 pub mod status;
 pub mod terminal;

@@ -17,6 +17,7 @@ use tower::{
 };
 
 use crate::{
+    area::Area,
     args::Cluster,
     health::Health,
     lease::{Leadership, fence::FenceLayer},
@@ -101,7 +102,8 @@ pub fn connect(
         let call = ApiCall::of(request.method(), request.uri());
         metrics.count_api_request(&call);
         if matches!(call.verb, "list" | "watch") {
-            health.watch_attempted(awaited(&call, request.uri()));
+            let area = Area::of(call.namespace.as_deref());
+            health.watch_attempted(awaited(&call, request.uri()), &area);
         }
         request
     });
@@ -135,6 +137,8 @@ pub struct ApiCall {
     pub verb: &'static str,
     /// Plural name of the resource, with a subresource after a slash.
     pub resource: String,
+    /// The namespace, if it speaks of one.
+    pub namespace: Option<String>,
 }
 
 impl ApiCall {
@@ -146,9 +150,9 @@ impl ApiCall {
             _ => drop((parts.next(), parts.next())),
         }
         let rest: Vec<&str> = parts.collect();
-        let rest = match rest.as_slice() {
-            ["namespaces", _, rest @ ..] if !rest.is_empty() => rest,
-            rest => rest,
+        let (namespace, rest) = match rest.as_slice() {
+            ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (Some((*namespace).to_owned()), rest),
+            rest => (None, rest),
         };
         let (resource, name, subresource) = match rest {
             [] => ("discovery", None, None),
@@ -169,7 +173,11 @@ impl ApiCall {
             _ => "other",
         };
         let resource = subresource.map_or_else(|| resource.to_owned(), |sub| format!("{resource}/{sub}"));
-        Self { verb, resource }
+        Self {
+            verb,
+            resource,
+            namespace,
+        }
     }
 }
 

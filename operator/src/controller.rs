@@ -10,6 +10,7 @@
 
 mod definition;
 mod optional;
+mod several;
 
 use std::{
     collections::HashMap,
@@ -21,7 +22,7 @@ use anyhow::{Context as _, ensure};
 use faciliauto_api::FaciliAutoDeployment;
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
 use k8s_openapi::jiff::Timestamp;
-use kube::{Api, Client, Resource, ResourceExt, api::DynamicObject, core::DeserializeGuard};
+use kube::{Client, Resource, ResourceExt, api::DynamicObject, core::DeserializeGuard};
 use kube_runtime::{
     Config, Controller, Predicate, WatchStreamExt,
     controller::Error as ControllerError,
@@ -37,16 +38,17 @@ use tokio::{
 };
 
 use crate::{
+    area::Area,
     args::{Cluster, RunSettings},
     capabilities::{Capabilities, LiveCapabilities},
     children::{Children, project},
     client,
     events::Events,
-    health::Health,
+    health::{Health, Watch},
     http,
     lease::{Candidate, Timing, lead},
     memory::Memory,
-    metrics::{Leader, Metrics, ResourcesByReadiness, WatchAges},
+    metrics::{Leader, Metrics, PausedResources, ResourcesByReadiness, WatchAges},
     names,
     probe::{self, Reports},
     reconcile::{Context, conditions::find, error_policy, reconcile},
@@ -90,7 +92,8 @@ async fn run(settings: RunSettings) -> anyhow::Result<()> {
     })?;
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
-    let health = Arc::new(Health::new(watched_resources()));
+    let areas = settings.watch_namespaces.areas();
+    let health = Arc::new(Health::new(watches(&areas)));
     registry.register_collector(Box::new(WatchAges(health.clone())));
     let config = client::find_cluster(&Cluster::default()).await?;
     let namespace = settings
@@ -112,10 +115,10 @@ async fn run(settings: RunSettings) -> anyhow::Result<()> {
     registry.register_collector(Box::new(Leader(leadership.clone())));
     let client = client::connect(config, metrics.clone(), health.clone(), Some(leadership.clone()))?;
 
-    let (main_store, main_stream) = watch_resources(client.clone(), metrics.clone(), health.clone());
+    let (main_store, main_stream) = watch_resources(&client, &areas, &metrics, &health);
     let capabilities = Arc::new(LiveCapabilities::new(Capabilities::default()));
     let changes = capabilities.changes();
-    let (children, child_stream) = watch_children(&client, &capabilities, &metrics, &health);
+    let (children, child_stream) = watch_children(&client, &areas, &capabilities, &metrics, &health);
     let (counted, leads) = (main_store.clone(), leadership.clone());
     // Of the leader alone, or a sum over pods would count each resource twice.
     let by_readiness = move || {
@@ -126,6 +129,9 @@ async fn run(settings: RunSettings) -> anyhow::Result<()> {
         }
     };
     registry.register_collector(Box::new(ResourcesByReadiness(by_readiness)));
+    let (counted, leads) = (main_store.clone(), leadership.clone());
+    let paused = move || leads.is_held().then(|| paused(&counted));
+    registry.register_collector(Box::new(PausedResources(paused)));
 
     let triggers = Triggers::default();
     let watching = {
@@ -195,6 +201,7 @@ async fn run(settings: RunSettings) -> anyhow::Result<()> {
     };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), address = %listener.local_addr()?, identity, lease_namespace,
+        areas = ?areas.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "the operator starts"
     );
     let mut tasks = Tasks::default();
@@ -315,24 +322,44 @@ async fn control(
         .await;
 }
 
-/// The watch on our own resource: a look at each change of its spec, and at each change of a label or
-/// an annotation, by which a person can ask for one.
+/// The watches on our own resource, one an area: a look at each change of its spec, and at each change of a
+/// label or an annotation, by which a person can ask for one.
 fn watch_resources(
-    client: Client,
-    metrics: Metrics,
-    health: Arc<Health>,
+    client: &Client,
+    areas: &[Area],
+    metrics: &Metrics,
+    health: &Arc<Health>,
 ) -> (
     Store<Guarded>,
     impl Stream<Item = ObjectRef<Guarded>> + Send + 'static,
 ) {
     let (store, writer) = reflector::store();
     let plural = FaciliAutoDeployment::plural(&()).into_owned();
-    let stream = watcher(Api::<Guarded>::all(client), watcher::Config::default())
-        .modify(|resource| resource.meta_mut().managed_fields = None)
-        .reflect(writer)
-        .inspect_ok(note_first_list(plural.clone(), health))
-        .applied_objects()
-        .backoff(DefaultBackoff::default())
+    let mut watches: Vec<_> = areas
+        .iter()
+        .map(|area| {
+            let note = note_first_list(plural.clone(), area.clone(), health.clone());
+            watcher(area.api::<Guarded>(client.clone()), watcher::Config::default())
+                .inspect(note)
+                .boxed()
+        })
+        .collect();
+    let trim = |resource: &mut Guarded| resource.meta_mut().managed_fields = None;
+    let touched = match (watches.pop(), watches.is_empty()) {
+        (Some(watch), true) => watch
+            .modify(trim)
+            .reflect(writer)
+            .applied_objects()
+            .backoff(DefaultBackoff::default())
+            .boxed(),
+        (last, _) => several::as_one(watches.into_iter().chain(last).collect())
+            .modify(trim)
+            .reflect(writer)
+            .applied_objects()
+            .boxed(),
+    };
+    let metrics = metrics.clone();
+    let stream = touched
         .filter(move |result| future::ready(keep(result, &plural, &metrics)))
         .predicate_filter(
             predicates::generation
@@ -344,9 +371,10 @@ fn watch_resources(
     (store, stream)
 }
 
-/// One watch a kind of child; the merged stream names the resource that a child belongs to.
+/// One watch a kind of child and area; the merged stream names the resource that a child belongs to.
 fn watch_children(
     client: &Client,
+    areas: &[Area],
     capabilities: &Arc<LiveCapabilities>,
     metrics: &Metrics,
     health: &Arc<Health>,
@@ -357,9 +385,11 @@ fn watch_children(
     let mut stores = HashMap::new();
     let mut writers = Vec::new();
     for kind in Kind::WATCHED.into_iter().chain(Kind::OPTIONAL) {
-        let writer = reflector::store::Writer::new(kind.api_resource());
-        stores.insert(kind, writer.as_reader());
-        writers.push((kind, writer));
+        for area in areas {
+            let writer = reflector::store::Writer::new(kind.api_resource());
+            stores.insert((kind, area.clone()), writer.as_reader());
+            writers.push((kind, area.clone(), writer));
+        }
     }
     let children = Arc::new(Children::new(stores));
     let shared = optional::Shared {
@@ -369,20 +399,13 @@ fn watch_children(
         metrics: metrics.clone(),
         health: health.clone(),
     };
-    let classes = optional::ingress_classes(shared.clone());
-    let streams = writers.into_iter().map(|(kind, writer)| {
+    let classes = optional::ingress_classes(shared.clone(), areas.contains(&Area::Everywhere));
+    let streams = writers.into_iter().map(|(kind, area, writer)| {
         if kind.is_optional() {
-            return optional::objects(kind, writer, shared.clone());
+            optional::objects(kind, area, writer, shared.clone())
+        } else {
+            child_stream(kind, area, writer, shared.clone())
         }
-        let api = Api::<DynamicObject>::all_with(client.clone(), &kind.api_resource());
-        child_stream(
-            api,
-            kind,
-            writer,
-            children.clone(),
-            metrics.clone(),
-            health.clone(),
-        )
     });
     let merged =
         stream::select_all(streams.chain([classes])).filter_map(|object| future::ready(owner_of(&object)));
@@ -390,24 +413,30 @@ fn watch_children(
 }
 
 fn child_stream(
-    api: Api<DynamicObject>,
     kind: Kind,
+    area: Area,
     writer: reflector::store::Writer<DynamicObject>,
-    children: Arc<Children>,
-    metrics: Metrics,
-    health: Arc<Health>,
+    shared: optional::Shared,
 ) -> stream::BoxStream<'static, DynamicObject> {
-    let plural = kind.api_resource().plural;
+    let optional::Shared {
+        client,
+        children,
+        metrics,
+        health,
+        capabilities: _,
+    } = shared;
+    let resource = kind.api_resource();
+    let plural = resource.plural.clone();
     let ours = watcher::Config::default().labels(&format!("{}={}", names::MANAGED_BY, names::FIELD_MANAGER));
-    let mut note_first_list = note_first_list(plural.clone(), health);
+    let note_first_list = note_first_list(plural.clone(), area.clone(), health);
     let (filled, seen) = (children.clone(), children);
-    watcher(api, ours)
+    watcher(area.objects(client, &resource), ours)
         .modify(move |object| project(kind, object))
         .reflect(writer)
+        .inspect(note_first_list)
         .inspect_ok(move |event| {
-            note_first_list(event);
             if matches!(event, watcher::Event::InitDone) {
-                filled.filled(kind);
+                filled.filled(kind, &area);
             }
         })
         .touched_objects()
@@ -419,13 +448,19 @@ fn child_stream(
         .boxed()
 }
 
-/// Notes in the health of the process that a first list is complete.
+/// Notes in the health of the process that a first list is complete; in a namespace of several also that it
+/// is refused, for one that does not exist yet must not keep the process from being ready for the others.
 fn note_first_list<K>(
     plural: String,
+    area: Area,
     health: Arc<Health>,
-) -> impl FnMut(&watcher::Event<K>) + Send + 'static {
-    move |event| {
-        if matches!(event, watcher::Event::InitDone) && health.store_filled(&plural) {
+) -> impl FnMut(&watcher::Result<watcher::Event<K>>) + Send + 'static {
+    move |result| {
+        let is_answered = match result {
+            Ok(event) => matches!(event, watcher::Event::InitDone),
+            Err(error) => area != Area::Everywhere && optional::code_of(error) == Some(403),
+        };
+        if is_answered && health.store_filled(&plural, &area) {
             tracing::info!("the first lists are complete");
         }
     }
@@ -446,15 +481,16 @@ fn owner_of(object: &DynamicObject) -> Option<ObjectRef<Guarded>> {
     Some(ObjectRef::new(instance).within(&object.namespace()?))
 }
 
-/// Plural names of everything that is watched.
-fn watched_resources() -> Vec<String> {
+/// Everything that is watched, and where.
+fn watches(areas: &[Area]) -> Vec<Watch> {
     let kinds = Kind::WATCHED.into_iter().chain(Kind::OPTIONAL);
-    kinds
+    let plurals = kinds
         .map(|kind| kind.api_resource().plural)
-        .chain([
-            FaciliAutoDeployment::plural(&()).into_owned(),
-            optional::INGRESS_CLASSES.to_owned(),
-        ])
+        .chain([FaciliAutoDeployment::plural(&()).into_owned()]);
+    plurals
+        .flat_map(|plural| areas.iter().map(move |area| (plural.clone(), area.clone())))
+        // They belong to no namespace.
+        .chain([(optional::INGRESS_CLASSES.to_owned(), Area::Everywhere)])
         .collect()
 }
 
@@ -473,4 +509,12 @@ fn by_readiness(store: &Store<Guarded>) -> Vec<(&'static str, i64)> {
         }
     }
     counts.to_vec()
+}
+
+fn paused(store: &Store<Guarded>) -> i64 {
+    let resources = store.state();
+    let paused = resources
+        .iter()
+        .filter(|resource| resource.0.as_ref().is_ok_and(|resource| resource.spec.paused));
+    i64::try_from(paused.count()).unwrap_or(i64::MAX)
 }

@@ -158,7 +158,7 @@ mod tests {
     /// Prevents: an operator whose watch or lease task hangs, and whose pod the kubelet leaves alone.
     #[tokio::test(start_paused = true)]
     async fn livez_fails_when_a_watch_or_the_lease_is_silent() {
-        let health = Health::new(["pods".to_owned()]);
+        let health = Health::new([("pods".to_owned(), crate::area::Area::Everywhere)]);
         let registry = Registry::default();
         let ask = || respond(&Method::GET, "/livez", &health, &registry);
         assert_eq!(ask().status(), StatusCode::OK);

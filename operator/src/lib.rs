@@ -13,6 +13,7 @@
 //! A library beside the program, so that tests drive the same pipeline against an API server of
 //! their own.
 
+pub mod area;
 pub mod args;
 pub mod backoff;
 pub mod capabilities;
@@ -28,6 +29,7 @@ pub mod memory;
 pub mod metrics;
 pub mod names;
 pub mod probe;
+pub mod rbac;
 pub mod reconcile;
 pub mod resources;
 pub mod tasks;

@@ -29,7 +29,8 @@ fn main() -> ExitCode {
             telemetry::install(&settings.log_level, settings.log_format);
             report(controller::run_process(settings), 1)
         }
-        Command::Crd => report(cli::crd::print(), 1),
+        Command::Crd(settings) => report(cli::crd::print(&settings), 1),
+        Command::Rbac(settings) => report(cli::rbac::print(&settings), 1),
         Command::Render(settings) => report(cli::render::print(&settings), 1),
         Command::Diff(settings) => match cli::diff::print(&settings) {
             Ok(code) => code,

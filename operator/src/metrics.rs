@@ -197,6 +197,36 @@ where
     }
 }
 
+/// Number of resources that are paused, counted when asked.
+///
+/// A family of its own: `faciliauto_resources` counts each resource once, by its Ready condition, and a
+/// paused one may be Ready or not. None where nothing is said.
+pub struct PausedResources<F>(pub F);
+
+impl<F> fmt::Debug for PausedResources<F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PausedResources")
+    }
+}
+
+impl<F> Collector for PausedResources<F>
+where
+    F: Fn() -> Option<i64> + Send + Sync + 'static,
+{
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let Some(count) = (self.0)() else {
+            return Ok(());
+        };
+        let count = ConstGauge::new(count);
+        count.encode(encoder.encode_descriptor(
+            "faciliauto_paused_resources",
+            "Resources that are left as they are because spec.paused is true",
+            None,
+            count.metric_type(),
+        )?)
+    }
+}
+
 /// `process_*`, read from /proc when asked.
 #[derive(Debug)]
 struct Process {

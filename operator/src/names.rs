@@ -14,6 +14,12 @@ pub const APPLIED: &str = "faciliauto.com/applied";
 /// tells Redis of the others.
 pub const CREDENTIALS: &str = "faciliauto.com/credentials";
 
+/// Hash of the pod template without the labels and annotations that all objects have in common: while it
+/// stays, pods are not replaced on account of those.
+pub const POD_TEMPLATE: &str = "faciliauto.com/pod-template";
+/// The common labels and annotations that the pod template has.
+pub const POD_METADATA: &str = "faciliauto.com/pod-metadata";
+
 /// Label: which system an object belongs to, the name of its resource.
 pub const INSTANCE: &str = "app.kubernetes.io/instance";
 /// Label: which part of the system.
@@ -56,6 +62,10 @@ pub const REDIS_SECRET_FOLDER: &str = "/etc/faciliauto/redis";
 pub const STOCK_FOLDER: &str = "/etc/faciliauto/stock";
 /// Key of a seed ConfigMap.
 pub const STOCK_FILE: &str = "stock.json";
+/// Folder in which pods find certificate authorities of the user's.
+pub const TRUST_FOLDER: &str = "/etc/faciliauto/trust";
+/// Key of those authorities in their ConfigMap.
+pub const TRUST_KEY: &str = "ca.crt";
 /// Key of a Redis password, generated or the user's, and the file that pods find it in.
 pub const PASSWORD_KEY: &str = "password";
 /// Key of the password of who tells Redis of its users.

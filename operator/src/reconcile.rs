@@ -22,6 +22,7 @@ pub mod trouble;
 pub mod validate;
 
 mod notices;
+mod paused;
 mod secrets;
 
 use std::{
@@ -31,7 +32,7 @@ use std::{
 
 use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode, Seed};
 use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
-use kube::{Client, ResourceExt, api::DynamicObject, core::DeserializeGuard};
+use kube::{Client, Resource, ResourceExt, api::DynamicObject, core::DeserializeGuard};
 use kube_runtime::{controller::Action, reflector::ObjectRef};
 
 use crate::{
@@ -279,7 +280,8 @@ pub async fn reconcile(
 
 async fn look(guard: &DeserializeGuard<FaciliAutoDeployment>, context: &Context) -> Result<Action, Error> {
     // Never from a store that has not finished its first list: what is missing there may exist.
-    context.children.wait_until_filled().await;
+    let namespace = guard.meta().namespace.clone().unwrap_or_default();
+    context.children.wait_until_filled(&namespace).await;
     context.capabilities.wait_until_known().await;
     let resource = match &guard.0 {
         Ok(resource) => resource,
@@ -336,6 +338,8 @@ struct Progress {
     wanted: Vec<(Kind, String)>,
     outcome: Outcome,
     seed_missing: Option<String>,
+    /// What a paused resource leaves undone.
+    pending: Vec<(Kind, String)>,
     /// Secrets that were gone and were generated anew.
     remade: Vec<Generated>,
     /// Whether the Secret with the passwords in use was.
@@ -353,6 +357,9 @@ async fn steps(
     resource: &FaciliAutoDeployment,
     progress: &mut Progress,
 ) -> Result<(), Error> {
+    if resource.spec.paused {
+        return paused::steps(context, resource, progress).await;
+    }
     let referenced = dereference(&context.client, resource).await?;
     let validated = validate(resource, &referenced, &context.defaults)?;
     let before = observe(context, &validated);
@@ -371,7 +378,7 @@ async fn steps(
         )
         .await?;
     }
-    let capabilities = context.capabilities.now();
+    let capabilities = context.capabilities.within(&validated.owner.namespace);
     let inputs = Inputs {
         tell: kept.as_ref().and_then(|kept| kept.tell.clone()),
         passwords: kept.map(|kept| kept.passwords),
@@ -461,9 +468,10 @@ async fn answer(
         conflicts: progress.outcome.conflicts.clone(),
         volume_refused: progress.outcome.volume_refused.clone(),
         seed_missing: progress.seed_missing.clone(),
+        pending: progress.pending.clone(),
+        capabilities: context.capabilities.within(&namespace),
         password_change: progress.password_change.clone(),
         store_trouble: context.reports.store_trouble(&reference, &uid),
-        capabilities: context.capabilities.now(),
     };
     let (previous, since_write) = context.memory.with(&reference, &uid, |remembered| {
         let ours = remembered

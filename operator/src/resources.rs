@@ -3,6 +3,7 @@
 pub mod acl_sync_job;
 pub mod alerts;
 pub mod autoscaler;
+pub mod common;
 pub mod config;
 pub mod dashboards;
 pub mod deployment;
@@ -47,6 +48,7 @@ use crate::{
     },
 };
 
+use common::CommonMetadata;
 use third_party::{HttpRouteSpec, PrometheusRuleSpec, ServiceMonitorSpec, ThirdParty};
 
 pub use kind::Kind;
@@ -68,7 +70,7 @@ pub struct Inputs {
 #[derive(Clone, Debug)]
 pub struct Resources {
     /// Identity of all pods; no token is mounted.
-    pub service_account: ServiceAccount,
+    pub service_account: Option<ServiceAccount>,
     /// The API's settings.
     pub config: ConfigMap,
     /// Who may talk to whom.
@@ -95,6 +97,8 @@ pub struct Resources {
     pub alerts: Option<ThirdParty<PrometheusRuleSpec>>,
     /// Dashboards.
     pub dashboards: Vec<ConfigMap>,
+    /// What all of them carry.
+    pub common: CommonMetadata,
 }
 
 /// What a managed Redis consists of, besides its generated credentials.
@@ -188,6 +192,7 @@ pub fn build(validated: &Validated, inputs: &Inputs) -> Resources {
         autoscaler: autoscaler::build(validated),
         config,
         redis,
+        common: validated.common.clone(),
     }
 }
 
@@ -213,10 +218,13 @@ impl Resources {
             service_monitor,
             alerts,
             dashboards,
+            common,
         } = self;
         let mut children = Vec::new();
         // Pods cannot be made without their identity, so it comes before everything that has pods.
-        children.push(child(Kind::ServiceAccount, &service_account)?);
+        if let Some(service_account) = service_account {
+            children.push(child(Kind::ServiceAccount, &service_account)?);
+        }
         // What pods mount or read stands before the pods, or their first start fails and backs off.
         children.push(child(Kind::ConfigMap, &config)?);
         // A pod that started before its policy would be open for a moment.
@@ -271,20 +279,29 @@ impl Resources {
         for dashboard in &dashboards {
             children.push(child(Kind::ConfigMap, dashboard)?);
         }
-        Ok(children)
+        Ok(children
+            .into_iter()
+            .map(|(kind, name, mut object)| {
+                common.add_to(kind, &mut object);
+                Child::new(kind, name, object)
+            })
+            .collect())
     }
 }
 
-fn child<K>(kind: Kind, object: &K) -> Result<Child, serde_json::Error>
+/// An object with its kind and name, as JSON.
+type Built = (Kind, String, Value);
+
+fn child<K>(kind: Kind, object: &K) -> Result<Built, serde_json::Error>
 where
     K: Resource + Serialize,
 {
-    Ok(Child::new(kind, object.name_any(), serde_json::to_value(object)?))
+    Ok((kind, object.name_any(), serde_json::to_value(object)?))
 }
 
-fn third_party_child<S: Serialize>(kind: Kind, object: &ThirdParty<S>) -> Result<Child, serde_json::Error> {
+fn third_party_child<S: Serialize>(kind: Kind, object: &ThirdParty<S>) -> Result<Built, serde_json::Error> {
     let name = object.metadata.name.clone().unwrap_or_default();
-    Ok(Child::new(kind, name, serde_json::to_value(object)?))
+    Ok((kind, name, serde_json::to_value(object)?))
 }
 
 impl Child {

@@ -14,6 +14,7 @@ use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, V
 
 use crate::{
     cors::AllowedOrigins,
+    limits::{Quotas, gcra::Quota},
     state::connection::{ConnectionSettings, Secret, UrlSource},
     tls::TlsFiles,
 };
@@ -52,6 +53,10 @@ struct Arguments {
     /// A file that holds the password, in place of the one in the URL.
     #[arg(long, global = true, value_name = "FILE")]
     redis_password_file: Option<PathBuf>,
+    /// A file with certificate authorities that are trusted beside the system's, PEM: for a rediss:// of a network
+    /// with its own.
+    #[arg(long, global = true, value_name = "FILE")]
+    trust_ca_file: Option<PathBuf>,
     /// What every key and channel in Redis begins with.
     #[arg(long, global = true, value_name = "PREFIX", default_value = "faciliauto", value_parser = key_prefix)]
     key_prefix: String,
@@ -78,6 +83,23 @@ struct Arguments {
     /// Who counts how often an address asks [default: redis where a Redis is set, otherwise local].
     #[arg(long, global = true, value_name = "WHO")]
     limits: Option<Limits>,
+    /// How often an address may ask for recommendations: so many a second, and so many at once from idle.
+    #[arg(long, global = true, value_name = "A_SECOND/AT_ONCE", default_value = "2/5")]
+    limit_recommend: Quota,
+    /// The same for /stats.
+    #[arg(long, global = true, value_name = "A_SECOND/AT_ONCE", default_value = "10/20")]
+    limit_stats: Quota,
+    /// The same for everything else.
+    #[arg(long, global = true, value_name = "A_SECOND/AT_ONCE", default_value = "10/10")]
+    limit_default: Quota,
+    /// For how long an answer to the same questions is sent again; 0 = never.
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 300,
+          value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    cache_ttl_seconds: u64,
+    /// How much memory those answers may take; 0 = none is kept.
+    #[arg(long, global = true, value_name = "BYTES", default_value_t = 8 << 20,
+          value_parser = clap::value_parser!(u64).range(0..=1 << 40))]
+    cache_max_bytes: u64,
     /// Proxies of our own that append to X-Forwarded-For; 0 = the header is ignored.
     #[arg(long, global = true, value_name = "COUNT", default_value_t = 0,
           value_parser = clap::value_parser!(u8).range(0..=16))]
@@ -209,6 +231,15 @@ pub enum Limits {
     Redis,
 }
 
+/// What answers that are sent again may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// How old one may become; zero = none is kept.
+    pub lifetime: Duration,
+    /// Bytes of all of them together; 0 = none is kept.
+    pub most_bytes: u64,
+}
+
 /// Where imported stock comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImportSource {
@@ -247,6 +278,10 @@ pub struct Settings {
     pub workers: usize,
     /// Who counts how often an address asks; [`Limits::Redis`] only where there is one.
     pub limits: Limits,
+    /// How often an address may ask, where somebody counts.
+    pub quotas: Quotas,
+    /// What answers that are sent again may take.
+    pub cache: CacheSettings,
     /// How many proxies of our own append to `X-Forwarded-For`; 0 = the header is ignored.
     pub trusted_hops: usize,
     /// Origins whose pages may call the API from a browser.
@@ -305,6 +340,7 @@ impl Settings {
             redis_url,
             redis_url_file,
             redis_password_file,
+            trust_ca_file,
             key_prefix,
             admin_token_file,
             log_level,
@@ -313,6 +349,11 @@ impl Settings {
             readiness_delay_seconds,
             workers,
             limits,
+            limit_recommend,
+            limit_stats,
+            limit_default,
+            cache_ttl_seconds,
+            cache_max_bytes,
             trusted_hops,
             cors_origins,
             open_history,
@@ -340,6 +381,7 @@ impl Settings {
             (Some(url), password_file) => Some(ConnectionSettings {
                 url,
                 password_file,
+                trust_ca_file,
                 key_prefix,
             }),
             (None, Some(_)) => return Err("--redis-password-file needs --redis-url or --redis-url-file"),
@@ -392,6 +434,15 @@ impl Settings {
             readiness_delay: Duration::from_secs(readiness_delay_seconds),
             workers: workers.map_or_else(processors, usize::from),
             limits,
+            quotas: Quotas {
+                recommend: limit_recommend,
+                stats: limit_stats,
+                other: limit_default,
+            },
+            cache: CacheSettings {
+                lifetime: Duration::from_secs(cache_ttl_seconds),
+                most_bytes: cache_max_bytes,
+            },
             trusted_hops: usize::from(trusted_hops),
             cors_origins: cors_origins.unwrap_or_default(),
             open_history,

@@ -153,7 +153,7 @@ pub(crate) async fn envelope(
         add_headers(headers, &id, over_tls);
         shared.cors_origins.add_headers(headers, origin.as_ref());
         if let Some((class, decision)) = &limited {
-            limits::add_headers(headers, *class, decision);
+            limits::add_headers(headers, *class, shared.quotas.of(*class), decision);
         }
     };
     match answer {

@@ -13,6 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use actix_web::web::Bytes;
@@ -20,11 +21,13 @@ use faciliauto_engine::{catalogue::Catalogue, questionnaire::Usage};
 use jiff::civil::Date;
 use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter, sync::Cache};
 
-use crate::document::Value;
+use crate::{configuration::CacheSettings, document::Value};
 
-/// All answers together: with the index and the keys that made room the cache stays below 8 MiB. An answer of five cars
-/// has some 25 KB.
-const MOST_BYTES: u64 = 7 << 20;
+/// Of the memory that the cache may take, what is left to the answers themselves: the rest is for its index and for the
+/// keys that made room. An answer of five cars has some 25 KB.
+const fn for_answers(most_bytes: u64) -> u64 {
+    most_bytes / 8 * 7
+}
 
 /// How many answers about the size of one the cache lays itself out for.
 const LIKELY_ANSWERS: usize = 256;
@@ -66,6 +69,7 @@ pub(crate) struct Remembered {
     pub(crate) counted: Counted,
     version: Box<str>,
     day: Date,
+    made: Instant,
 }
 
 impl Remembered {
@@ -75,14 +79,15 @@ impl Remembered {
             counted,
             version: catalogue.version().into(),
             day: catalogue.reference_date(),
+            made: Instant::now(),
         }
     }
 
-    /// Whether an answer of this catalogue would be the same.
-    fn is_of(&self, catalogue: &Catalogue) -> Result<(), Miss> {
+    /// Whether it is of this catalogue and no older than may be.
+    fn is_of(&self, catalogue: &Catalogue, lifetime: Duration) -> Result<(), Miss> {
         if *self.version != *catalogue.version() {
             Err(Miss::Version)
-        } else if self.day != catalogue.reference_date() {
+        } else if self.day != catalogue.reference_date() || self.made.elapsed() >= lifetime {
             Err(Miss::Expired)
         } else {
             Ok(())
@@ -97,7 +102,7 @@ pub(crate) enum Miss {
     First,
     /// Seen with another catalogue.
     Version,
-    /// Seen on another day: ages and freshness count from the day.
+    /// Seen too long ago, or on another day: ages and freshness count from the day.
     Expired,
     /// Seen, and there was no room for it, at once or since.
     Evicted,
@@ -123,17 +128,24 @@ pub(crate) struct ResponseCache {
     /// The keys of requests, by the key of their bytes.
     spellings: Cache<Key, Key>,
     without_room: Arc<WithoutRoom>,
+    lifetime: Duration,
+    is_off: bool,
     hashers: [RandomState; 2],
 }
 
+#[cfg(test)]
 impl Default for ResponseCache {
     fn default() -> Self {
-        Self::holding(MOST_BYTES)
+        Self::holding(7 << 20, Duration::from_secs(300))
     }
 }
 
 impl ResponseCache {
-    fn holding(bytes: u64) -> Self {
+    pub(crate) fn new(settings: CacheSettings) -> Self {
+        Self::holding(for_answers(settings.most_bytes), settings.lifetime)
+    }
+
+    fn holding(bytes: u64, lifetime: Duration) -> Self {
         let without_room = Arc::new(WithoutRoom::default());
         let noting = Noting(Arc::clone(&without_room));
         Self {
@@ -146,6 +158,8 @@ impl ResponseCache {
             ),
             spellings: Cache::new(SPELLINGS),
             without_room,
+            lifetime,
+            is_off: bytes == 0 || lifetime.is_zero(),
             hashers: [RandomState::new(), RandomState::new()],
         }
     }
@@ -160,8 +174,11 @@ impl ResponseCache {
     }
 
     /// The key of a request: of its values, in whatever order its fields came. `None` when it discloses an income, which
-    /// is neither looked for nor kept.
+    /// is neither looked for nor kept, and where nothing is.
     pub(crate) fn key(&self, body: &Value<'_>) -> Option<Key> {
+        if self.is_off {
+            return None;
+        }
         let income = body.as_object().and_then(|fields| {
             fields
                 .get("financial_capacity")?
@@ -187,7 +204,7 @@ impl ResponseCache {
     pub(crate) fn known_by(&self, spelling: Spelling, catalogue: &Catalogue) -> Option<Arc<Remembered>> {
         let key = self.spellings.get(&spelling.0)?;
         let found = self.answers.get(&key)?;
-        found.is_of(catalogue).is_ok().then_some(found)
+        found.is_of(catalogue, self.lifetime).is_ok().then_some(found)
     }
 
     /// Remembers what some bytes ask for. Never those of a request without a key.
@@ -198,7 +215,7 @@ impl ResponseCache {
     /// The answer, if it was made of this catalogue.
     pub(crate) fn get(&self, key: Key, catalogue: &Catalogue) -> Result<Arc<Remembered>, Miss> {
         match self.answers.get(&key) {
-            Some(found) => found.is_of(catalogue).map(|()| found),
+            Some(found) => found.is_of(catalogue, self.lifetime).map(|()| found),
             None if self.without_room.forget(key) => Err(Miss::Evicted),
             None => Err(Miss::First),
         }
@@ -372,11 +389,32 @@ mod tests {
         assert_eq!(cache.get(key, &tomorrow).err(), Some(Miss::Expired));
     }
 
+    /// Prevents an answer from being sent for longer than was set, and a cache that is switched off from holding any.
+    #[test]
+    fn an_answer_has_its_time() {
+        let served = catalogue("a.1", date(2026, 11, 25));
+        let settings = |seconds, most_bytes| CacheSettings {
+            lifetime: Duration::from_secs(seconds),
+            most_bytes,
+        };
+        let cache = ResponseCache::new(settings(1, 1 << 20));
+        let key = cache.key(&json!({}).into()).unwrap();
+        cache.put(key, answer(100, &served));
+        assert!(cache.get(key, &served).is_ok());
+        let mut old = answer(100, &served);
+        old.made = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
+        cache.put(key, old);
+        assert_eq!(cache.get(key, &served).err(), Some(Miss::Expired));
+        for off in [settings(0, 1 << 20), settings(300, 0)] {
+            assert_eq!(ResponseCache::new(off).key(&json!({}).into()), None);
+        }
+    }
+
     /// Prevents the cache from outgrowing its bound, and a bound that is too small from looking like new questions.
     #[test]
     fn what_is_held_is_bounded_and_what_made_room_is_known() {
         let bound = 100_000;
-        let cache = ResponseCache::holding(bound);
+        let cache = ResponseCache::holding(bound, Duration::from_secs(300));
         let served = catalogue("a.1", date(2026, 11, 25));
         let keys: Vec<Key> = (0..500)
             .map(|number| cache.key(&json!({"limit": number}).into()).unwrap())
@@ -401,7 +439,7 @@ mod tests {
     /// ask from never being kept.
     #[test]
     fn a_full_cache_keeps_what_is_asked_for_again() {
-        let cache = ResponseCache::holding(100_000);
+        let cache = ResponseCache::holding(100_000, Duration::from_secs(300));
         let served = catalogue("a.1", date(2026, 11, 25));
         let key = |number: usize| cache.key(&json!({"limit": number}).into()).unwrap();
         let ask = |number: usize| {

@@ -37,7 +37,7 @@ use crate::{
     gate::Gate,
     housekeeping,
     journal::{Journal, Terms},
-    limits::{Decider, local::LocalDecider, redis::RedisDecider},
+    limits::{Decider, Quotas, local::LocalDecider, redis::RedisDecider},
     metrics::{self, Metrics, store_server::StoreServer},
     response_cache::ResponseCache,
     routes,
@@ -94,6 +94,7 @@ pub(crate) struct Shared {
     pub(crate) access_log: AccessLog,
     /// Decides how often an address may ask; `None` = as often as it likes.
     pub(crate) limits: Option<Arc<dyn Decider>>,
+    pub(crate) quotas: Quotas,
     /// Proxies of our own in front of this process.
     pub(crate) trusted_hops: usize,
     pub(crate) cors_origins: AllowedOrigins,
@@ -126,6 +127,7 @@ impl Shared {
             longest_request: LONGEST_REQUEST,
             access_log: AccessLog::default(),
             limits: None,
+            quotas: Quotas::default(),
             trusted_hops: 0,
             cors_origins: AllowedOrigins::default(),
         }
@@ -308,7 +310,7 @@ impl Application {
             tables,
             metrics,
             gate: Gate::new(settings.workers),
-            responses: Arc::default(),
+            responses: Arc::new(ResponseCache::new(settings.cache)),
             desk,
             journal,
             stopping: Arc::new(AtomicBool::new(false)),
@@ -316,6 +318,7 @@ impl Application {
             longest_request: LONGEST_REQUEST,
             access_log: AccessLog::one_in(settings.access_log_sample),
             limits,
+            quotas: settings.quotas,
             trusted_hops: settings.trusted_hops,
             cors_origins: settings.cors_origins.clone(),
         });
@@ -400,9 +403,11 @@ async fn decider(settings: &Settings, metrics: &Metrics) -> io::Result<Option<Ar
     Ok(match (settings.limits, &settings.redis) {
         (Limits::Off, _) => None,
         (Limits::Redis, Some(connection)) => Some(Arc::new(
-            RedisDecider::start(connection.clone(), metrics.clone()).await?,
+            RedisDecider::start(connection.clone(), settings.quotas, metrics.clone()).await?,
         )),
-        (Limits::Local | Limits::Redis, _) => Some(Arc::new(LocalDecider::new(metrics.clone()))),
+        (Limits::Local | Limits::Redis, _) => {
+            Some(Arc::new(LocalDecider::new(settings.quotas, metrics.clone())))
+        }
     })
 }
 

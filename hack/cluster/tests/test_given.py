@@ -65,6 +65,11 @@ class Given(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
         self.assertFalse(self.calls.exists(), "no call at all")
 
+    def test_its_audit_log_is_not_taken_for_the_local_one(self) -> None:
+        done = self.call("audit-log")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("unset it", done.stderr)
+
     def test_kubeconfig_prints_the_path_and_nothing_else(self) -> None:
         self.assertEqual(self.call("kubeconfig").stdout, f"{self.home / 'given.kubeconfig'}\n")
 

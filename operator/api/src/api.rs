@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::EnvVar;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ComputeQuantities, PodSettings};
+use crate::{ComputeQuantities, PodSettings, Quantity};
 
 /// The API's settings, resources and pods.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,10 @@ use crate::{ComputeQuantities, PodSettings};
         "rule": "!has(self.env) || self.env.all(e, !e.name.startsWith('FACILIAUTO_'))",
         "message": "api.env must not set variables that start with FACILIAUTO_: they belong to the operator, use the spec's fields instead",
         "fieldPath": ".env",
+    },
+    {
+        "rule": "!has(self.resources.limits.memory) || quantity(string(self.cache.maxBytes)).compareTo(quantity(string(self.resources.limits.memory))) < 0",
+        "message": "api.cache.maxBytes must be less than api.resources.limits.memory: lower the one or raise the other",
     },
 ]))]
 pub struct ApiSpec {
@@ -25,6 +29,9 @@ pub struct ApiSpec {
 
     /// Pages of other sites that may call the API from a browser.
     pub cors: Cors,
+
+    /// Answers that are sent again when the same is asked.
+    pub cache: Cache,
 
     /// How often one client address may ask.
     pub rate_limits: RateLimits,
@@ -60,6 +67,50 @@ pub struct Cors {
     pub allowed_origins: Vec<String>,
 }
 
+/// Answers that are sent again when the same is asked, kept by each pod for itself. No answer outlives the
+/// stock that it was made of.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Cache {
+    /// For how many seconds an answer is sent again; 0 = never.
+    #[schemars(range(min = 0, max = 86_400))]
+    pub ttl_seconds: i32,
+
+    /// How much memory the answers of one pod may take, part of its memory limit; 0 = none is kept.
+    pub max_bytes: Quantity,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            ttl_seconds: 300,
+            max_bytes: Quantity::from("8Mi"),
+        }
+    }
+}
+
+/// How often an address may ask for something.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rate {
+    /// Requests a second in the long run.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub requests_per_second: i32,
+
+    /// Requests at once, from idle.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub burst: i32,
+}
+
+impl Rate {
+    const fn new(requests_per_second: i32, burst: i32) -> Self {
+        Self {
+            requests_per_second,
+            burst,
+        }
+    }
+}
+
 /// How often one client address may ask, counted by all replicas together.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -72,6 +123,16 @@ pub struct RateLimits {
     #[schemars(range(min = 0, max = 16))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted_proxy_hops: Option<i32>,
+
+    /// For recommendations, which keep a processor busy.
+    pub recommend: Rate,
+
+    /// For figures about the stock, of which a dashboard asks for several at once.
+    pub stats: Rate,
+
+    /// For everything else.
+    #[serde(rename = "default")]
+    pub everything_else: Rate,
 }
 
 impl Default for RateLimits {
@@ -79,6 +140,9 @@ impl Default for RateLimits {
         Self {
             enabled: true,
             trusted_proxy_hops: None,
+            recommend: Rate::new(2, 5),
+            stats: Rate::new(10, 20),
+            everything_else: Rate::new(10, 10),
         }
     }
 }

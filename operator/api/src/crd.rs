@@ -27,6 +27,11 @@ const EMBEDDED: &[&[&str]] = &[
     &["status", "conditions"],
 ];
 
+/// Whether the field at this path of property names is of a Kubernetes type, or within one.
+pub fn is_embedded(path: &[&str]) -> bool {
+    EMBEDDED.iter().any(|embedded| path.starts_with(embedded))
+}
+
 /// Longest text in a field that says nothing itself: the limit of a ConfigMap-sized value would let
 /// one list fill a request, and nothing in an affinity or toleration comes near this.
 const LONGEST_TEXT: u64 = 4096;

@@ -21,11 +21,14 @@ pub mod quantity;
 pub mod redis;
 #[cfg(any(test, feature = "rules"))]
 pub mod rules;
+pub mod security_context;
+pub mod service_account;
 pub mod spec;
 pub mod status;
 pub mod stock;
+pub mod trust;
 
-pub use api::{ApiResources, ApiSpec, Cors, LogLevel, RateLimits};
+pub use api::{ApiResources, ApiSpec, Cache, Cors, LogLevel, Rate, RateLimits};
 pub use autoscaling::Autoscaling;
 pub use crd::{crd, crd_yaml_value};
 pub use disruption_budget::DisruptionBudget;
@@ -36,6 +39,9 @@ pub use network_policy::NetworkPolicySettings;
 pub use pod::{ComputeQuantities, PodSettings};
 pub use quantity::Quantity;
 pub use redis::{ExternalRedis, ManagedRedis, Redis, RedisMode, RedisResources, RedisStorage, SecretKey};
+pub use security_context::{NumericId, SecurityContextSettings};
+pub use service_account::ServiceAccountSettings;
 pub use spec::{DeletionPolicy, FaciliAutoDeployment, FaciliAutoDeploymentSpec};
 pub use status::{ChildStatus, FaciliAutoDeploymentStatus, RedisStatus, StockStatus};
 pub use stock::{Seed, Stock};
+pub use trust::Trust;

@@ -134,6 +134,31 @@ mod tests {
             ),
             (
                 "a",
+                json!({"api": {"cache": {"maxBytes": "512Mi"}}}),
+                "api.cache.maxBytes must be less than",
+            ),
+            (
+                "a",
+                json!({"serviceAccount": {"annotations": {"faciliauto.com/x": "y"}}}),
+                "serviceAccount.annotations must not",
+            ),
+            (
+                "a",
+                json!({"serviceAccount": {"name": "nosso", "annotations": {"a": "b"}}}),
+                "serviceAccount.annotations have no effect",
+            ),
+            (
+                "a",
+                json!({"commonLabels": {"app.kubernetes.io/name": "y"}}),
+                "commonLabels must not",
+            ),
+            (
+                "a",
+                json!({"commonAnnotations": {"faciliauto.com/applied": "y"}}),
+                "commonAnnotations must not",
+            ),
+            (
+                "a",
                 json!({"exposure": {"ingress": {"enabled": true}}}),
                 "needs exposure.ingress.hosts",
             ),
@@ -247,6 +272,10 @@ mod tests {
             json!({"networkPolicy": {"ingressFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}, {"namespaceSelector": {}},
                 {"podSelector": {"matchLabels": {"a": "b"}}, "namespaceSelector": {"matchLabels": {"c": "d"}}}]}}),
             json!({"monitoring": {"serviceMonitor": {"interval": "5s"}}}),
+            json!({"api": {"cache": {"maxBytes": "0"}}}),
+            json!({"api": {"cache": {"maxBytes": 8_000_000}, "rateLimits": {"stats": {"requestsPerSecond": 1, "burst": 2}}}}),
+            json!({"serviceAccount": {"name": "nosso"}, "commonLabels": {"team": "vitrine"}}),
+            json!({"securityContext": {"runAsUser": "Platform", "fsGroup": 1000}}),
             json!({"monitoring": {"serviceMonitor": {"interval": "1m", "labels": {"release": "x"}}}}),
         ] {
             assert_eq!(

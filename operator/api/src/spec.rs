@@ -1,12 +1,14 @@
 //! The resource itself: the root of the spec and what `kubectl get` shows.
 
+use std::collections::BTreeMap;
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ApiSpec, Autoscaling, DisruptionBudget, Exposure, FaciliAutoDeploymentStatus, Image, Monitoring,
-    NetworkPolicySettings, Redis, Stock,
+    NetworkPolicySettings, Redis, SecurityContextSettings, ServiceAccountSettings, Stock, Trust,
 };
 
 /// What a production FacilIAuto system should look like in this namespace. An empty spec is a whole,
@@ -57,9 +59,22 @@ use crate::{
         "rule": "!self.autoscaling.enabled || self.autoscaling.targetMemoryUtilization == 0 || has(self.api.resources.requests.memory)",
         "message": "autoscaling measures memory as a percentage of the request: set api.resources.requests.memory, or autoscaling.targetMemoryUtilization: 0",
     },
+    {
+        "rule": "!has(self.commonLabels) || self.commonLabels.all(k, !k.startsWith('app.kubernetes.io/') && !k.startsWith('faciliauto.com/'))",
+        "message": "commonLabels must not use the prefixes app.kubernetes.io/ and faciliauto.com/: the operator finds its objects by them, choose another key",
+    },
+    {
+        "rule": "!has(self.commonAnnotations) || self.commonAnnotations.all(k, !k.startsWith('app.kubernetes.io/') && !k.startsWith('faciliauto.com/'))",
+        "message": "commonAnnotations must not use the prefixes app.kubernetes.io/ and faciliauto.com/: they belong to the operator, choose another key",
+    },
 ]))]
 #[derive(Default)]
 pub struct FaciliAutoDeploymentSpec {
+    /// Whether the operator leaves everything as it is: while true no object is made, changed or deleted,
+    /// what others change stays changed, and the status goes on telling what is there. Deleting this
+    /// resource works all the same.
+    pub paused: bool,
+
     /// The container image of the API. The stock import runs it too.
     pub image: Image,
 
@@ -94,6 +109,29 @@ pub struct FaciliAutoDeploymentSpec {
     /// What happens to Redis's volume when this resource is deleted. Retain keeps it, and a resource
     /// of the same name made later finds its data again. Delete removes it for good.
     pub deletion_policy: DeletionPolicy,
+
+    /// As whom the pods run.
+    pub security_context: SecurityContextSettings,
+
+    /// The ServiceAccount of all pods.
+    pub service_account: ServiceAccountSettings,
+
+    /// Certificate authorities that the pods trust beside those of the image.
+    pub trust: Trust,
+
+    /// More labels for every object of the system and its pods, volume claims apart; what a field says
+    /// about one object wins. A change restarts nothing: pods get it when they are next replaced, and
+    /// generated Secrets have what they were made with.
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {
+        "type": "string", "maxLength": 63, "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
+    }))]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub common_labels: BTreeMap<String, String>,
+
+    /// More annotations for the same; a change of them restarts nothing, either.
+    #[schemars(extend("maxProperties" = 32))]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub common_annotations: BTreeMap<String, String>,
 }
 
 /// A number of pods; a type of its own so that its default stands beside it.

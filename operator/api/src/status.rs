@@ -13,8 +13,8 @@ pub struct FaciliAutoDeploymentStatus {
     pub observed_generation: Option<i64>,
 
     /// What holds and what does not, by type. Ready is the worst of Available, RedisReady and,
-    /// where an ingress or gateway is on, Exposed; Reconciling, Stalled and NameConflict are present
-    /// only while they are true.
+    /// where an ingress or gateway is on, Exposed; Reconciling, Stalled, Paused and NameConflict are
+    /// present only while they are true.
     #[schemars(length(max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     #[serde(skip_serializing_if = "Vec::is_empty")]

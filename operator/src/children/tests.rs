@@ -27,7 +27,7 @@ fn place() -> Place {
 fn children() -> (Children, Writer<DynamicObject>) {
     let writer = Writer::new(Kind::ConfigMap.api_resource());
     (
-        Children::new([(Kind::ConfigMap, writer.as_reader())].into()),
+        Children::new([((Kind::ConfigMap, Area::Everywhere), writer.as_reader())].into()),
         writer,
     )
 }
@@ -94,19 +94,19 @@ fn deletion_ends_an_answer() {
 async fn everybody_who_waits_is_woken() {
     let (children, _writer) = children();
     let waiters = futures::future::join3(
-        children.wait_until_filled(),
-        children.wait_until_filled(),
-        children.wait_until_filled(),
+        children.wait_until_filled("lojas"),
+        children.wait_until_filled("lojas"),
+        children.wait_until_filled("lojas"),
     );
     let fill = async {
         tokio::task::yield_now().await;
-        children.filled(Kind::ConfigMap);
+        children.filled(Kind::ConfigMap, &Area::Everywhere);
     };
     let both = futures::future::join(waiters, fill);
     tokio::time::timeout(Duration::from_secs(5), both)
         .await
         .expect("all are woken");
-    children.wait_until_filled().await;
+    children.wait_until_filled("lojas").await;
 }
 
 /// Prevents: a write at every look, for a field that a webhook or the server itself changes.
@@ -179,6 +179,7 @@ fn stores_hold_what_is_read() {
     let mut pod: DynamicObject = serde_json::from_value(json!({
         "metadata": {"name": "a"},
         "spec": {
+            "serviceAccountName": "conta",
             "volumes": [{"name": "x", "configMap": {"name": "mounted"}}, {"name": "y", "secret": {"secretName": "s"}}],
             "containers": [{"name": "api", "envFrom": [{"configMapRef": {"name": "environment"}}]}],
         },
@@ -188,7 +189,7 @@ fn stores_hold_what_is_read() {
     project(Kind::Pod, &mut pod);
     assert_eq!(
         pod.data,
-        json!({"status": {"phase": "Running"}, CONFIG_MAPS: ["mounted", "environment"], "spec": {"volumes": []}})
+        json!({"status": {"phase": "Running"}, CONFIG_MAPS: ["mounted", "environment"], SERVICE_ACCOUNT: "conta", "spec": {"volumes": []}})
     );
 }
 
@@ -209,4 +210,40 @@ fn annotations_that_we_applied_are_kept() {
     project(Kind::ConfigMap, &mut object);
     let left: Vec<_> = object.annotations().keys().map(String::as_str).collect();
     assert_eq!(left, ["faciliauto.com/applied", "grafana_folder"]);
+}
+
+/// Prevents: a look at a resource in one namespace that waits for another in which nobody may look, or
+/// that finds another's objects.
+#[tokio::test]
+async fn namespaces_that_are_watched_apart_stay_apart() {
+    let [lojas, norte] = ["lojas", "norte"].map(|name| Area::Namespace(name.to_owned()));
+    let mut writer = Writer::new(Kind::Service.api_resource());
+    let other = Writer::new(Kind::Service.api_resource());
+    let children = Children::new(
+        [
+            ((Kind::Service, lojas.clone()), writer.as_reader()),
+            ((Kind::Service, norte), other.as_reader()),
+        ]
+        .into(),
+    );
+    let object: DynamicObject = serde_json::from_value(json!({
+        "metadata": {"name": "a", "namespace": "lojas", "labels": {"app.kubernetes.io/instance": "a"}},
+    }))
+    .expect("an object");
+    for event in [Event::Init, Event::InitApply(object), Event::InitDone] {
+        writer.apply_watcher_event(&event);
+    }
+    children.filled(Kind::Service, &lojas);
+    children.wait_until_filled("lojas").await;
+    let waits = tokio::time::timeout(Duration::from_millis(10), children.wait_until_filled("norte"));
+    assert!(waits.await.is_err(), "its list is not complete");
+    assert_eq!(children.of_instance(Kind::Service, "lojas", "a").len(), 1);
+    assert_eq!(children.of_instance(Kind::Service, "norte", "a").len(), 0);
+    let place = |namespace: &str| Place {
+        kind: Kind::Service,
+        namespace: namespace.to_owned(),
+        name: "a".to_owned(),
+    };
+    assert!(children.get(&place("lojas")).is_some());
+    assert!(children.get(&place("norte")).is_none());
 }

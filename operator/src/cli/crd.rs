@@ -1,6 +1,12 @@
-//! `crd`: print the CustomResourceDefinition.
+//! `crd`: print the CustomResourceDefinition, or the page that explains it.
+
+mod reference;
+
+pub use reference::page;
 
 use anyhow::Context as _;
+
+use crate::args::{CrdFormat, CrdSettings};
 
 /// The definition as YAML, the same bytes each time.
 ///
@@ -15,10 +21,13 @@ pub fn yaml() -> anyhow::Result<String> {
     ))
 }
 
-/// Prints the definition.
+/// Prints the definition, or the page.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn print() -> anyhow::Result<()> {
-    super::print(&yaml()?)
+pub fn print(settings: &CrdSettings) -> anyhow::Result<()> {
+    match settings.output {
+        CrdFormat::Yaml => super::print(&yaml()?),
+        CrdFormat::Markdown => super::print(&page()),
+    }
 }

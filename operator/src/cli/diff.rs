@@ -38,7 +38,7 @@ use crate::{
         passwords::{Password, Passwords, keep::present},
         validate::{RedisSettings, ReleaseDefaults, Scaling, Validated, validate},
     },
-    resources::{Child, Inputs, Kind, build, redis_login},
+    resources::{Child, Inputs, Kind, build, common, redis_login},
 };
 
 /// Requests at the same time: a resource has a dozen children, and an API server other users.
@@ -120,11 +120,36 @@ pub async fn changes(
             !is_asked_for || own == namespace,
             "{name} names the namespace {own}, not {namespace}: leave one of them out"
         );
-        of_resource(client, resource, defaults, &mut found)
+        let is_paused = resource.spec.paused;
+        let mut of_this = Changes::default();
+        of_resource(client, resource, defaults, &mut of_this)
             .await
-            .context(name)?;
+            .with_context(|| name.clone())?;
+        if is_paused {
+            found.notes.push(paused(&name, &of_this));
+        } else {
+            found.changes.append(&mut of_this.changes);
+        }
+        found.notes.append(&mut of_this.notes);
     }
     Ok(found)
+}
+
+/// What a person should know about a resource that the file pauses: nothing changes, whatever differs.
+fn paused(name: &str, would: &Changes) -> String {
+    let differing: Vec<String> = would
+        .changes
+        .iter()
+        .filter(|change| !text::draw(std::slice::from_ref(*change), Palette::PLAIN).is_empty())
+        .map(|change| format!("{} {}", change.kind, change.name))
+        .collect();
+    if differing.is_empty() {
+        return format!("{name} is paused in the file; nothing differs.");
+    }
+    format!(
+        "{name} is paused in the file: the operator leaves everything as it is until spec.paused is false. It would change {}.",
+        differing.join(", ")
+    )
 }
 
 async fn of_resource(
@@ -319,6 +344,9 @@ async fn compare(client: &Client, validated: &Validated, child: &Child) -> anyho
             live
         });
         replicas::carry(&mut desired, projected.as_ref(), *min);
+    }
+    if let (Kind::Deployment | Kind::StatefulSet, Some(live)) = (kind, &live) {
+        common::carry(&mut desired, live);
     }
     let growth = live
         .as_ref()

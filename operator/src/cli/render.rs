@@ -6,7 +6,10 @@
 
 use anyhow::Context as _;
 use faciliauto_api::FaciliAutoDeployment;
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{ConfigMap, Secret},
+};
 use kube::ResourceExt;
 use serde_json::Value;
 
@@ -48,7 +51,17 @@ pub fn print(settings: &RenderSettings) -> anyhow::Result<()> {
         .images
         .clone()
         .defaults(settings.operator.operator_namespace.clone());
-    super::print(&render(&text, &defaults)?)
+    let rendered = render(&text, &defaults)?;
+    for resource in declared::resources(&text)?
+        .iter()
+        .filter(|resource| resource.spec.paused)
+    {
+        super::note(&format!(
+            "{} is paused: the operator makes none of its objects until spec.paused is false.",
+            resource.name_any()
+        ));
+    }
+    super::print(&rendered)
 }
 
 /// Every object that the resources in `text` become, as YAML documents.
@@ -143,6 +156,10 @@ fn referenced(resource: &FaciliAutoDeployment) -> Referenced {
         url_secret: key.map(|key| Secret {
             data: Some([(key, url)].into()),
             ..Secret::default()
+        }),
+        trusted_authorities: Some(ConfigMap {
+            data: Some([(names::TRUST_KEY.to_owned(), String::new())].into()),
+            ..ConfigMap::default()
         }),
         seed_config_map_exists: true,
         ..Referenced::default()

@@ -6,8 +6,8 @@ use std::pin::pin;
 
 use futures::StreamExt;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::{Api, Client};
-use kube_runtime::watcher::{self, Event, metadata_watcher};
+use kube::{Api, Client, core::PartialObjectMeta};
+use kube_runtime::watcher::{self, Event, watcher};
 
 use crate::resources::Kind;
 
@@ -25,9 +25,9 @@ pub(super) enum Sight {
 /// Waits until there is something to say of the definition of `kind`; while there is none, that is the
 /// time until somebody makes one.
 pub(super) async fn sight(client: &Client, kind: Kind) -> Sight {
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let definitions: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client.clone());
     let this_one = watcher::Config::default().fields(&format!("metadata.name={}", kind.definition()));
-    let mut events = pin!(metadata_watcher(definitions, this_one));
+    let mut events = pin!(watcher(definitions, this_one));
     loop {
         match events.next().await {
             Some(Ok(Event::Apply(_))) => return Sight::Changed,

@@ -2,8 +2,9 @@
 //!
 //! Each is its own detector: a list that is answered with 404 means that the kind is not there, and is
 //! tried again when the kind's definition is made. Where the definition may not be watched, it is tried
-//! again at the pace of the backoff, at most every 30 s. Nothing waits for one of these, and no failure
-//! of one reaches another watch.
+//! again at the pace of the backoff, at most every 30 s; where there is a watch for each of several
+//! namespaces, at most every five minutes. Nothing waits for one of these, and no failure of one reaches
+//! another watch.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -13,10 +14,13 @@ use kube::{Api, Client, ResourceExt, api::DynamicObject};
 use kube_runtime::{
     WatchStreamExt,
     reflector::{self, store::Writer},
-    watcher::{self, DefaultBackoff, Event, watcher},
+    utils::Backoff as _,
+    watcher::{self, Event, watcher},
 };
 
 use crate::{
+    area::Area,
+    backoff::Backoff,
     capabilities::{Availability, IngressClasses, LiveCapabilities},
     children::{Children, project},
     controller::definition::{Sight, sight},
@@ -28,9 +32,6 @@ use crate::{
 
 /// Annotation of the class that serves an Ingress which names none.
 const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
-
-/// As long as the longest pause of the backoff.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Plural name of ingress classes.
 pub(super) const INGRESS_CLASSES: &str = "ingressclasses";
@@ -48,24 +49,28 @@ pub(super) struct Shared {
 /// One optional kind's watch.
 struct OptionalWatch {
     kind: Kind,
+    area: Area,
     shared: Shared,
     writer: Writer<DynamicObject>,
     events: Option<stream::BoxStream<'static, watcher::Result<Event<DynamicObject>>>>,
-    backoff: DefaultBackoff,
+    pauses: Pauses,
 }
 
 /// Objects of an optional kind that were touched, for as long as the process lives.
 pub(super) fn objects(
     kind: Kind,
+    area: Area,
     writer: Writer<DynamicObject>,
     shared: Shared,
 ) -> stream::BoxStream<'static, DynamicObject> {
+    let pauses = Pauses::of(area == Area::Everywhere);
     let watch = OptionalWatch {
         kind,
+        area,
         shared,
         writer,
         events: None,
-        backoff: DefaultBackoff::default(),
+        pauses,
     };
     stream::unfold(watch, |mut watch| async move {
         let object = watch.next().await;
@@ -74,18 +79,50 @@ pub(super) fn objects(
     .boxed()
 }
 
+/// The pauses of a watch as the library takes them.
+struct Pauses {
+    backoff: Backoff,
+    failures: u32,
+}
+
+impl Pauses {
+    fn of(is_everywhere: bool) -> Self {
+        let backoff = if is_everywhere {
+            Backoff::ABSENT
+        } else {
+            Backoff::ABSENT_IN_NAMESPACE
+        };
+        Self { backoff, failures: 0 }
+    }
+}
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.failures = self.failures.saturating_add(1);
+        Some(self.backoff.after(self.failures))
+    }
+}
+
+impl kube_runtime::utils::Backoff for Pauses {
+    fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
 impl OptionalWatch {
     /// The next object that was touched.
     async fn next(&mut self) -> DynamicObject {
         loop {
-            let (kind, client) = (self.kind, self.shared.client.clone());
+            let (kind, area, client) = (self.kind, &self.area, self.shared.client.clone());
             let events = self.events.get_or_insert_with(|| {
                 let ours = watcher::Config::default().labels(&format!(
                     "{}={}",
                     names::MANAGED_BY,
                     names::FIELD_MANAGER
                 ));
-                watcher(Api::all_with(client, &kind.api_resource()), ours).boxed()
+                watcher(area.objects(client, &kind.api_resource()), ours).boxed()
             });
             match events.next().await {
                 Some(Ok(mut event)) => {
@@ -100,7 +137,10 @@ impl OptionalWatch {
                             self.shared.children.event(kind, &object);
                             return object;
                         }
-                        Event::InitDone => self.answered(Availability::Present),
+                        Event::InitDone => {
+                            self.pauses.reset();
+                            self.answered(Availability::Present);
+                        }
                         Event::Init => {}
                     }
                 }
@@ -119,11 +159,11 @@ impl OptionalWatch {
             ..
         } = &self.shared;
         let word = self.kind.word();
-        if capabilities.note(self.kind, availability.clone()) {
-            tracing::info!(kind = word, ?availability, "an optional kind of this cluster");
+        if capabilities.note(self.kind, &self.area, availability.clone()) {
+            tracing::info!(kind = word, area = %self.area, ?availability, "an optional kind of this cluster");
         }
-        children.filled(self.kind);
-        if health.store_filled(&self.kind.api_resource().plural) {
+        children.filled(self.kind, &self.area);
+        if health.store_filled(&self.kind.api_resource().plural, &self.area) {
             tracing::info!("the first lists are complete");
         }
     }
@@ -135,9 +175,12 @@ impl OptionalWatch {
                 // What was there went with its kind.
                 self.empty();
                 self.answered(Availability::Absent);
-                if sight(&self.shared.client, self.kind).await == Sight::Changed {
+                // Definitions belong to no namespace: who may look into some may not watch them.
+                if self.area == Area::Everywhere
+                    && sight(&self.shared.client, self.kind).await == Sight::Changed
+                {
                     // The definition comes a moment before the kind is served.
-                    self.backoff = DefaultBackoff::default();
+                    self.pauses.reset();
                 }
             }
             Some(403) => {
@@ -149,10 +192,10 @@ impl OptionalWatch {
             _ => {
                 let plural = self.kind.api_resource().plural;
                 self.shared.metrics.count_watch_error(&plural);
-                tracing::warn!(kind = plural, %error, "a watch failed and is begun again");
+                tracing::warn!(kind = plural, area = %self.area, %error, "a watch failed and is begun again");
                 // What is known stays; before anything is known, nobody waits for it.
                 if matches!(error, watcher::Error::InitialListFailed(_))
-                    && self.shared.capabilities.now().of(self.kind) != Availability::Present
+                    && self.shared.capabilities.of(self.kind, &self.area) != Availability::Present
                 {
                     self.answered(Availability::Unknown {
                         reason: Availability::NO_ANSWER,
@@ -160,9 +203,9 @@ impl OptionalWatch {
                 }
             }
         }
-        // It never ends; if it did, this must not become a loop without a pause.
-        let pause = self.backoff.next().unwrap_or(LONGEST_PAUSE);
-        tokio::time::sleep(pause).await;
+        if let Some(pause) = self.pauses.next() {
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// Begins anew with a list: a watch that goes on from where it was would not notice a kind that
@@ -174,7 +217,7 @@ impl OptionalWatch {
     }
 }
 
-fn code_of(error: &watcher::Error) -> Option<u16> {
+pub(super) fn code_of(error: &watcher::Error) -> Option<u16> {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => Some(status.code),
@@ -184,7 +227,12 @@ fn code_of(error: &watcher::Error) -> Option<u16> {
 }
 
 /// Keeps the names of ingress classes current. They belong to no resource, so nothing is handed on.
-pub(super) fn ingress_classes(shared: Shared) -> stream::BoxStream<'static, DynamicObject> {
+///
+/// Where it watches named namespaces only, the operator may usually not look: it asks seldom.
+pub(super) fn ingress_classes(
+    shared: Shared,
+    is_everywhere: bool,
+) -> stream::BoxStream<'static, DynamicObject> {
     let Shared {
         client,
         capabilities,
@@ -217,17 +265,17 @@ pub(super) fn ingress_classes(shared: Shared) -> stream::BoxStream<'static, Dyna
                     metrics.count_watch_error(INGRESS_CLASSES);
                     tracing::warn!(kind = INGRESS_CLASSES, %error, "a watch failed and is begun again");
                     // What is known stays; before anything is known, nobody waits for it.
-                    if capabilities.now().ingress_classes == IngressClasses::NotRead {
+                    if capabilities.classes_are_unread() {
                         capabilities.note_ingress_classes(IngressClasses::Unknown);
                     }
                 }
             }
-            if health.store_filled(INGRESS_CLASSES) {
+            if health.store_filled(INGRESS_CLASSES, &Area::Everywhere) {
                 tracing::info!("the first lists are complete");
             }
         })
         .touched_objects()
-        .backoff(DefaultBackoff::default())
+        .backoff(Pauses::of(is_everywhere))
         .filter_map(|_| future::ready(None))
         .boxed()
 }

@@ -3,6 +3,7 @@
 
 pub mod credentials;
 pub mod difference;
+pub mod pending;
 mod prune;
 pub mod replicas;
 pub mod volume;
@@ -22,7 +23,7 @@ use crate::{
         apply::difference::differences,
         validate::{Owner, Scaling, Validated},
     },
-    resources::{Child, Kind},
+    resources::{Child, Kind, common},
 };
 use faciliauto_api::FaciliAutoDeployment;
 
@@ -210,6 +211,9 @@ async fn apply_child(scope: &Scope<'_>, child: &Child, outcome: &mut Outcome) ->
     if let (Kind::Deployment, Scaling::Automatic { min, .. }) = (kind, &scope.validated.scaling) {
         replicas::carry(&mut desired, live.as_ref(), *min);
     }
+    if let (Kind::Deployment | Kind::StatefulSet, Some(live)) = (kind, &live) {
+        common::carry(&mut desired, live);
+    }
     if let Some(live) = &live {
         if is_as_wanted(scope, &place, &desired, hash, live) {
             return Ok(());
@@ -267,22 +271,40 @@ async fn find(
 
 /// Whether nothing has to be written: we want what we wanted, and every field we set is as we set it.
 fn is_as_wanted(scope: &Scope<'_>, place: &Place, desired: &Value, hash: &str, live: &DynamicObject) -> bool {
+    match changes(scope, place, desired, hash, live) {
+        None => true,
+        Some(paths) => {
+            if !paths.is_empty() {
+                tracing::info!(
+                    kind = place.kind.word(),
+                    namespace = place.namespace,
+                    name = place.name,
+                    ?paths,
+                    "fields of ours were changed and are put right"
+                );
+            }
+            false
+        }
+    }
+}
+
+/// Why something has to be written: the fields that others changed, or none where we want something
+/// else than before. `None` when nothing has to be.
+fn changes(
+    scope: &Scope<'_>,
+    place: &Place,
+    desired: &Value,
+    hash: &str,
+    live: &DynamicObject,
+) -> Option<Vec<String>> {
     if live.annotations().get(names::APPLIED).map(String::as_str) != Some(hash) {
-        return false;
+        return Some(Vec::new());
     }
     let found = differences(&comparable(place.kind, desired.clone()), &as_value(live));
-    if !found.is_empty() && !scope.children.is_settled(place, hash, &found) {
-        let paths: Vec<_> = found.iter().map(|difference| difference.path.as_str()).collect();
-        tracing::info!(
-            kind = place.kind.word(),
-            namespace = place.namespace,
-            name = place.name,
-            ?paths,
-            "fields of ours were changed and are put right"
-        );
-        return false;
+    if found.is_empty() || scope.children.is_settled(place, hash, &found) {
+        return None;
     }
-    true
+    Some(found.into_iter().map(|difference| difference.path).collect())
 }
 
 async fn write(

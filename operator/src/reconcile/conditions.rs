@@ -1,15 +1,16 @@
 //! Conditions: what holds and what does not, drawn from what is live. Pure; time is a parameter.
 
+pub mod glossary;
 mod outside;
+mod stock;
 
-use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode, Seed};
+use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode};
 use k8s_openapi::{
-    api::{apps::v1::Deployment, batch::v1::Job},
+    api::apps::v1::Deployment,
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::Timestamp,
 };
 use kube::ResourceExt;
-use serde::Deserialize;
 
 use crate::{
     capabilities::Capabilities,
@@ -18,11 +19,12 @@ use crate::{
     reconcile::{
         Failure,
         apply::NameConflict,
-        observe::{Observed, job_condition},
+        observe::Observed,
         passwords::keep::UnderWay,
         trouble::{Trouble, pod_trouble, refusal},
         validate::Reference,
     },
+    resources::Kind,
 };
 
 /// What one look at a resource found, besides what is live.
@@ -36,6 +38,8 @@ pub struct Look {
     pub volume_refused: Option<String>,
     /// Why the stock import cannot begin.
     pub seed_missing: Option<String>,
+    /// What a paused resource leaves undone.
+    pub pending: Vec<(Kind, String)>,
     /// A change of the Redis password that is under way.
     pub password_change: Option<UnderWay>,
     /// Why the cluster refuses Redis's pod.
@@ -89,7 +93,8 @@ pub fn conditions(
     let exposed = outside::exposed(resource, observed, &look.capabilities);
     let ready = ready(&available, &redis, exposed.as_ref());
     let conflict = name_conflict(resource, &look.conflicts);
-    let stalled = stalled(observed, look, conflict.as_ref());
+    let paused = paused(resource, look);
+    let stalled = stalled(observed, look, conflict.as_ref(), paused.as_ref());
     let reconciling = if stalled.is_some() {
         None
     } else {
@@ -102,7 +107,8 @@ pub fn conditions(
         exposed,
         Some(autoscaling_active(resource, observed)),
         outside::monitoring_ready(resource, &look.capabilities),
-        stock_seeded(resource, observed, look, previous),
+        stock::seeded(resource, observed, look, previous),
+        paused,
         conflict,
         reconciling,
         stalled,
@@ -392,104 +398,6 @@ fn autoscaling_active(resource: &FaciliAutoDeployment, observed: &Observed) -> D
     }
 }
 
-/// What an import says about itself, in its termination message.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ImportReport {
-    created: Option<bool>,
-    cars: Option<u64>,
-    dealerships: Option<u64>,
-    error: Option<String>,
-}
-
-fn stock_seeded(
-    resource: &FaciliAutoDeployment,
-    observed: &Observed,
-    look: &Look,
-    previous: &FaciliAutoDeploymentStatus,
-) -> Option<Draft> {
-    const KIND: &str = "StockSeeded";
-    let report = import_report(observed);
-    if observed.seeded() || previous.stock.as_ref().is_some_and(|stock| stock.seeded) {
-        let before = find(&previous.conditions, KIND).filter(|condition| condition.status == TRUE);
-        let message = match (report, before) {
-            (_, Some(before)) => before.message.clone(),
-            (
-                Some(ImportReport {
-                    created: Some(true),
-                    cars: Some(cars),
-                    dealerships: Some(dealerships),
-                    ..
-                }),
-                _,
-            ) => {
-                format!("{cars} cars of {dealerships} dealerships were imported.")
-            }
-            (
-                Some(ImportReport {
-                    created: Some(false), ..
-                }),
-                _,
-            ) => "Redis held a stock already; it was kept.".to_owned(),
-            _ => "The stock was imported.".to_owned(),
-        };
-        return Some(Draft::new(KIND, TRUE, "Imported", message));
-    }
-    if resource.spec.stock.seed == Seed::None {
-        return None;
-    }
-    if let Some(message) = &look.seed_missing {
-        return Some(Draft::new(KIND, FALSE, "SeedConfigMapMissing", message));
-    }
-    let failed = observed
-        .jobs_of(names::SEED)
-        .find(|job| job_condition(job, "Failed"));
-    let running = observed
-        .jobs_of(names::SEED)
-        .any(|job| !job_condition(job, "Failed"));
-    if let (Some(job), false) = (failed, running) {
-        return Some(Draft::new(KIND, FALSE, "ImportFailed", failure_of(job, report)));
-    }
-    if running {
-        let trouble = pod_trouble(observed.pods_of(names::SEED));
-        return Some(match trouble {
-            Some(Trouble { reason, message }) => Draft::new(KIND, FALSE, reason, message),
-            None => Draft::new(KIND, FALSE, "Importing", "The stock is being imported."),
-        });
-    }
-    Some(Draft::new(
-        KIND,
-        FALSE,
-        "WaitingForRedis",
-        "The stock is imported as soon as Redis is ready.",
-    ))
-}
-
-fn failure_of(job: &Job, report: Option<ImportReport>) -> String {
-    let conditions = job
-        .status
-        .as_ref()
-        .and_then(|status| status.conditions.as_ref())
-        .into_iter()
-        .flatten();
-    let condition = conditions
-        .into_iter()
-        .find(|condition| condition.type_ == "Failed");
-    let why = report
-        .and_then(|report| report.error)
-        .or_else(|| condition.and_then(|condition| condition.message.clone()))
-        .unwrap_or_default();
-    format!(
-        "The import of the stock failed: {why} It is tried again when Job {} has been cleared away.",
-        job.name_any()
-    )
-}
-
-/// The report of the import that ended last.
-fn import_report(observed: &Observed) -> Option<ImportReport> {
-    serde_json::from_str(observed.last_words(names::SEED)?.trim()).ok()
-}
-
 fn name_conflict(resource: &FaciliAutoDeployment, conflicts: &[NameConflict]) -> Option<Draft> {
     let foreign: Vec<_> = conflicts.iter().filter(|conflict| !conflict.leftover).collect();
     if foreign.is_empty() {
@@ -507,7 +415,29 @@ fn name_conflict(resource: &FaciliAutoDeployment, conflicts: &[NameConflict]) ->
     Some(Draft::new("NameConflict", TRUE, "NotOurs", message))
 }
 
-fn stalled(observed: &Observed, look: &Look, conflict: Option<&Draft>) -> Option<Draft> {
+/// Whether everything is left as it is, and what that leaves undone.
+fn paused(resource: &FaciliAutoDeployment, look: &Look) -> Option<Draft> {
+    if !resource.spec.paused {
+        return None;
+    }
+    let mut message = "spec.paused is true: nothing is written until it is false.".to_owned();
+    if !look.pending.is_empty() {
+        let names: Vec<_> = look
+            .pending
+            .iter()
+            .map(|(kind, name)| format!("{} {name}", kind.word()))
+            .collect();
+        message += &format!(" Not as declared, and left so: {}.", names.join(", "));
+    }
+    Some(Draft::new("Paused", TRUE, "Paused", message))
+}
+
+fn stalled(
+    observed: &Observed,
+    look: &Look,
+    conflict: Option<&Draft>,
+    paused: Option<&Draft>,
+) -> Option<Draft> {
     const KIND: &str = "Stalled";
     if let Some(Failure::Invalid { message }) = &look.failure {
         return Some(Draft::new(KIND, TRUE, "Invalid", message));
@@ -520,6 +450,10 @@ fn stalled(observed: &Observed, look: &Look, conflict: Option<&Draft>) -> Option
     }
     if let Some(message) = &look.volume_refused {
         return Some(Draft::new(KIND, TRUE, "VolumeCannotGrow", message));
+    }
+    // What is declared is not what serves, and only a person can let it become that.
+    if let Some(paused) = paused.filter(|_| !look.pending.is_empty()) {
+        return Some(Draft::new(KIND, TRUE, "Paused", paused.message.clone()));
     }
     let deployment = observed.deployment.as_ref()?;
     let progressing = deployment_condition(deployment, "Progressing")?;

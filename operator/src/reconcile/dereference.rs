@@ -57,6 +57,14 @@ pub enum Error {
         /// What the API server said.
         source: kube::Error,
     },
+    /// The ConfigMap with certificate authorities could not be read.
+    #[error("failed to read the ConfigMap {name} with the certificate authorities")]
+    ReadTrustedAuthorities {
+        /// The ConfigMap.
+        name: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
     /// The ConfigMap that the resource names could not be read.
     #[error("failed to read the ConfigMap {name} with the stock to import")]
     ReadSeedConfigMap {
@@ -77,6 +85,7 @@ impl Error {
             | Self::ReadAcl { source, .. }
             | Self::ReadUrlSecret { source, .. }
             | Self::ReadAdminTokens { source, .. }
+            | Self::ReadTrustedAuthorities { source, .. }
             | Self::ReadSeedConfigMap { source, .. } => source,
         }
     }
@@ -97,6 +106,8 @@ pub struct Referenced {
     pub url_secret: Option<Secret>,
     /// The Secret with the administrators' tokens, generated or the user's.
     pub admin_tokens: Option<Secret>,
+    /// The ConfigMap with certificate authorities.
+    pub trusted_authorities: Option<ConfigMap>,
     /// Whether the ConfigMap with the stock to import exists.
     pub seed_config_map_exists: bool,
 }
@@ -150,6 +161,13 @@ pub async fn dereference(client: &Client, resource: &FaciliAutoDeployment) -> Re
     referenced.admin_tokens = bounded(secrets.get_opt(&name))
         .await
         .map_err(|source| Error::ReadAdminTokens { name, source })?;
+    let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
+    let name = resource.spec.trust.ca_config_map.clone();
+    if !name.is_empty() {
+        referenced.trusted_authorities = bounded(config_maps.get_opt(&name))
+            .await
+            .map_err(|source| Error::ReadTrustedAuthorities { name, source })?;
+    }
     let seeded = resource
         .status
         .as_ref()
@@ -157,7 +175,6 @@ pub async fn dereference(client: &Client, resource: &FaciliAutoDeployment) -> Re
         .is_some_and(|stock| stock.seeded);
     if resource.spec.stock.seed == Seed::ConfigMap && !seeded {
         let name = resource.spec.stock.seed_config_map.clone();
-        let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
         // Metadata is enough: the Job reads the content.
         let found: Option<PartialObjectMeta<ConfigMap>> = bounded(config_maps.get_metadata_opt(&name))
             .await

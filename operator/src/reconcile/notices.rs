@@ -109,8 +109,20 @@ pub(super) fn of_status(
     if refused(after) && !refused(before) {
         notices.push(Notice::warning("PasswordChangeFailed", message("Reconciling")));
     }
+    match (
+        is_true(&before.conditions, "Paused"),
+        is_true(&after.conditions, "Paused"),
+    ) {
+        (false, true) => notices.push(Notice::normal("Paused", message("Paused"))),
+        (true, false) => notices.push(Notice::normal(
+            "Resumed",
+            "spec.paused is no longer true: what is declared is kept again.",
+        )),
+        _ => {}
+    }
     let stalled = find_reason(after, "Stalled");
-    if stalled.is_some() && stalled != find_reason(before, "Stalled") {
+    // That it is paused has been told.
+    if stalled.is_some_and(|reason| reason != "Paused") && stalled != find_reason(before, "Stalled") {
         let reason = match stalled {
             Some("Invalid" | "Rejected") => "Rejected",
             Some("NameConflict") => "NameConflict",

@@ -83,7 +83,7 @@ pub(super) async fn generated(
 }
 
 impl Progress {
-    fn note_conflict(&mut self, error: &apply::Error) {
+    pub(super) fn note_conflict(&mut self, error: &apply::Error) {
         if let apply::Error::CredentialsNotOurs { name, leftover } = error {
             self.outcome.conflicts.push(apply::NameConflict {
                 kind: Kind::Secret,

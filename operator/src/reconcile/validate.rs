@@ -3,13 +3,14 @@
 
 mod api_settings;
 mod exposure;
+mod identity;
 mod monitoring;
 mod network_policy;
 mod password;
 
 use faciliauto_api::{
     Autoscaling, DeletionPolicy, DisruptionBudget, FaciliAutoDeployment, FaciliAutoDeploymentSpec, Image,
-    ManagedRedis, PodSettings, Quantity, Redis, RedisMode, RedisResources, RedisStorage, Seed, Stock,
+    ManagedRedis, PodSettings, Quantity, Redis, RedisMode, RedisResources, RedisStorage, Seed, Stock, Trust,
 };
 use k8s_openapi::api::{autoscaling::v2::HorizontalPodAutoscalerBehavior, core::v1::Secret};
 use kube::ResourceExt;
@@ -18,10 +19,12 @@ use sha2::{Digest, Sha256};
 use crate::{
     names,
     reconcile::{dereference::Referenced, passwords::Password},
+    resources::common::CommonMetadata,
 };
 
 pub use api_settings::ApiSettings;
 pub use exposure::{ExposureSettings, GatewaySettings, IngressSettings};
+pub use identity::PodIdentity;
 pub use monitoring::{Alerts, MonitoringSettings, Scrape};
 pub use network_policy::NetworkAccess;
 
@@ -64,6 +67,8 @@ pub enum Reference {
     RedisUrl,
     /// The administrators' tokens.
     AdminTokens,
+    /// Certificate authorities.
+    TrustedAuthorities,
     /// The password of a managed Redis.
     RedisPassword,
 }
@@ -106,6 +111,12 @@ pub struct Validated {
     pub monitoring: MonitoringSettings,
     /// Whether volumes go with the resource.
     pub delete_volumes: bool,
+    /// As whom the pods run.
+    pub identity: PodIdentity,
+    /// The ConfigMap with authorities that the pods trust; absent without any.
+    pub trust: Option<String>,
+    /// What every object of the system carries.
+    pub common: CommonMetadata,
 }
 
 /// The API's image.
@@ -217,6 +228,8 @@ pub fn validate(
 ) -> Result<Validated, Error> {
     // Destructured whole: a new field does not compile until it has an effect.
     let FaciliAutoDeploymentSpec {
+        // It decides whether anything is written, not what: see `reconcile/paused.rs`.
+        paused: _,
         image,
         replicas,
         autoscaling,
@@ -232,6 +245,11 @@ pub fn validate(
                 max_unavailable,
             },
         deletion_policy,
+        security_context,
+        service_account,
+        trust: Trust { ca_config_map: trust },
+        common_labels,
+        common_annotations,
     } = resource.spec.clone();
     let owner = Owner {
         name: resource.name_any(),
@@ -245,11 +263,13 @@ pub fn validate(
     let monitoring = monitoring::validate(monitoring, &api.resources, &mut problems);
     let scaling = scaling(autoscaling, replicas.0, &mut problems);
     let redis = validate_redis(redis, &owner, referenced, defaults, &mut problems);
+    let identity = identity::validate(security_context, service_account, &owner, &mut problems);
     if !problems.is_empty() {
         return Err(Error::Invalid { problems });
     }
     let redis = redis?;
     api_settings::check_admin_tokens(&api.admin_tokens_secret, referenced, &owner)?;
+    identity::check_trust(&trust, referenced, &owner)?;
     Ok(Validated {
         image: container_image(image, defaults),
         scaling,
@@ -262,6 +282,12 @@ pub fn validate(
         network_access: network_policy::validate(network_policy, &defaults.operator_namespace),
         monitoring,
         delete_volumes: deletion_policy == DeletionPolicy::Delete,
+        identity,
+        trust: (!trust.is_empty()).then_some(trust),
+        common: CommonMetadata {
+            labels: common_labels,
+            annotations: common_annotations,
+        },
         owner,
     })
 }

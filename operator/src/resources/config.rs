@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use faciliauto_api::Rate;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::{
@@ -50,6 +51,29 @@ fn settings(validated: &Validated) -> BTreeMap<String, String> {
     let api = &validated.api;
     let file = format!("{}/{}", names::ADMIN_TOKENS_FOLDER, names::ADMIN_TOKENS_KEY);
     settings.insert("FACILIAUTO_ADMIN_TOKEN_FILE".to_owned(), file);
+    settings.insert(
+        "FACILIAUTO_CACHE_TTL_SECONDS".to_owned(),
+        api.cache_seconds.to_string(),
+    );
+    settings.insert(
+        "FACILIAUTO_CACHE_MAX_BYTES".to_owned(),
+        api.cache_bytes.to_string(),
+    );
+    for (name, rate) in [
+        ("FACILIAUTO_LIMIT_RECOMMEND", api.recommend),
+        ("FACILIAUTO_LIMIT_STATS", api.stats),
+        ("FACILIAUTO_LIMIT_DEFAULT", api.everything_else),
+    ] {
+        let Rate {
+            requests_per_second,
+            burst,
+        } = rate;
+        settings.insert(name.to_owned(), format!("{requests_per_second}/{burst}"));
+    }
+    if validated.trust.is_some() {
+        let file = format!("{}/{}", names::TRUST_FOLDER, names::TRUST_KEY);
+        settings.insert("FACILIAUTO_TRUST_CA_FILE".to_owned(), file);
+    }
     if api.trusted_hops > 0 {
         settings.insert("FACILIAUTO_TRUSTED_HOPS".to_owned(), api.trusted_hops.to_string());
     }

@@ -39,7 +39,12 @@ pub(crate) fn build(validated: &Validated, config: &ConfigMap, login: &RedisLogi
     let annotations = BTreeMap::from([(names::CREDENTIALS.to_owned(), login.mark.clone())]);
     let pod = PodSpec {
         containers: vec![container(validated, config)],
-        volumes: Some(vec![login.volume.clone(), admin_tokens(validated)]),
+        volumes: Some(
+            [login.volume.clone(), admin_tokens(validated)]
+                .into_iter()
+                .chain(pod::trust(validated).map(|(volume, _)| volume))
+                .collect(),
+        ),
         termination_grace_period_seconds: Some(LEAVE_SECONDS + DRAIN_SECONDS + MARGIN_SECONDS),
         ..PodSpec::default()
     };
@@ -115,7 +120,12 @@ fn container(validated: &Validated, config: &ConfigMap) -> Container {
             ..Lifecycle::default()
         }),
         security_context: Some(pod::security_context()),
-        volume_mounts: Some(vec![redis_login::mount(), admin_tokens_mount()]),
+        volume_mounts: Some(
+            [redis_login::mount(), admin_tokens_mount()]
+                .into_iter()
+                .chain(pod::trust(validated).map(|(_, mount)| mount))
+                .collect(),
+        ),
         ..Container::default()
     }
 }

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use faciliauto_api::{ApiResources, ComputeQuantities, PodSettings, RedisResources};
 use k8s_openapi::{
     api::core::v1::{
-        Capabilities, KeyToPath, LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec,
-        ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext, TopologySpreadConstraint,
-        Volume,
+        Capabilities, ConfigMapVolumeSource, KeyToPath, LocalObjectReference, PodSecurityContext, PodSpec,
+        PodTemplateSpec, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext,
+        TopologySpreadConstraint, Volume, VolumeMount,
     },
     apimachinery::pkg::{
         api::resource::Quantity,
@@ -18,9 +18,6 @@ use k8s_openapi::{
 };
 
 use crate::{names, reconcile::validate::Validated};
-
-/// User, group and owner of volumes; the number that the images are built with.
-const USER: i64 = 65532;
 
 /// Files from Secrets: readable by the pod's group, by nobody else.
 const SECRET_MODE: i32 = 0o440;
@@ -34,7 +31,7 @@ pub(crate) fn template(
     annotations: BTreeMap<String, String>,
     spec: PodSpec,
 ) -> PodTemplateSpec {
-    let owner = &validated.owner;
+    let (owner, identity) = (&validated.owner, &validated.identity);
     let PodSettings {
         labels,
         annotations: users_annotations,
@@ -55,14 +52,14 @@ pub(crate) fn template(
             ..ObjectMeta::default()
         }),
         spec: Some(PodSpec {
-            service_account_name: Some(owner.name.clone()),
+            service_account_name: Some(identity.service_account.clone()),
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
             security_context: Some(PodSecurityContext {
                 run_as_non_root: Some(true),
-                run_as_user: Some(USER),
-                run_as_group: Some(USER),
-                fs_group: Some(USER),
+                run_as_user: identity.user,
+                run_as_group: identity.user,
+                fs_group: identity.volume_group,
                 // Without this the kubelet walks the whole volume at each start.
                 fs_group_change_policy: Some("OnRootMismatch".to_owned()),
                 seccomp_profile: Some(SeccompProfile {
@@ -117,6 +114,33 @@ pub(crate) fn secret_file(name: &str, secret: &str, key: &str, file: &str) -> Vo
         }),
         ..Volume::default()
     }
+}
+
+/// Certificate authorities of the user's, as a volume and where it is mounted: a folder, so that an update
+/// reaches the pod.
+pub(crate) fn trust(validated: &Validated) -> Option<(Volume, VolumeMount)> {
+    const NAME: &str = "trust";
+    let config_map = validated.trust.as_ref()?;
+    let volume = Volume {
+        name: NAME.to_owned(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: config_map.clone(),
+            items: Some(vec![KeyToPath {
+                key: names::TRUST_KEY.to_owned(),
+                path: names::TRUST_KEY.to_owned(),
+                mode: None,
+            }]),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    };
+    let mount = VolumeMount {
+        name: NAME.to_owned(),
+        mount_path: names::TRUST_FOLDER.to_owned(),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    };
+    Some((volume, mount))
 }
 
 /// The API container's resources in Kubernetes's own type.

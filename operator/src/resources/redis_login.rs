@@ -29,8 +29,10 @@ pub(crate) struct RedisLogin {
 /// When the state in it cannot be written as JSON.
 pub(crate) fn secret(validated: &Validated, passwords: &Passwords) -> serde_json::Result<Secret> {
     let owner = &validated.owner;
+    let mut metadata = metadata(owner, names::login(&owner.name), names::REDIS);
+    validated.common.add_to_metadata(&mut metadata);
     Ok(Secret {
-        metadata: metadata(owner, names::login(&owner.name), names::REDIS),
+        metadata,
         data: Some(passwords.data()?),
         ..Secret::default()
     })

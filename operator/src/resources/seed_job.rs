@@ -45,6 +45,10 @@ pub(crate) fn build(validated: &Validated, config: &ConfigMap, login: &RedisLogi
             ..VolumeMount::default()
         });
     }
+    if let Some((volume, mount)) = pod::trust(validated) {
+        volumes.push(volume);
+        mounts.push(mount);
+    }
     let container = Container {
         name: names::SEED.to_owned(),
         image: Some(validated.image.reference.clone()),

@@ -67,7 +67,8 @@ pub(crate) async fn alone<F: Future<Output = ()>>(purpose: &str, test: impl FnOn
     .await;
 }
 
-async fn in_sandbox<F: Future<Output = ()>>(purpose: &str, test: impl FnOnce(Sandbox) -> F) {
+/// Runs `test` in a new sandbox, whoever else relies on the installed operator.
+pub(crate) async fn in_sandbox<F: Future<Output = ()>>(purpose: &str, test: impl FnOnce(Sandbox) -> F) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::try_default()
         .await

@@ -1,5 +1,6 @@
 //! What the API server refuses, in our words.
 
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::harness::{NAME, with_operator};
@@ -56,6 +57,29 @@ fn invalid() -> Vec<(&'static str, Value, &'static str)> {
             json!({"stock": {"seed": "ConfigMap"}}),
             "stock.seedConfigMap",
         ),
+        (
+            NAME,
+            json!({"api": {"cache": {"maxBytes": "1Gi"}}}),
+            "api.cache.maxBytes",
+        ),
+        (
+            NAME,
+            json!({"serviceAccount": {"name": "nosso", "annotations": {"a": "b"}}}),
+            "serviceAccount.annotations",
+        ),
+        // Bounds.
+        (
+            NAME,
+            json!({"api": {"rateLimits": {"recommend": {"requestsPerSecond": 2}}}}),
+            "burst",
+        ),
+        (NAME, json!({"securityContext": {"runAsUser": 0}}), "runAsUser"),
+        (
+            NAME,
+            json!({"securityContext": {"fsGroup": "platform"}}),
+            "fsGroup",
+        ),
+        (NAME, json!({"commonLabels": {"a": "no label"}}), "commonLabels"),
         // Words that are ours.
         (
             NAME,
@@ -163,6 +187,43 @@ async fn changes_that_would_lose_data_are_refused() {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         sandbox.apply_named(NAME, storage("2048Mi", json!("local-path"))).await.expect("the same size in other words");
+    })
+    .await;
+}
+
+/// Prevents: a choice that is left to the platform and is taken all the same, by a default that a real
+/// server fills in or a client that takes a null for a removal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn users_can_be_left_to_the_platform() {
+    with_operator("platform", |sandbox| async move {
+        let apply = async |spec: Value| {
+            let made = sandbox.apply_named(NAME, spec).await.expect("accepted");
+            made.data["spec"]["securityContext"].clone()
+        };
+        let both = |user: Value, group: Value| json!({"runAsUser": user, "fsGroup": group});
+        let paused = |context: Value| json!({"paused": true, "securityContext": context});
+        assert_eq!(
+            apply(json!({"paused": true})).await,
+            both(json!(65532), json!(65532))
+        );
+        assert_eq!(
+            apply(paused(both(json!("Platform"), json!(null)))).await,
+            both(json!("Platform"), json!(65532))
+        );
+        assert_eq!(
+            apply(paused(both(json!(1001), json!("Platform")))).await,
+            both(json!(1001), json!("Platform"))
+        );
+        let removal = json!({"spec": {"securityContext": {"fsGroup": null}}});
+        let patched = sandbox
+            .resources()
+            .patch(NAME, &PatchParams::default(), &Patch::Merge(removal))
+            .await
+            .expect("accepted");
+        assert_eq!(
+            patched.data["spec"]["securityContext"],
+            both(json!(1001), json!(65532))
+        );
     })
     .await;
 }

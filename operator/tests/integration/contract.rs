@@ -10,7 +10,8 @@ use std::{
 
 use faciliauto_service::{
     clock::Clock,
-    configuration::{Command, ImportSource, Settings},
+    configuration::{CacheSettings, Command, ImportSource, Settings},
+    limits::Quotas,
     startup::Application,
     state::connection::UrlSource,
 };
@@ -98,6 +99,46 @@ fn mounted_files(pod: &Value) -> Vec<String> {
     files
 }
 
+/// Files with certificate authorities that a pod's container sees.
+fn mounted_authorities(pod: &Value) -> Vec<String> {
+    let items = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mounts = items(&pod["containers"][0]["volumeMounts"]);
+    let trust = |list: Vec<Value>| list.into_iter().find(|item| item["name"] == "trust");
+    let (Some(volume), Some(mount)) = (trust(items(&pod["volumes"])), trust(mounts)) else {
+        return Vec::new();
+    };
+    let folder = mount["mountPath"].as_str().expect("a folder").to_owned();
+    items(&volume["configMap"]["items"])
+        .iter()
+        .map(|item| format!("{folder}/{}", item["path"].as_str().expect("a path")))
+        .collect()
+}
+
+/// Prevents: limits and memory that are declared and do not reach the service, or reach one another's place.
+#[test]
+fn declared_limits_and_cache_are_what_the_service_keeps() {
+    let quotas = |recommend: &str, stats: &str, other: &str| Quotas {
+        recommend: recommend.parse().expect("a quota"),
+        stats: stats.parse().expect("a quota"),
+        other: other.parse().expect("a quota"),
+    };
+    let cache = |seconds: u64, most_bytes: u64| CacheSettings {
+        lifetime: Duration::from_secs(seconds),
+        most_bytes,
+    };
+    for (sample, quotas, cache) in [
+        ("minimal", Quotas::default(), cache(300, 8 << 20)),
+        ("production", quotas("3/9", "4/16", "12/24"), cache(600, 64 << 20)),
+    ] {
+        let built = Built::all()
+            .into_iter()
+            .find(|built| built.sample == sample)
+            .expect(sample);
+        let settings = built.settings("Deployment").expect("a Deployment");
+        assert_eq!((settings.quotas, settings.cache), (quotas, cache), "{sample}");
+    }
+}
+
 fn probe_paths(container: &Value) -> Vec<(&'static str, String)> {
     ["startupProbe", "livenessProbe", "readinessProbe"]
         .into_iter()
@@ -151,6 +192,15 @@ fn service_reads_its_settings_as_they_were_meant() {
                 assert_eq!(path.display().to_string(), files[0], "{sample}");
             }
         }
+        let trusted = redis
+            .trust_ca_file
+            .as_ref()
+            .map(|path| path.display().to_string());
+        assert_eq!(
+            trusted.into_iter().collect::<Vec<_>>(),
+            mounted_authorities(pod),
+            "{sample}"
+        );
         let tokens = settings.admin_token_file.as_ref().expect("a file of tokens");
         assert_eq!([tokens.display().to_string()], files[1..], "{sample}");
     }

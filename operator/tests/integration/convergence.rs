@@ -42,6 +42,7 @@ fn scrub(value: &mut Value) {
                 "admin",
                 "faciliauto.com/credentials",
                 "faciliauto.com/applied",
+                "faciliauto.com/pod-template",
             ] {
                 if let Some(field) = fields.get_mut(key) {
                     *field = json!("something");

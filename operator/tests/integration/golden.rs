@@ -7,7 +7,7 @@ use std::{
 };
 
 use faciliauto_api::{FaciliAutoDeployment, rules};
-use faciliauto_operator::{cli, names, reconcile::validate::ReleaseDefaults, resources::dashboards};
+use faciliauto_operator::{cli, names, rbac, reconcile::validate::ReleaseDefaults, resources::dashboards};
 use serde_json::Value;
 
 pub(crate) fn repository() -> PathBuf {
@@ -77,6 +77,22 @@ fn committed_crd_is_fresh() {
     let made = cli::crd::yaml().expect("a CRD");
     assert_eq!(made, cli::crd::yaml().expect("a CRD"), "the same bytes each time");
     assert_fresh(&repository().join("crds/faciliautodeployments.yaml"), &made);
+}
+
+/// Prevents: a page about the custom resource that tells of fields, bounds or reasons that are not there.
+#[test]
+fn reference_is_fresh() {
+    assert_fresh(&repository().join("docs/custom-resource.md"), &cli::crd::page());
+}
+
+/// Prevents: manifests that grant other rights than the one table says.
+#[test]
+fn rights_are_fresh() {
+    let install = repository().join("manifests/install/rbac.yaml");
+    assert_fresh(&install, &rbac::everywhere("faciliauto-system"));
+    let namespaces = "faciliauto".parse().expect("a namespace");
+    let roles = repository().join("manifests/namespaced/roles.yaml");
+    assert_fresh(&roles, &rbac::in_namespaces(&namespaces, "faciliauto-system"));
 }
 
 /// Prevents: a change of any child that nobody meant, and samples that do not build.

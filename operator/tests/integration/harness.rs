@@ -8,6 +8,7 @@ use std::{
 
 use faciliauto_api::FaciliAutoDeployment;
 use faciliauto_operator::{
+    area::Area,
     capabilities::{Availability, Capabilities, IngressClasses, LiveCapabilities},
     children::{Children, Place, project},
     events::Events,
@@ -86,7 +87,10 @@ impl Harness {
             Availability::Absent => drop(state.optional_kinds.remove(&kind)),
             Availability::Unknown { .. } => {}
         });
-        self.operator.context.capabilities.note(kind, availability);
+        self.operator
+            .context
+            .capabilities
+            .note(kind, &Area::Everywhere, availability);
     }
 
     /// As `restart`, with a client of the new process's own.
@@ -221,7 +225,7 @@ impl Operator {
             .collect();
         let stores = writers
             .iter()
-            .map(|(kind, writer)| (*kind, writer.as_reader()))
+            .map(|(kind, writer)| ((*kind, Area::Everywhere), writer.as_reader()))
             .collect();
         let context = Context {
             events: Events::new(client.clone(), None),
@@ -265,7 +269,7 @@ impl Operator {
                 writer.apply_watcher_event(&Event::InitApply(object));
             }
             writer.apply_watcher_event(&Event::InitDone);
-            children.filled(*kind);
+            children.filled(*kind, &Area::Everywhere);
             let gone: Vec<_> = self
                 .seen
                 .iter()

@@ -4,8 +4,9 @@ use std::{collections::BTreeSet, fs};
 
 use clap::Parser;
 use faciliauto_operator::{
+    area::WatchedNamespaces,
     args::{Arguments, Command},
-    names,
+    names, rbac,
     resources::Kind,
 };
 use serde_json::Value;
@@ -150,22 +151,13 @@ fn used() -> BTreeSet<(String, String)> {
     used
 }
 
-/// Prevents: an operator that may not do what it has to, and one that may do more than it does.
-#[test]
-fn rights_are_exactly_what_is_used() {
-    let role = documents("rbac.yaml")
-        .into_iter()
-        .find(|object| object["kind"] == "ClusterRole")
-        .expect("a role");
-    let strings = |value: &Value| -> Vec<String> {
-        value
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect()
-    };
+fn strings(value: &Value) -> Vec<String> {
+    let items = value.as_array().into_iter().flatten();
+    items.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// What a role lets its holder do.
+fn granted(role: &Value) -> BTreeSet<(String, String)> {
     let mut granted = BTreeSet::new();
     for rule in role["rules"].as_array().expect("rules") {
         for resource in strings(&rule["resources"]) {
@@ -176,6 +168,91 @@ fn rights_are_exactly_what_is_used() {
             );
         }
     }
+    granted
+}
+
+/// Prevents: an operator of named namespaces that may look beyond them, or may not do its work in one.
+#[test]
+fn named_namespaces_get_the_same_rights_and_no_others() {
+    let namespaces = "vitrine,lojas".parse().expect("namespaces");
+    let text = rbac::in_namespaces(&namespaces, "plataforma");
+    let documents: Vec<Value> = serde_yaml::from_multiple(&text).expect("YAML");
+    let kinds: Vec<_> = documents
+        .iter()
+        .map(|object| {
+            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            (word(&object["kind"]), word(&object["metadata"]["namespace"]))
+        })
+        .collect();
+    let of = |kind: &str, namespace: &str| (kind.to_owned(), namespace.to_owned());
+    assert_eq!(
+        kinds,
+        [
+            of("Role", "lojas"),
+            of("RoleBinding", "lojas"),
+            of("Role", "vitrine"),
+            of("RoleBinding", "vitrine"),
+        ]
+    );
+    let mut expected = used();
+    // These belong to no namespace.
+    let elsewhere = ["ingressclasses", "customresourcedefinitions"];
+    expected.retain(|(resource, _)| !elsewhere.contains(&resource.as_str()));
+    for pair in documents.chunks(2) {
+        assert_eq!(granted(&pair[0]), expected);
+        assert_eq!(pair[1]["roleRef"]["name"], pair[0]["metadata"]["name"]);
+        assert_eq!(pair[1]["roleRef"]["kind"], "Role");
+        assert_eq!(
+            pair[1]["subjects"],
+            serde_json::json!([{"kind": "ServiceAccount", "name": names::FIELD_MANAGER, "namespace": "plataforma"}])
+        );
+    }
+}
+
+/// Prevents: the namespaced form watching other namespaces than it has rights in, or keeping the rights to
+/// the whole cluster.
+#[test]
+fn namespaced_form_names_the_namespaces_that_its_roles_are_in() {
+    let read =
+        |file: &str| fs::read_to_string(repository().join("manifests/namespaced").join(file)).expect(file);
+    let overlay: Value = serde_yaml::from_str(&read("kustomization.yaml")).expect("YAML");
+    let patches = overlay["patches"].as_array().expect("patches");
+    let patch = |kind: &str| -> Vec<Value> {
+        let patches = patches.iter().filter(|patch| patch["target"]["kind"] == kind);
+        patches
+            .map(|patch| serde_yaml::from_str(patch["patch"].as_str().expect("a patch")).expect("YAML"))
+            .collect()
+    };
+    for kind in ["ClusterRole", "ClusterRoleBinding"] {
+        let [patch] = patch(kind).try_into().expect("one patch");
+        assert_eq!(
+            (&patch["$patch"], &patch["metadata"]["name"]),
+            (&"delete".into(), &names::FIELD_MANAGER.into())
+        );
+    }
+    let [patch] = patch("Deployment").try_into().expect("one patch");
+    let watched = patch["spec"]["template"]["spec"]["containers"][0]["env"][0].clone();
+    assert_eq!(watched["name"], "FACILIAUTO_OPERATOR_WATCH_NAMESPACES");
+    let watched: WatchedNamespaces = watched["value"].as_str().expect("a text").parse().expect("names");
+    let roles: Vec<Value> = serde_yaml::from_multiple(&read("roles.yaml")).expect("YAML");
+    let named: BTreeSet<&str> = roles
+        .iter()
+        .filter_map(|object| object["metadata"]["namespace"].as_str())
+        .collect();
+    assert_eq!(
+        named.into_iter().collect::<Vec<_>>(),
+        watched.names().collect::<Vec<_>>()
+    );
+}
+
+/// Prevents: an operator that may not do what it has to, and one that may do more than it does.
+#[test]
+fn rights_are_exactly_what_is_used() {
+    let role = documents("rbac.yaml")
+        .into_iter()
+        .find(|object| object["kind"] == "ClusterRole")
+        .expect("a role");
+    let (granted, used) = (granted(&role), used());
     let definitions = role["rules"]
         .as_array()
         .into_iter()
@@ -187,7 +264,6 @@ fn rights_are_exactly_what_is_used() {
         Some(Kind::OPTIONAL.map(Kind::definition).to_vec()),
         "none but those that are watched"
     );
-    let used = used();
     let missing: Vec<_> = used.difference(&granted).collect();
     let unused: Vec<_> = granted.difference(&used).collect();
     assert!(

@@ -4,11 +4,19 @@
 //! burst again. It decides exactly as a token bucket that fills by one token each interval, without a bucket
 //! to fill. All times are whole microseconds, so that no rounding adds up and a Lua script can do the same.
 
+use std::str::FromStr;
+
 const MICROSECONDS: u64 = 1_000_000;
+
+/// Requests a second at most: an interval stays well above the microsecond in which it is counted.
+const MOST_A_SECOND: u64 = 10_000;
+
+/// Requests at once at most: a whole burst stays a number that a Lua script counts exactly.
+const MOST_AT_ONCE: u64 = 100_000;
 
 /// How often an address may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Quota {
+pub struct Quota {
     /// Microseconds until a spent request is given back.
     pub(crate) interval: u64,
     /// Requests that an idle address may make at once.
@@ -27,6 +35,29 @@ impl Quota {
     /// Microseconds from a spent burst to a whole one.
     pub(crate) const fn whole(self) -> u64 {
         self.interval * self.burst
+    }
+}
+
+impl FromStr for Quota {
+    type Err = String;
+
+    /// Reads `2/5`: two requests a second, five at once.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str, most: u64| {
+            let number = text.trim().parse().ok();
+            number.filter(|number| (1..=most).contains(number))
+        };
+        let read = text.split_once('/').and_then(|(per_second, burst)| {
+            Some(Self::new(
+                number(per_second, MOST_A_SECOND)?,
+                number(burst, MOST_AT_ONCE)?,
+            ))
+        });
+        read.ok_or_else(|| {
+            format!(
+                "write 2/5 for two requests a second and five at once: 1 to {MOST_A_SECOND}, then 1 to {MOST_AT_ONCE}"
+            )
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use futures::future::{BoxFuture, FutureExt, ready};
 
 use super::{
-    Class, Decider,
+    Class, Decider, Quotas,
     client_address::Client,
     gcra::{self, Decision},
 };
@@ -22,7 +22,7 @@ const SHARDS: usize = 16;
 /// Some 40 bytes each: all shards together stay below 4 MiB, whatever number of addresses asks.
 const LARGEST_SHARD: usize = 4096;
 
-/// How often a shard forgets the addresses that have their whole burst again; the longest burst takes 2.5 s.
+/// How often a shard forgets the addresses that have their whole burst again; by default the longest burst takes 2.5 s.
 const SWEEP_EVERY: u64 = 5_000_000;
 
 /// A full shard is swept no more often than this: a flood of addresses must not cost a scan for each.
@@ -65,15 +65,17 @@ pub(crate) struct LocalDecider {
     hasher: RandomState,
     /// Time is counted from here: a clock that only goes forward.
     begun: Instant,
+    quotas: Quotas,
     metrics: Metrics,
 }
 
 impl LocalDecider {
-    pub(crate) fn new(metrics: Metrics) -> Self {
+    pub(crate) fn new(quotas: Quotas, metrics: Metrics) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
             begun: Instant::now(),
+            quotas,
             metrics,
         }
     }
@@ -90,7 +92,7 @@ impl LocalDecider {
         let key = (class, client);
         let mut shard = self.shard(&key).lock().unwrap_or_else(PoisonError::into_inner);
         let remembered = shard.whole_at.get(&key).copied();
-        let (whole_at, decision) = gcra::decide(remembered, now, class.quota());
+        let (whole_at, decision) = gcra::decide(remembered, now, self.quotas.of(class));
         shard.remember(key, whole_at, now);
         decision
     }
@@ -121,7 +123,7 @@ mod tests {
     use super::*;
 
     fn decider() -> LocalDecider {
-        LocalDecider::new(Metrics::register(&mut Registry::default()))
+        LocalDecider::new(Quotas::default(), Metrics::register(&mut Registry::default()))
     }
 
     fn entries(decider: &LocalDecider) -> usize {
@@ -138,7 +140,7 @@ mod tests {
                 let allowed = (0..40)
                     .filter(|_| decider.decide_at(class, Client::V4(address), 0).allowed)
                     .count();
-                assert_eq!(allowed as u64, class.quota().burst, "{class:?}");
+                assert_eq!(allowed as u64, Quotas::default().of(class).burst, "{class:?}");
             }
         }
     }

@@ -10,7 +10,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use futures::future::BoxFuture;
 
 pub(crate) mod client_address;
-pub(crate) mod gcra;
+pub mod gcra;
 pub(crate) mod local;
 pub(crate) mod redis;
 
@@ -45,20 +45,43 @@ impl Class {
         }
     }
 
-    pub(crate) const fn quota(self) -> Quota {
-        match self {
-            Self::Recommend => Quota::new(2, 5),
-            Self::Stats => Quota::new(10, 20),
-            Self::Other => Quota::new(10, 10),
-        }
-    }
-
     /// As metrics, headers and keys name it.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Recommend => "recommend",
             Self::Stats => "stats",
             Self::Other => "default",
+        }
+    }
+}
+
+/// How often an address may ask, by class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// For recommendations.
+    pub recommend: Quota,
+    /// For figures about the stock.
+    pub stats: Quota,
+    /// For everything else.
+    pub other: Quota,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            recommend: Quota::new(2, 5),
+            stats: Quota::new(10, 20),
+            other: Quota::new(10, 10),
+        }
+    }
+}
+
+impl Quotas {
+    pub(crate) const fn of(&self, class: Class) -> Quota {
+        match class {
+            Class::Recommend => self.recommend,
+            Class::Stats => self.stats,
+            Class::Other => self.other,
         }
     }
 }
@@ -70,8 +93,8 @@ pub(crate) trait Decider: Send + Sync {
 }
 
 /// Tells a client how it stands, refused or not.
-pub(crate) fn add_headers(headers: &mut HeaderMap, class: Class, decision: &Decision) {
-    let (name, quota) = (class.word(), class.quota());
+pub(crate) fn add_headers(headers: &mut HeaderMap, class: Class, quota: Quota, decision: &Decision) {
+    let name = class.word();
     // The window is rounded up: a client that keeps to it is never refused.
     let policy = format!("\"{name}\";q={};w={}", quota.burst, in_seconds(quota.whole()));
     let standing = format!(

@@ -36,7 +36,7 @@ use tokio::{
 };
 
 use super::{
-    Class, Decider,
+    Class, Decider, Quotas,
     client_address::Client,
     gcra::{Decision, Quota},
     local::LocalDecider,
@@ -105,6 +105,7 @@ pub(crate) struct RedisDecider {
     breaker: Arc<Breaker>,
     script: Script,
     key_prefix: String,
+    quotas: Quotas,
     metrics: Metrics,
     /// Dropped with the decider, which ends the thread.
     _alive: oneshot::Sender<()>,
@@ -115,7 +116,11 @@ impl RedisDecider {
     ///
     /// # Errors
     /// The system's, when it gives no thread.
-    pub(crate) async fn start(settings: ConnectionSettings, metrics: Metrics) -> std::io::Result<Self> {
+    pub(crate) async fn start(
+        settings: ConnectionSettings,
+        quotas: Quotas,
+        metrics: Metrics,
+    ) -> std::io::Result<Self> {
         let breaker = Arc::new(Breaker::default());
         let (alive, ended) = oneshot::channel::<()>();
         let key_prefix = settings.key_prefix.clone();
@@ -133,10 +138,11 @@ impl RedisDecider {
         })?;
         let _ = timeout(PROBE_EVERY, breaker.attempted.notified()).await;
         Ok(Self {
-            local: LocalDecider::new(metrics.clone()),
+            local: LocalDecider::new(quotas, metrics.clone()),
             breaker,
             script: Script::new(SCRIPT),
             key_prefix,
+            quotas,
             metrics,
             _alive: alive,
         })
@@ -146,7 +152,7 @@ impl RedisDecider {
         let ready = self.breaker.ready.load_full()?;
         let (key, quota) = (
             key_of(&self.key_prefix, class, client, &ready.secret),
-            class.quota(),
+            self.quotas.of(class),
         );
         let mut connection = ready.connection.clone();
         let invocation = invocation(&self.script, &key, quota);
@@ -239,7 +245,7 @@ async fn connect(settings: &ConnectionSettings) -> anyhow::Result<Ready> {
     let script = Script::new(SCRIPT);
     script.load_async(&mut connection).await?;
     let key = format!("{}:limit:probe", settings.key_prefix);
-    let probe = invocation(&script, &key, Class::Other.quota());
+    let probe = invocation(&script, &key, Quotas::default().other);
     timeout(DEADLINE, probe.invoke_async::<Answer>(&mut connection)).await??;
     Ok(Ready { connection, secret })
 }

@@ -4,9 +4,11 @@
 use std::{fmt, fs, path::PathBuf, time::Duration};
 
 use redis::{
-    ConnectionInfo, IntoConnectionInfo,
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, TlsCertificates,
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
+
+use crate::trust::{self, Authorities, TrustError};
 
 /// How soon a changed secret is noticed; reading two small files costs nothing.
 const SECRETS_CHECK: Duration = Duration::from_secs(2);
@@ -49,6 +51,8 @@ pub struct ConnectionSettings {
     pub url: UrlSource,
     /// A file that holds the password, in place of the one in the URL.
     pub password_file: Option<PathBuf>,
+    /// A file with certificate authorities that are trusted beside the system's, for `rediss://`.
+    pub trust_ca_file: Option<PathBuf>,
     /// What every key and channel begins with.
     pub key_prefix: String,
 }
@@ -70,13 +74,17 @@ pub enum ConnectionError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The authorities cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
 }
 
-/// The secrets of a connection as they were at one moment; compared, never printed.
+/// The secrets of a connection, and what it trusts, as they were at one moment; compared, never printed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Secrets {
     url: Secret,
     password: Option<Secret>,
+    authorities: Option<Vec<u8>>,
 }
 
 impl ConnectionSettings {
@@ -91,6 +99,7 @@ impl ConnectionSettings {
                 UrlSource::File(path) => read_secret(path)?,
             },
             password: self.password_file.as_ref().map(read_secret).transpose()?,
+            authorities: self.trust_ca_file.as_deref().map(trust::read).transpose()?,
         })
     }
 
@@ -138,7 +147,22 @@ impl ConnectionSettings {
         if let Some(password) = &secrets.password {
             entry = entry.set_password(password.reveal());
         }
-        Ok(info.set_tcp_settings(tcp).set_redis_settings(entry))
+        let info = info.set_tcp_settings(tcp).set_redis_settings(entry);
+        match (&self.trust_ca_file, &secrets.authorities) {
+            (Some(path), Some(text)) if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) => {
+                let bundle = Authorities::parse(path, text)?.with_those_of_the_system();
+                let certificates = TlsCertificates {
+                    client_tls: None,
+                    root_cert: Some(bundle),
+                };
+                let client = Client::build_with_tls(info, certificates);
+                let client = client.map_err(|error| ConnectionError::ParseUrl {
+                    reason: error.to_string(),
+                })?;
+                Ok(client.get_connection_info().clone())
+            }
+            _ => Ok(info),
+        }
     }
 }
 
@@ -165,6 +189,7 @@ mod tests {
         let settings = ConnectionSettings {
             url: UrlSource::File(url),
             password_file: Some(password),
+            trust_ca_file: None,
             key_prefix: "p".to_owned(),
         };
         let info = settings.resolve().unwrap();
@@ -182,6 +207,7 @@ mod tests {
         let settings = ConnectionSettings {
             url: UrlSource::Given(Secret::new("http://api:hunter2@localhost".to_owned())),
             password_file: None,
+            trust_ca_file: None,
             key_prefix: "p".to_owned(),
         };
         let message = settings.resolve().expect_err("refused").to_string();

@@ -233,3 +233,51 @@ async fn all_replicas_hash_with_the_secret_that_came_first() {
     })
     .await;
 }
+
+/// Prevents limits that were set from being announced, or kept, as the usual ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_as_they_were_set() {
+    let redis = RedisServer::start();
+    for (variables, who) in [
+        (vec![LOCAL], "local"),
+        (
+            vec![
+                ("FACILIAUTO_LIMITS", "redis"),
+                ("FACILIAUTO_REDIS_URL", &redis.url()),
+            ],
+            "redis",
+        ),
+    ] {
+        let set = [
+            BEHIND_A_PROXY,
+            ("FACILIAUTO_LIMIT_RECOMMEND", "1/3"),
+            ("FACILIAUTO_LIMIT_STATS", "4/2"),
+            ("FACILIAUTO_LIMIT_DEFAULT", "5/10"),
+        ];
+        let variables: Vec<_> = variables.into_iter().chain(set).collect();
+        let application = TestApplication::start(&variables).await;
+        let mut policies = vec![ask_as(&application, "203.0.113.1").await];
+        for path in ["/stats", "/dealerships"] {
+            policies.push(application.get(path).await);
+        }
+        let policies: Vec<_> = policies
+            .iter()
+            .map(|answer| answer.header("ratelimit-policy"))
+            .collect();
+        assert_eq!(
+            policies,
+            [
+                "\"recommend\";q=3;w=3",
+                "\"stats\";q=2;w=1",
+                "\"default\";q=10;w=2"
+            ],
+            "{who}"
+        );
+        // A burst takes three seconds to come back: on a machine that is slower than one second for six answers,
+        // one more may pass.
+        let begun = Instant::now();
+        let passed = passed((0..6).map(|_| ask_as(&application, "203.0.113.2"))).await;
+        let given_back = usize::try_from(begun.elapsed().as_secs()).unwrap();
+        assert!((3..=3 + given_back).contains(&passed), "{who}: {passed}");
+    }
+}

@@ -45,6 +45,7 @@ mod recommend;
 mod redis_events;
 mod redis_faults;
 mod redis_state;
+mod redis_tls;
 mod refine;
 mod response_cache;
 mod shutdown;

@@ -225,6 +225,7 @@ async fn a_user_limited_to_the_prefix_is_enough() {
         let settings = ConnectionSettings {
             url: UrlSource::Given(Secret::new(url)),
             password_file: None,
+            trust_ca_file: None,
             key_prefix: prefix.to_owned(),
         };
         RedisState::new(settings.resolve().unwrap(), prefix, Patience::SERVING).unwrap()

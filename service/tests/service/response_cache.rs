@@ -91,3 +91,21 @@ async fn no_answer_outlives_its_catalogue() {
     of_version(&next.version.to_string()).await;
     assert_eq!(misses(&application, "version").await, 1.0);
 }
+
+/// Prevents an answer from being sent again after its time, and a cache that was switched off from holding any.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_sent_again_for_as_long_as_was_set() {
+    let short = TestApplication::start(&[("FACILIAUTO_CACHE_TTL_SECONDS", "1")]).await;
+    short.recommend(json!({})).await.ok();
+    eventually("the answer is made anew", async || {
+        short.recommend(json!({})).await.ok();
+        (misses(&short, "expired").await == 1.0).then_some(())
+    })
+    .await;
+
+    let off = TestApplication::start(&[("FACILIAUTO_CACHE_MAX_BYTES", "0")]).await;
+    for _ in 0..2 {
+        off.recommend(json!({})).await.ok();
+    }
+    assert_eq!((hits(&off).await, misses(&off, "first").await), (0.0, 0.0));
+}

@@ -23,6 +23,7 @@ pub(crate) fn redis_state(server: &RedisServer) -> RedisState {
     let settings = ConnectionSettings {
         url: UrlSource::Given(Secret::new(server.url())),
         password_file: None,
+        trust_ca_file: None,
         key_prefix: "test".to_owned(),
     };
     let info = settings.resolve().expect("a good address");

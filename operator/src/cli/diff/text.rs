@@ -82,7 +82,9 @@ fn yaml(mut object: Value) -> String {
         metadata.retain(|key, _| !NOISE.contains(&key.as_str()));
         let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
         if let Some(annotations) = annotations {
-            annotations.remove(names::APPLIED);
+            for ours in [names::APPLIED, names::POD_TEMPLATE, names::POD_METADATA] {
+                annotations.remove(ours);
+            }
             if annotations.is_empty() {
                 metadata.remove("annotations");
             }

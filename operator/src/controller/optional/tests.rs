@@ -116,13 +116,16 @@ fn watch(server: &Server) -> Arc<LiveCapabilities> {
     let writer = Writer::new(KIND.api_resource());
     let shared = Shared {
         client: server.client(),
-        children: Arc::new(Children::new(HashMap::from([(KIND, writer.as_reader())]))),
+        children: Arc::new(Children::new(HashMap::from([(
+            (KIND, Area::Everywhere),
+            writer.as_reader(),
+        )]))),
         capabilities: Arc::new(LiveCapabilities::new(Default::default())),
         metrics: Metrics::new(&mut Registry::default()),
-        health: Arc::new(Health::new([plural])),
+        health: Arc::new(Health::new([(plural, Area::Everywhere)])),
     };
     let capabilities = shared.capabilities.clone();
-    tokio::spawn(objects(KIND, writer, shared).for_each(|_| future::ready(())));
+    tokio::spawn(objects(KIND, Area::Everywhere, writer, shared).for_each(|_| future::ready(())));
     capabilities
 }
 
@@ -141,7 +144,7 @@ async fn an_absent_kind_costs_nothing_and_is_noticed_when_it_comes() {
     server.cluster().definition_may_be_watched = true;
     let capabilities = watch(&server);
     pass(Duration::from_secs(3)).await;
-    assert_eq!(capabilities.now().of(KIND), Availability::Absent);
+    assert_eq!(capabilities.of(KIND, &Area::Everywhere), Availability::Absent);
     server.take();
     // Below the time at which the watch is renewed.
     pass(Duration::from_secs(240)).await;
@@ -149,7 +152,7 @@ async fn an_absent_kind_costs_nothing_and_is_noticed_when_it_comes() {
 
     server.install();
     pass(Duration::from_secs(3)).await;
-    assert_eq!(capabilities.now().of(KIND), Availability::Present);
+    assert_eq!(capabilities.of(KIND, &Area::Everywhere), Availability::Present);
 }
 
 /// Prevents: an operator whose rights are older than itself, and which would never notice.
@@ -162,5 +165,5 @@ async fn without_the_right_to_the_definition_the_kind_is_asked_for_again() {
     assert!((8..=20).contains(&lists), "{lists} times in four minutes");
     server.install();
     pass(Duration::from_secs(65)).await;
-    assert_eq!(capabilities.now().of(KIND), Availability::Present);
+    assert_eq!(capabilities.of(KIND, &Area::Everywhere), Availability::Present);
 }

@@ -66,8 +66,10 @@ pub struct Credentials {
 /// The Secret that holds `value`.
 pub fn secret(validated: &Validated, what: Generated, value: &str) -> Secret {
     let owner = &validated.owner;
+    let mut metadata = metadata(owner, what.name(&owner.name), what.component());
+    validated.common.add_to_metadata(&mut metadata);
     Secret {
-        metadata: metadata(owner, what.name(&owner.name), what.component()),
+        metadata,
         data: Some(BTreeMap::from([(
             what.key().to_owned(),
             ByteString(value.as_bytes().to_vec()),

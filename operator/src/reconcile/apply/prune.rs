@@ -1,7 +1,7 @@
 //! Deleting what we own and no longer want: objects in our stores with our label and our controller
 //! UID. Never by name alone, never volumes, Secrets or Jobs.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use kube::{
     Api, ResourceExt,
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Error, Scope, controller_uid};
 use crate::{
-    children::{CONFIG_MAPS, Place},
+    children::{CONFIG_MAPS, Place, SERVICE_ACCOUNT},
     client::bounded,
     resources::{Child, Kind},
 };
@@ -22,8 +22,28 @@ pub(super) async fn prune(
     wanted: &[Child],
     kinds: &[Kind],
 ) -> Result<Vec<(Kind, String)>, Error> {
-    let owner = &scope.validated.owner;
     let mut deleted = Vec::new();
+    for (kind, object) in unwanted(scope, wanted, kinds) {
+        let name = object.name_any();
+        delete(scope, kind, &object).await?;
+        scope.children.forget(&Place {
+            kind,
+            namespace: scope.validated.owner.namespace.clone(),
+            name: name.clone(),
+        });
+        deleted.push((kind, name));
+    }
+    Ok(deleted)
+}
+
+/// What of `kinds` is live, ours, and no longer wanted.
+pub(super) fn unwanted(
+    scope: &Scope<'_>,
+    wanted: &[Child],
+    kinds: &[Kind],
+) -> Vec<(Kind, Arc<DynamicObject>)> {
+    let owner = &scope.validated.owner;
+    let mut found = Vec::new();
     for &kind in kinds.iter().filter(|kind| scope.kept != Some(**kind)) {
         for object in scope.children.of_instance(kind, &owner.namespace, &owner.name) {
             let name = object.name_any();
@@ -32,34 +52,29 @@ pub(super) async fn prune(
                 .iter()
                 .any(|child| child.kind == kind && child.name == name);
             let is_going = object.metadata.deletion_timestamp.is_some();
-            if !is_ours || is_wanted || is_going || (kind == Kind::ConfigMap && is_in_use(scope, &name)) {
-                continue;
+            if is_ours && !is_wanted && !is_going && !is_in_use(scope, kind, &name) {
+                found.push((kind, object));
             }
-            delete(scope, kind, &object).await?;
-            scope.children.forget(&Place {
-                kind,
-                namespace: owner.namespace.clone(),
-                name: name.clone(),
-            });
-            deleted.push((kind, name));
         }
     }
-    Ok(deleted)
+    found
 }
 
-/// Whether a ReplicaSet with pods, a pod or an unfinished Job names the ConfigMap: pods of an older
-/// revision may still have to start again with it.
-fn is_in_use(scope: &Scope<'_>, config_map: &str) -> bool {
+/// Whether a ReplicaSet with pods, a pod or an unfinished Job names the object: pods of an older revision
+/// may still have to start again with their settings, and as whom they were.
+fn is_in_use(scope: &Scope<'_>, kind: Kind, name: &str) -> bool {
     let owner = &scope.validated.owner;
-    let named_by = |kind: Kind, is_live: fn(&DynamicObject) -> bool| {
-        let objects = scope.children.of_instance(kind, &owner.namespace, &owner.name);
-        let names: BTreeSet<String> = objects
-            .iter()
-            .filter(|object| is_live(object))
-            .flat_map(|object| object.data[CONFIG_MAPS].as_array().cloned().unwrap_or_default())
-            .filter_map(|name| name.as_str().map(str::to_owned))
-            .collect();
-        names.contains(config_map)
+    let names = |object: &DynamicObject| match kind {
+        Kind::ConfigMap => {
+            let names = object.data[CONFIG_MAPS].as_array().into_iter().flatten();
+            names.filter_map(Value::as_str).any(|named| named == name)
+        }
+        Kind::ServiceAccount => object.data[SERVICE_ACCOUNT] == name,
+        _ => false,
+    };
+    let named_by = |user: Kind, is_live: fn(&DynamicObject) -> bool| {
+        let objects = scope.children.of_instance(user, &owner.namespace, &owner.name);
+        objects.iter().any(|object| is_live(object) && names(object))
     };
     let has_pods = |object: &DynamicObject| {
         let count = |value: &Value| value.as_i64().unwrap_or(0);

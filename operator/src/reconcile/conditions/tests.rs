@@ -1,4 +1,6 @@
-use k8s_openapi::api::{apps::v1::StatefulSet, autoscaling::v2::HorizontalPodAutoscaler, core::v1::Pod};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet, autoscaling::v2::HorizontalPodAutoscaler, batch::v1::Job, core::v1::Pod,
+};
 use serde_json::{Value, json};
 
 use super::*;

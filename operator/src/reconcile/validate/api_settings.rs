@@ -1,6 +1,6 @@
 //! The API's settings, from the spec.
 
-use faciliauto_api::{ApiResources, ApiSpec, Cors, Exposure, LogLevel, PodSettings, RateLimits};
+use faciliauto_api::{ApiResources, ApiSpec, Cache, Cors, Exposure, LogLevel, PodSettings, Rate, RateLimits};
 use k8s_openapi::api::core::v1::EnvVar;
 
 use super::{Error, Owner, check_compute};
@@ -17,6 +17,16 @@ pub struct ApiSettings {
     pub allowed_origins: Vec<String>,
     /// Whether an address that asks too often is refused.
     pub limits_requests: bool,
+    /// How often an address may ask for recommendations.
+    pub recommend: Rate,
+    /// For figures about the stock.
+    pub stats: Rate,
+    /// For everything else.
+    pub everything_else: Rate,
+    /// For how many seconds an answer is sent again.
+    pub cache_seconds: i32,
+    /// Bytes that such answers may take.
+    pub cache_bytes: i128,
     /// Proxies in front of the API that append to X-Forwarded-For.
     pub trusted_hops: i32,
     /// The Secret with the administrators' tokens.
@@ -26,6 +36,9 @@ pub struct ApiSettings {
     /// The user's wishes about pods.
     pub pod: PodSettings,
 }
+
+/// The most that the service takes.
+const MOST_CACHE_BYTES: i128 = 1 << 40;
 
 pub(super) fn validate(
     api: ApiSpec,
@@ -37,10 +50,17 @@ pub(super) fn validate(
         resources,
         log_level,
         cors: Cors { allowed_origins },
+        cache: Cache {
+            ttl_seconds: cache_seconds,
+            max_bytes,
+        },
         rate_limits:
             RateLimits {
                 enabled: limits_requests,
                 trusted_proxy_hops,
+                recommend,
+                stats,
+                everything_else,
             },
         admin_tokens_secret,
         env,
@@ -56,6 +76,12 @@ pub(super) fn validate(
         &resources.requests.memory,
         &resources.limits.memory,
     ));
+    let cache_bytes = max_bytes.units();
+    if cache_bytes.is_none_or(|bytes| !(0..=MOST_CACHE_BYTES).contains(&bytes)) {
+        problems.push(format!(
+            "api.cache.maxBytes {max_bytes} must be an amount from 0 to 1Ti, such as 8Mi"
+        ));
+    }
     // The service refuses to start with such an origin, and a pattern cannot count.
     let impossible = |origin: &&String| {
         origin
@@ -75,6 +101,11 @@ pub(super) fn validate(
         log_level: LogLevel::word(log_level),
         allowed_origins,
         limits_requests,
+        recommend,
+        stats,
+        everything_else,
+        cache_seconds,
+        cache_bytes: cache_bytes.unwrap_or_default(),
         trusted_hops: trusted_proxy_hops.unwrap_or(i32::from(exposed)),
         admin_tokens_secret: if admin_tokens_secret.is_empty() {
             names::admin_tokens(&owner.name)

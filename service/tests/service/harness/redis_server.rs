@@ -15,6 +15,8 @@ pub(crate) struct RedisServer {
     child: Option<Child>,
     pub(crate) port: u16,
     folder: TempDir,
+    /// Beside those that every server gets.
+    arguments: Vec<String>,
 }
 
 impl Drop for RedisServer {
@@ -36,6 +38,34 @@ impl RedisServer {
         panic!("redis-server did not start on five ports in a row");
     }
 
+    /// Starts one that also answers over TLS, on the port that comes with it.
+    pub(crate) fn start_with_tls(certificate: &str, key: &str) -> (Self, u16) {
+        for _ in 0..5 {
+            let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            let port = free.local_addr().expect("an address").port();
+            let mut server = Self::not_started();
+            drop(free);
+            let path = |name: &str| server.folder.path().join(name);
+            std::fs::write(path("tls.crt"), certificate).expect("a file");
+            std::fs::write(path("tls.key"), key).expect("a file");
+            let text = |name: &str| path(name).to_str().expect("a path").to_owned();
+            server.arguments = [
+                ("--tls-port", port.to_string()),
+                ("--tls-cert-file", text("tls.crt")),
+                ("--tls-key-file", text("tls.key")),
+                ("--tls-ca-cert-file", text("tls.crt")),
+                ("--tls-auth-clients", "no".to_owned()),
+            ]
+            .into_iter()
+            .flat_map(|(flag, value)| [flag.to_owned(), value])
+            .collect();
+            if server.try_start() {
+                return (server, port);
+            }
+        }
+        panic!("redis-server did not start with TLS on five ports in a row: was it built with TLS?");
+    }
+
     /// Reserves a port where a server may start later.
     pub(crate) fn not_started() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -44,6 +74,7 @@ impl RedisServer {
             child: None,
             port,
             folder: tempfile::tempdir().expect("a folder"),
+            arguments: Vec::new(),
         }
     }
 
@@ -59,6 +90,7 @@ impl RedisServer {
             .args(["--appendonly", "yes", "--appendfsync", "always", "--loglevel", "warning"])
             .arg("--dir")
             .arg(self.folder.path())
+            .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -1,0 +1,94 @@
+//! What an apply would do, found without writing anything: what a paused resource leaves undone.
+
+use kube::{Api, ResourceExt, api::DynamicObject};
+
+use super::{
+    Error, NameConflict, Scope, changes, controller_uid, find, is_leftover, prune, replicas, volume,
+};
+use crate::{
+    children::Place,
+    reconcile::validate::Scaling,
+    resources::{Child, Kind, common},
+};
+
+/// What an apply would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// Made anew.
+    pub missing: Vec<(Kind, String)>,
+    /// Changed.
+    pub differing: Vec<(Kind, String)>,
+    /// Deleted.
+    pub unwanted: Vec<(Kind, String)>,
+    /// Left alone: they exist and are not ours.
+    pub conflicts: Vec<NameConflict>,
+}
+
+impl Pending {
+    /// Everything that an apply would touch.
+    pub fn objects(&self) -> impl Iterator<Item = &(Kind, String)> {
+        self.missing.iter().chain(&self.differing).chain(&self.unwanted)
+    }
+}
+
+/// What applying `wanted` would do.
+///
+/// # Errors
+/// At the first read that fails.
+pub async fn pending(scope: &Scope<'_>, wanted: &[Child]) -> Result<Pending, Error> {
+    let mut pending = Pending::default();
+    for child in wanted {
+        judge(scope, child, &mut pending).await?;
+    }
+    let unwanted = prune::unwanted(scope, wanted, &Kind::PRUNED);
+    pending.unwanted = unwanted
+        .into_iter()
+        .map(|(kind, object)| (kind, object.name_any()))
+        .collect();
+    Ok(pending)
+}
+
+async fn judge(scope: &Scope<'_>, child: &Child, pending: &mut Pending) -> Result<(), Error> {
+    let Child {
+        kind,
+        name,
+        object,
+        hash,
+    } = child;
+    let (kind, owner) = (*kind, &scope.validated.owner);
+    let place = Place {
+        kind,
+        namespace: owner.namespace.clone(),
+        name: name.clone(),
+    };
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(scope.client.clone(), &owner.namespace, &kind.api_resource());
+    let Some(live) = find(scope, &api, &place).await? else {
+        pending.missing.push((kind, name.clone()));
+        return Ok(());
+    };
+    if controller_uid(&live.metadata) != Some(owner.uid.as_str()) {
+        pending.conflicts.push(NameConflict {
+            kind,
+            name: name.clone(),
+            leftover: is_leftover(live.owner_references(), scope.validated),
+        });
+        return Ok(());
+    }
+    // A Job is made once, never changed.
+    if kind == Kind::Job {
+        return Ok(());
+    }
+    let mut desired = object.clone();
+    let grows = kind == Kind::StatefulSet && volume::fit(&mut desired, &live).is_some();
+    if let (Kind::Deployment, Scaling::Automatic { min, .. }) = (kind, &scope.validated.scaling) {
+        replicas::carry(&mut desired, Some(&live), *min);
+    }
+    if matches!(kind, Kind::Deployment | Kind::StatefulSet) {
+        common::carry(&mut desired, &live);
+    }
+    if grows || changes(scope, &place, &desired, hash, &live).is_some() {
+        pending.differing.push((kind, name.clone()));
+    }
+    Ok(())
+}

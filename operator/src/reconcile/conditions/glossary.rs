@@ -1,0 +1,283 @@
+//! What conditions and their reasons mean, for people. A test holds it against the code that draws them.
+
+/// A condition.
+#[derive(Clone, Copy, Debug)]
+pub struct ConditionMeaning {
+    /// Its type.
+    pub kind: &'static str,
+    /// What it says when it is true.
+    pub meaning: &'static str,
+    /// Its reasons: the word, and what it says.
+    pub reasons: &'static [(&'static str, &'static str)],
+}
+
+/// All of them, in the order in which they are drawn.
+pub const CONDITIONS: &[ConditionMeaning] = &[
+    ConditionMeaning {
+        kind: "Ready",
+        meaning: "The system serves: Available, RedisReady and, where it is declared, Exposed. What is False among them gives its reason, that of Redis after the word `Redis`.",
+        reasons: &[
+            ("Ready", "The API and its Redis are up."),
+            (
+                "NotObserved",
+                "Unknown: the operator has not looked yet; is it running?",
+            ),
+        ],
+    },
+    ConditionMeaning {
+        kind: "Available",
+        meaning: "As many API pods are ready as `autoscaling.minReplicas`, or `replicas`, says.",
+        reasons: &[
+            ("MinimumReplicasReady", "Enough pods are ready."),
+            ("DeploymentMissing", "The Deployment does not exist yet."),
+            ("WaitingForPods", "Pods are starting."),
+            ("ImagePullBackOff", "The node cannot get the image."),
+            (
+                "CrashLoopBackOff",
+                "A container keeps ending; the message says how.",
+            ),
+            (
+                "CreateContainerConfigError",
+                "A container cannot start: something that it mounts is missing.",
+            ),
+            ("CreateContainerError", "A container cannot be made."),
+            ("RunContainerError", "A container cannot be started."),
+            ("Unschedulable", "No node takes the pod."),
+            (
+                "VolumeUnbound",
+                "The pod waits for a volume that no StorageClass makes.",
+            ),
+            ("QuotaExceeded", "A ResourceQuota leaves no room for pods."),
+            ("PodsRefused", "A policy of the cluster refuses pods."),
+        ],
+    },
+    ConditionMeaning {
+        kind: "RedisReady",
+        meaning: "Redis answers.",
+        reasons: &[
+            ("Ready", "It does."),
+            ("StatefulSetMissing", "The StatefulSet does not exist yet."),
+            (
+                "WaitingForPod",
+                "Redis is starting. Reasons of pods, as for Available, appear here, too.",
+            ),
+            (
+                "NotProbed",
+                "Unknown, and no hindrance: an external Redis is not asked.",
+            ),
+            (
+                "StoreEmpty",
+                "It runs, and holds no stock any more although one was imported.",
+            ),
+            (
+                "StoreUnusable",
+                "What it holds cannot be used by this version of the API.",
+            ),
+            ("Unreachable", "It is ready, and the API does not reach it."),
+            (
+                "UrlSecretMissing",
+                "The Secret with the URL of the external Redis, or its key, is missing.",
+            ),
+        ],
+    },
+    ConditionMeaning {
+        kind: "Exposed",
+        meaning: "The API is reached as `exposure` declares; absent when that declares nothing.",
+        reasons: &[
+            ("IngressApplied", "The Ingress is there, and so is its class."),
+            ("IngressMissing", "The Ingress does not exist yet."),
+            (
+                "IngressClassMissing",
+                "Nobody serves the Ingress: its class, or a default class, is missing.",
+            ),
+            ("HttpRouteAccepted", "Every Gateway has accepted the HTTPRoute."),
+            ("HttpRouteMissing", "The HTTPRoute does not exist yet."),
+            (
+                "WaitingForGateway",
+                "A Gateway has not answered. One that refuses gives its own reason.",
+            ),
+            ("GatewayApiMissing", "The cluster has no HTTPRoute."),
+            (
+                "NotPermitted",
+                "Unknown: the operator may not look, as where it watches named namespaces only.",
+            ),
+            ("NoAnswer", "Unknown: the API server does not answer."),
+        ],
+    },
+    ConditionMeaning {
+        kind: "AutoscalingActive",
+        meaning: "The autoscaler measures use and sets the number of API pods.",
+        reasons: &[
+            ("Active", "It does."),
+            (
+                "AtMaximum",
+                "It asks for more pods than `autoscaling.maxReplicas`.",
+            ),
+            ("Disabled", "Autoscaling is off."),
+            ("NotMeasuredYet", "Unknown: the autoscaler has not reported yet."),
+            (
+                "Inactive",
+                "It cannot measure; usually it gives a reason of its own.",
+            ),
+        ],
+    },
+    ConditionMeaning {
+        kind: "MonitoringReady",
+        meaning: "Prometheus has what `monitoring` declares; absent when that declares nothing for it.",
+        reasons: &[
+            ("Applied", "It has."),
+            (
+                "NotInstalled",
+                "The Prometheus Operator is not installed; what is on Auto follows when it is.",
+            ),
+            (
+                "MonitoringApiMissing",
+                "It is not installed, and the mode is Always.",
+            ),
+            ("NotPermitted", "Unknown: the operator may not look."),
+            ("NoAnswer", "Unknown: the API server does not answer."),
+        ],
+    },
+    ConditionMeaning {
+        kind: "StockSeeded",
+        meaning: "The first stock was imported; absent when none is to be.",
+        reasons: &[
+            ("Imported", "It was, or Redis held one already."),
+            ("WaitingForRedis", "It begins when Redis is ready."),
+            ("Importing", "It is under way."),
+            (
+                "ImportFailed",
+                "It failed; the message says why, and it is tried again.",
+            ),
+            ("SeedConfigMapMissing", "The ConfigMap with the stock is missing."),
+        ],
+    },
+    ConditionMeaning {
+        kind: "Paused",
+        meaning: "Nothing is written, because `spec.paused` is true; the message names what is left undone. Absent otherwise.",
+        reasons: &[("Paused", "As declared.")],
+    },
+    ConditionMeaning {
+        kind: "NameConflict",
+        meaning: "Objects that are not this resource's stand where its own should; they are left alone. Absent otherwise.",
+        reasons: &[("NotOurs", "The message names them.")],
+    },
+    ConditionMeaning {
+        kind: "Reconciling",
+        meaning: "Something is under way, as kstatus understands it. Absent otherwise.",
+        reasons: &[
+            ("Progressing", "It is not Ready yet."),
+            ("RollingOut", "Pods of an older revision still serve."),
+            (
+                "WaitingForReference",
+                "Something that the resource names does not exist; the message says what.",
+            ),
+            (
+                "WaitingForDeletion",
+                "Objects of a deleted namesake are still going away.",
+            ),
+            (
+                "ChangingPassword",
+                "The Redis password changes; the message says how far it is.",
+            ),
+            (
+                "PasswordChangeFailed",
+                "Redis could not be told of the new password yet; it is tried again.",
+            ),
+            ("Retrying", "Something failed that may pass."),
+        ],
+    },
+    ConditionMeaning {
+        kind: "Stalled",
+        meaning: "Only a person can make what is declared become what serves, as kstatus understands it. Absent otherwise; never beside Reconciling.",
+        reasons: &[
+            (
+                "Invalid",
+                "The resource cannot be built from; the message says what to change.",
+            ),
+            ("Rejected", "The API server refuses an object that it asks for."),
+            ("NameConflict", "See that condition."),
+            (
+                "VolumeCannotGrow",
+                "The StorageClass does not let Redis's volume grow.",
+            ),
+            ("Paused", "What is declared waits for `spec.paused` to be false."),
+            ("RolloutFailed", "Pods of the new revision do not become ready."),
+        ],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Words of Kubernetes that are read, not written, and statuses.
+    const NOT_OURS: &[&str] = &[
+        "Accepted",
+        "ContainerCreating",
+        "ErrImageNeverPull",
+        "ErrImagePull",
+        "Error",
+        "Failed",
+        "False",
+        "InvalidImageName",
+        "PodScheduled",
+        "ProgressDeadlineExceeded",
+        "ReplicaFailure",
+        "ResolvedRefs",
+        "ScalingActive",
+        "ScalingLimited",
+        "TooManyReplicas",
+        "True",
+        "Unknown",
+    ];
+
+    /// Every literal that is one CamelCase word, up to where the tests of a file begin.
+    fn words(source: &'static str) -> BTreeSet<&'static str> {
+        let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+        let is_word = |word: &&str| {
+            word.len() > 3
+                && word.starts_with(|c: char| c.is_ascii_uppercase())
+                && word.chars().all(|c| c.is_ascii_alphabetic())
+        };
+        code.split('"').skip(1).step_by(2).filter(is_word).collect()
+    }
+
+    /// Prevents: a reason in somebody's status that no page explains, and one on the page that never comes.
+    #[test]
+    fn every_condition_and_reason_is_explained() {
+        let drawn: BTreeSet<&str> = [
+            include_str!("../conditions.rs"),
+            include_str!("outside.rs"),
+            include_str!("stock.rs"),
+            include_str!("../exposure.rs"),
+            include_str!("../refusals.rs"),
+            include_str!("../trouble.rs"),
+            include_str!("../../capabilities.rs"),
+            include_str!("../../../api/src/crd.rs"),
+        ]
+        .into_iter()
+        .flat_map(words)
+        .filter(|word| !NOT_OURS.contains(word))
+        .collect();
+        let explained: BTreeSet<&str> = CONDITIONS
+            .iter()
+            .flat_map(|condition| {
+                let reasons = condition.reasons.iter().map(|(reason, _)| *reason);
+                reasons.chain([condition.kind])
+            })
+            .collect();
+        assert_eq!(
+            drawn.difference(&explained).collect::<Vec<_>>(),
+            Vec::<&&str>::new(),
+            "not explained"
+        );
+        assert_eq!(
+            explained.difference(&drawn).collect::<Vec<_>>(),
+            Vec::<&&str>::new(),
+            "never drawn"
+        );
+    }
+}

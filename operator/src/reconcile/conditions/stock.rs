@@ -1,0 +1,114 @@
+//! The condition about the first stock.
+
+use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, Seed};
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt;
+use serde::Deserialize;
+
+use super::{Draft, FALSE, Look, TRUE, find};
+use crate::{
+    names,
+    reconcile::{
+        observe::{Observed, job_condition},
+        trouble::{Trouble, pod_trouble},
+    },
+};
+
+/// What an import says about itself, in its termination message.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ImportReport {
+    created: Option<bool>,
+    cars: Option<u64>,
+    dealerships: Option<u64>,
+    error: Option<String>,
+}
+
+/// Whether the first stock was imported; absent when none is to be.
+pub(super) fn seeded(
+    resource: &FaciliAutoDeployment,
+    observed: &Observed,
+    look: &Look,
+    previous: &FaciliAutoDeploymentStatus,
+) -> Option<Draft> {
+    const KIND: &str = "StockSeeded";
+    let report = import_report(observed);
+    if observed.seeded() || previous.stock.as_ref().is_some_and(|stock| stock.seeded) {
+        let before = find(&previous.conditions, KIND).filter(|condition| condition.status == TRUE);
+        let message = match (report, before) {
+            (_, Some(before)) => before.message.clone(),
+            (
+                Some(ImportReport {
+                    created: Some(true),
+                    cars: Some(cars),
+                    dealerships: Some(dealerships),
+                    ..
+                }),
+                _,
+            ) => {
+                format!("{cars} cars of {dealerships} dealerships were imported.")
+            }
+            (
+                Some(ImportReport {
+                    created: Some(false), ..
+                }),
+                _,
+            ) => "Redis held a stock already; it was kept.".to_owned(),
+            _ => "The stock was imported.".to_owned(),
+        };
+        return Some(Draft::new(KIND, TRUE, "Imported", message));
+    }
+    if resource.spec.stock.seed == Seed::None {
+        return None;
+    }
+    if let Some(message) = &look.seed_missing {
+        return Some(Draft::new(KIND, FALSE, "SeedConfigMapMissing", message));
+    }
+    let failed = observed
+        .jobs_of(names::SEED)
+        .find(|job| job_condition(job, "Failed"));
+    let running = observed
+        .jobs_of(names::SEED)
+        .any(|job| !job_condition(job, "Failed"));
+    if let (Some(job), false) = (failed, running) {
+        return Some(Draft::new(KIND, FALSE, "ImportFailed", failure_of(job, report)));
+    }
+    if running {
+        let trouble = pod_trouble(observed.pods_of(names::SEED));
+        return Some(match trouble {
+            Some(Trouble { reason, message }) => Draft::new(KIND, FALSE, reason, message),
+            None => Draft::new(KIND, FALSE, "Importing", "The stock is being imported."),
+        });
+    }
+    Some(Draft::new(
+        KIND,
+        FALSE,
+        "WaitingForRedis",
+        "The stock is imported as soon as Redis is ready.",
+    ))
+}
+
+fn failure_of(job: &Job, report: Option<ImportReport>) -> String {
+    let conditions = job
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref())
+        .into_iter()
+        .flatten();
+    let condition = conditions
+        .into_iter()
+        .find(|condition| condition.type_ == "Failed");
+    let why = report
+        .and_then(|report| report.error)
+        .or_else(|| condition.and_then(|condition| condition.message.clone()))
+        .unwrap_or_default();
+    format!(
+        "The import of the stock failed: {why} It is tried again when Job {} has been cleared away.",
+        job.name_any()
+    )
+}
+
+/// The report of the import that ended last.
+fn import_report(observed: &Observed) -> Option<ImportReport> {
+    serde_json::from_str(observed.last_words(names::SEED)?.trim()).ok()
+}
