@@ -47,7 +47,7 @@ use crate::{
     memory::Memory,
     metrics::{Leader, Metrics, ResourcesByReadiness, WatchAges},
     names,
-    reconcile::{Context, conditions::find, error_policy, reconcile},
+    reconcile::{Context, conditions::find, error_policy, reconcile, waves::Waves},
     resources::Kind,
     tasks::Tasks,
 };
@@ -154,6 +154,7 @@ async fn run(settings: RunSettings) -> anyhow::Result<()> {
                     capabilities: capabilities.clone(),
                     // What another process did meanwhile is not in it: each term begins without any.
                     memory: Memory::default(),
+                    waves: waves(&main_store, &triggers),
                     events: events.clone(),
                     metrics: metrics.clone(),
                     defaults: defaults.clone(),
@@ -260,6 +261,20 @@ fn references(store: &Store<Guarded>) -> Vec<ObjectRef<Guarded>> {
         .collect()
 }
 
+/// Turns among all resources that are known.
+fn waves(store: &Store<Guarded>, triggers: &Triggers) -> Waves {
+    let (store, triggers) = (store.clone(), triggers.clone());
+    let known = move || {
+        let resources = references(&store).into_iter();
+        resources
+            .map(|reference| (reference.namespace.unwrap_or_default(), reference.name))
+            .collect()
+    };
+    Waves::new(known, move |(namespace, name)| {
+        triggers.send(ObjectRef::new(name).within(namespace));
+    })
+}
+
 /// Every resource, each time that the cluster gets or loses what they may use.
 fn all_on(
     changes: impl Stream<Item = ()> + Send + 'static,
@@ -291,6 +306,7 @@ async fn control(
                     memory
                         .memory
                         .forget(&ObjectRef::new(&gone.name).within(&namespace));
+                    memory.waves.forget(&(namespace, gone.name));
                 }
                 // The error policy has told of it.
                 Err(ControllerError::ReconcilerFailed(..)) => {}

@@ -1,10 +1,11 @@
-//! One look at one resource: the five steps in order, then the answer.
+//! One look at one resource: the six steps in order, then the answer.
 //!
 //! | step | kind | does |
 //! | --- | --- | --- |
 //! | dereference | async, client | reads what the resource refers to |
 //! | validate | pure | raw resource and what was read → one validated type |
 //! | build | pure | validated type → every child (`resources`) |
+//! | rollout | pure | which pod templates the children may have now |
 //! | apply | async, client | server-side apply in order; prunes |
 //! | conditions, status | pure, then async | live children → conditions; one patch, if it differs |
 //!
@@ -15,9 +16,11 @@ pub mod conditions;
 pub mod dereference;
 pub mod exposure;
 pub mod observe;
+pub mod rollout;
 pub mod status;
 pub mod trouble;
 pub mod validate;
+pub mod waves;
 
 mod notices;
 
@@ -38,17 +41,21 @@ use crate::{
     events::{Events, Notice},
     memory::Memory,
     metrics::Metrics,
+    names,
     reconcile::{
         apply::{
             Outcome, Scope, apply,
             credentials::{self, Generated},
+            delete_pods,
         },
         conditions::Look,
         dereference::dereference,
         observe::Observed,
+        rollout::{Live, Report, Request, revise},
         validate::{ReleaseDefaults, SeedSource, Validated, validate},
+        waves::Waves,
     },
-    resources::{Inputs, Kind, build},
+    resources::{Child, Inputs, Kind, build},
 };
 
 /// Longest time that one look may take; every call within has a bound of its own.
@@ -77,6 +84,8 @@ pub struct Context {
     pub capabilities: Arc<LiveCapabilities>,
     /// What is remembered between looks.
     pub memory: Memory,
+    /// Whose turn it is when a new operator changes pods.
+    pub waves: Waves,
     /// Where people are told.
     pub events: Events,
     /// What is counted.
@@ -249,10 +258,16 @@ pub async fn reconcile(
     context: Arc<Context>,
 ) -> Result<Action, Error> {
     let began = Instant::now();
-    let result = match tokio::time::timeout(LONGEST_LOOK, look(&resource, &context)).await {
+    let mut progress = Progress::default();
+    let result = match tokio::time::timeout(LONGEST_LOOK, look(&resource, &context, &mut progress)).await {
         Ok(result) => result,
         Err(_) => Err(Error::TooLong),
     };
+    let is_stuck = result.as_ref().is_err_and(|error| error.retry() == Retry::OnChange);
+    if progress.rollout.is_none() || is_stuck {
+        // It takes no turn, and none waits for it.
+        context.waves.looked_at(&wave_name(resource.as_ref()));
+    }
     context
         .metrics
         .count_reconciliation(began.elapsed(), result.as_ref().err().map(Error::category));
@@ -269,7 +284,11 @@ pub async fn reconcile(
     result
 }
 
-async fn look(guard: &DeserializeGuard<FaciliAutoDeployment>, context: &Context) -> Result<Action, Error> {
+async fn look(
+    guard: &DeserializeGuard<FaciliAutoDeployment>,
+    context: &Context,
+    progress: &mut Progress,
+) -> Result<Action, Error> {
     // Never from a store that has not finished its first list: what is missing there may exist.
     context.children.wait_until_filled().await;
     context.capabilities.wait_until_known().await;
@@ -299,8 +318,7 @@ async fn look(guard: &DeserializeGuard<FaciliAutoDeployment>, context: &Context)
         // Each child that goes announces its end; none is to be made again.
         return Ok(Action::requeue(NAMESPACE_ENDING));
     }
-    let mut progress = Progress::default();
-    let result = steps(context, resource, &mut progress).await;
+    let result = steps(context, resource, progress).await;
     if let Err(error) = &result
         && error.retry() == Retry::NamespaceEnding
     {
@@ -310,7 +328,7 @@ async fn look(guard: &DeserializeGuard<FaciliAutoDeployment>, context: &Context)
             .with(&reference, &uid, |remembered| remembered.left_alone_until = until);
         return Ok(Action::requeue(NAMESPACE_ENDING));
     }
-    let held = answer(context, resource, &progress, result.as_ref().err()).await?;
+    let held = answer(context, resource, progress, result.as_ref().err()).await?;
     result?;
     let refers =
         resource.spec.redis.mode == RedisMode::External || !resource.spec.api.admin_tokens_secret.is_empty();
@@ -327,6 +345,8 @@ struct Progress {
     wanted: Vec<(Kind, String)>,
     outcome: Outcome,
     seed_missing: Option<String>,
+    /// How rollouts stand.
+    rollout: Option<Report>,
     /// Secrets that were gone and were generated anew.
     remade: Vec<Generated>,
     /// When something is due.
@@ -369,15 +389,18 @@ async fn steps(
         seed_is_due: seed_is_due(resource, &before),
         optional_kinds: capabilities.present(),
     };
-    let children = build(&validated, &inputs)
+    let mut children = build(&validated, &inputs)
         .into_children()
         .map_err(apply::Error::Serialize)?;
     progress
         .wanted
         .extend(children.iter().map(|child| (child.kind, child.name.clone())));
+    let report = guarded(context, resource, &validated, &before, &mut children);
+    let report = progress.rollout.insert(report);
     let exposure = &resource.spec.exposure;
     let kept = exposure::kept_until_the_other_works(exposure, &before, &capabilities, Timestamp::now());
-    progress.look_again = kept.and_then(|(_, left)| left);
+    let due = report.look_again.map(until);
+    progress.look_again = [due, kept.and_then(|(_, left)| left)].into_iter().flatten().min();
     let scope = Scope {
         client: &context.client,
         children: &context.children,
@@ -386,6 +409,7 @@ async fn steps(
         kept: kept.map(|(kind, _)| kind),
     };
     progress.outcome = apply(&scope, children).await?;
+    delete_pods(&scope, &report.in_the_way).await?;
     if !progress.outcome.conflicts.is_empty() {
         return Err(Error::NameConflict(progress.outcome.conflicts.len()));
     }
@@ -396,6 +420,41 @@ async fn steps(
         return Err(Error::Waiting(message.clone()));
     }
     Ok(())
+}
+
+/// Gives the children the pod templates that they may have now.
+fn guarded(
+    context: &Context,
+    resource: &FaciliAutoDeployment,
+    validated: &Validated,
+    observed: &Observed,
+    children: &mut [Child],
+) -> Report {
+    let request = Request {
+        owner: &validated.owner,
+        settings: &validated.rollout,
+        generation: resource.metadata.generation.unwrap_or_default(),
+        retry: resource.annotations().get(names::RETRY).map(String::as_str),
+        now: Timestamp::now(),
+    };
+    let ready = resource
+        .status
+        .as_ref()
+        .is_some_and(|status| conditions::is_true(&status.conditions, "Ready"));
+    let live = Live::read(&context.children, observed, &request);
+    let standing = live.standing(children, &request, ready);
+    let turn = context.waves.ask(&wave_name(resource), standing);
+    revise(children, &live, &context.children, &request, &turn)
+}
+
+fn wave_name(resource: &impl ResourceExt) -> waves::Name {
+    (resource.namespace().unwrap_or_default(), resource.name_any())
+}
+
+/// Time until a moment; the API keeps whole seconds, so a little longer.
+fn until(moment: Timestamp) -> Duration {
+    let left = Duration::try_from(moment.duration_since(Timestamp::now())).unwrap_or_default();
+    left + Duration::from_millis(500)
 }
 
 /// A generated secret: the one that exists, or a new one.
@@ -475,6 +534,7 @@ async fn answer(
         conflicts: progress.outcome.conflicts.clone(),
         volume_refused: progress.outcome.volume_refused.clone(),
         seed_missing: progress.seed_missing.clone(),
+        rollout: progress.rollout.clone(),
         capabilities: context.capabilities.now(),
     };
     let (previous, since_write) = context.memory.with(&reference, &uid, |remembered| {

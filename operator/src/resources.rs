@@ -322,7 +322,7 @@ pub fn canonical(value: Value) -> Option<Value> {
 }
 
 /// A hash of the canonical object, the same whatever the order of its keys.
-fn content_hash(object: &Value) -> String {
+pub(crate) fn content_hash(object: &Value) -> String {
     use sha2::{Digest, Sha256};
     let mut text = String::new();
     write_sorted(object, &mut text);

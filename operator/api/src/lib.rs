@@ -19,6 +19,7 @@ pub mod network_policy;
 pub mod pod;
 pub mod quantity;
 pub mod redis;
+pub mod rollout;
 #[cfg(any(test, feature = "rules"))]
 pub mod rules;
 pub mod spec;
@@ -36,6 +37,7 @@ pub use network_policy::NetworkPolicySettings;
 pub use pod::{ComputeQuantities, PodSettings};
 pub use quantity::Quantity;
 pub use redis::{ExternalRedis, ManagedRedis, Redis, RedisMode, RedisResources, RedisStorage, SecretKey};
+pub use rollout::{OnFailure, Rollout};
 pub use spec::{DeletionPolicy, FaciliAutoDeployment, FaciliAutoDeploymentSpec};
-pub use status::{ChildStatus, FaciliAutoDeploymentStatus, RedisStatus, StockStatus};
+pub use status::{ChildStatus, FaciliAutoDeploymentStatus, RedisStatus, RolloutStatus, StockStatus};
 pub use stock::{Seed, Stock};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ApiSpec, Autoscaling, DisruptionBudget, Exposure, FaciliAutoDeploymentStatus, Image, Monitoring,
-    NetworkPolicySettings, Redis, Stock,
+    NetworkPolicySettings, Redis, Rollout, Stock,
 };
 
 /// What a production FacilIAuto system should look like in this namespace. An empty spec is a whole,
@@ -62,6 +62,9 @@ use crate::{
 pub struct FaciliAutoDeploymentSpec {
     /// The container image of the API. The stock import runs it too.
     pub image: Image,
+
+    /// What happens when new pods do not become ready.
+    pub rollout: Rollout,
 
     /// Number of API pods while autoscaling is off. With autoscaling on, the autoscaler decides and
     /// this number is ignored. `kubectl scale` sets this field.

@@ -35,6 +35,7 @@ use crate::{
             replicas, volume,
         },
         dereference::dereference,
+        rollout,
         validate::{ReleaseDefaults, Scaling, Validated, validate},
     },
     resources::{Child, Inputs, Kind, build},
@@ -281,6 +282,9 @@ async fn compare(client: &Client, validated: &Validated, child: &Child) -> anyho
         }
     }
     let mut desired = child.object.clone();
+    if let (Some(live), Kind::Deployment | Kind::StatefulSet) = (&live, kind) {
+        rollout::carry(&mut desired, live);
+    }
     if let (Kind::Deployment, Scaling::Automatic { min, .. }) = (kind, &validated.scaling) {
         let projected = live.clone().map(|mut live| {
             project(kind, &mut live);

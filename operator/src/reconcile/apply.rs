@@ -20,6 +20,7 @@ use crate::{
     names,
     reconcile::{
         apply::difference::differences,
+        rollout::redis::UnreadyPod,
         validate::{Owner, Scaling, Validated},
     },
     resources::{Child, Kind},
@@ -162,6 +163,18 @@ pub async fn apply(scope: &Scope<'_>, wanted: Vec<Child>) -> Result<Outcome, Err
         .pruned
         .extend(prune::prune(scope, &wanted, &Kind::PRUNED[2..]).await?);
     Ok(outcome)
+}
+
+/// Deletes pods, if they are still the ones that are meant.
+///
+/// # Errors
+/// When the API server refuses or does not answer; a pod that is gone is no error.
+pub async fn delete_pods(scope: &Scope<'_>, pods: &[UnreadyPod]) -> Result<(), Error> {
+    for UnreadyPod { name, uid, .. } in pods {
+        tracing::info!(name, "a pod of a revision that failed is deleted");
+        prune::delete(scope, Kind::Pod, name, Some(uid.clone())).await?;
+    }
+    Ok(())
 }
 
 async fn apply_child(scope: &Scope<'_>, child: &Child, outcome: &mut Outcome) -> Result<(), Error> {

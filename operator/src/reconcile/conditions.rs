@@ -1,6 +1,7 @@
 //! Conditions: what holds and what does not, drawn from what is live. Pure; time is a parameter.
 
 mod outside;
+mod rollout;
 
 use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode, Seed};
 use k8s_openapi::{
@@ -18,6 +19,7 @@ use crate::{
         Failure,
         apply::NameConflict,
         observe::{Observed, job_condition},
+        rollout::Report,
         trouble::{Trouble, pod_trouble},
         validate::Reference,
     },
@@ -34,6 +36,8 @@ pub struct Look {
     pub volume_refused: Option<String>,
     /// Why the stock import cannot begin.
     pub seed_missing: Option<String>,
+    /// How rollouts stand; absent when the look ended before it knew.
+    pub rollout: Option<Report>,
     /// What the cluster has.
     pub capabilities: Capabilities,
 }
@@ -81,7 +85,7 @@ pub fn conditions(
     let exposed = outside::exposed(resource, observed, &look.capabilities);
     let ready = ready(&available, &redis, exposed.as_ref());
     let conflict = name_conflict(resource, &look.conflicts);
-    let stalled = stalled(observed, look, conflict.as_ref());
+    let stalled = stalled(look, conflict.as_ref());
     let reconciling = if stalled.is_some() {
         None
     } else {
@@ -96,6 +100,7 @@ pub fn conditions(
         outside::monitoring_ready(resource, &look.capabilities),
         stock_seeded(resource, observed, look, previous),
         conflict,
+        look.rollout.as_ref().and_then(rollout::upgrade_held),
         reconciling,
         stalled,
     ];
@@ -270,6 +275,9 @@ fn redis_ready(resource: &FaciliAutoDeployment, observed: &Observed, look: &Look
             "Redis's StatefulSet does not exist yet.",
         );
     }
+    if let Some(draft) = rollout::redis(look.rollout.as_ref()) {
+        return draft;
+    }
     match pod_trouble(observed.pods_of(names::REDIS)) {
         Some(Trouble { reason, message }) => Draft::new(KIND, FALSE, reason, message),
         None => Draft::new(
@@ -285,7 +293,8 @@ fn redis_ready(resource: &FaciliAutoDeployment, observed: &Observed, look: &Look
 /// nobody may look at.
 fn ready(available: &Draft, redis: &Draft, exposed: Option<&Draft>) -> Draft {
     if redis.status == FALSE {
-        let reason = format!("Redis{}", redis.reason);
+        let word = redis.reason.strip_prefix("Redis").unwrap_or(&redis.reason);
+        let reason = format!("Redis{word}");
         return Draft::new("Ready", FALSE, reason, format!("Redis: {}", redis.message));
     }
     if available.status != TRUE {
@@ -462,7 +471,7 @@ fn name_conflict(resource: &FaciliAutoDeployment, conflicts: &[NameConflict]) ->
     Some(Draft::new("NameConflict", TRUE, "NotOurs", message))
 }
 
-fn stalled(observed: &Observed, look: &Look, conflict: Option<&Draft>) -> Option<Draft> {
+fn stalled(look: &Look, conflict: Option<&Draft>) -> Option<Draft> {
     const KIND: &str = "Stalled";
     if let Some(Failure::Invalid { message }) = &look.failure {
         return Some(Draft::new(KIND, TRUE, "Invalid", message));
@@ -476,20 +485,7 @@ fn stalled(observed: &Observed, look: &Look, conflict: Option<&Draft>) -> Option
     if let Some(message) = &look.volume_refused {
         return Some(Draft::new(KIND, TRUE, "VolumeCannotGrow", message));
     }
-    let deployment = observed.deployment.as_ref()?;
-    let progressing = deployment_condition(deployment, "Progressing")?;
-    if progressing.status != FALSE || progressing.reason.as_deref() != Some("ProgressDeadlineExceeded") {
-        return None;
-    }
-    let trouble = pod_trouble(observed.pods_of(names::API))
-        .map(|trouble| trouble.message)
-        .unwrap_or_default();
-    Some(Draft::new(
-        KIND,
-        TRUE,
-        "RolloutFailed",
-        format!("The API's rollout makes no progress. {trouble}"),
-    ))
+    look.rollout.as_ref().and_then(rollout::stalled)
 }
 
 fn reconciling(observed: &Observed, look: &Look, ready: &Draft) -> Option<Draft> {

@@ -6,6 +6,9 @@
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 
+/// The reason of a pod whose image the node cannot get.
+pub const IMAGE_PULL: &str = "ImagePullBackOff";
+
 /// A reason in one word and a sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -45,7 +48,7 @@ fn trouble_of(pod: &Pod, container: &ContainerStatus) -> Option<Trouble> {
     match reason {
         "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => {
             return Some(Trouble {
-                reason: "ImagePullBackOff".to_owned(),
+                reason: IMAGE_PULL.to_owned(),
                 message: format!(
                     "The node cannot get the image {} for pod {pod}: check its name and tag, and image.pullSecrets if the registry asks for a login.",
                     container.image

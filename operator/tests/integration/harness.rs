@@ -13,7 +13,7 @@ use faciliauto_operator::{
     events::Events,
     memory::Memory,
     metrics::Metrics,
-    reconcile::{Context, Error, error_policy, reconcile},
+    reconcile::{Context, Error, error_policy, reconcile, waves::Waves},
     resources::Kind,
 };
 use kube::{Client, Resource, api::DynamicObject, core::DeserializeGuard};
@@ -191,6 +191,7 @@ impl Operator {
             children: Arc::new(Children::new(stores)),
             capabilities: Arc::new(LiveCapabilities::new(capabilities.clone())),
             memory: Memory::default(),
+            waves: Waves::new(BTreeSet::new, |_| ()),
             metrics: Metrics::new(&mut prometheus_client::registry::Registry::default()),
             defaults: defaults(),
         };

@@ -1,0 +1,127 @@
+//! Pod templates: what one is recognised by, and an older one made ready to be applied again. Pure.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::{
+    names,
+    resources::{canonical, content_hash},
+};
+
+/// Label that the cluster's controller adds to the template of each ReplicaSet.
+const TEMPLATE_HASH: &str = "pod-template-hash";
+
+/// What a template is recognised by, as it was built and before a server has filled in defaults.
+///
+/// Credentials stand apart: they change without anybody editing the resource or replacing the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// A hash of everything but the credentials.
+    pub shape: String,
+    /// The fingerprint of the credentials.
+    pub credentials: String,
+}
+
+impl Identity {
+    /// The identity of a template as it was built.
+    pub fn of(template: &Value) -> Self {
+        let mut rest = template.clone();
+        let annotations = rest["metadata"]["annotations"].as_object_mut();
+        let credentials = annotations.and_then(|annotations| annotations.remove(names::CREDENTIALS));
+        Self {
+            shape: content_hash(&canonical(rest).unwrap_or(Value::Null)),
+            credentials: credentials
+                .and_then(|credentials| credentials.as_str().map(str::to_owned))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Reads what was written by `Display`.
+    pub fn read(text: &str) -> Option<Self> {
+        let (shape, credentials) = text.split_once('.')?;
+        Some(Self {
+            shape: shape.to_owned(),
+            credentials: credentials.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.shape, self.credentials)
+    }
+}
+
+/// An older template, as a server shows it, ready to be applied again beside what `built` has for
+/// credentials: pods read the Secrets as they are now, whatever their template says, so those that read
+/// an older one must be replaced.
+pub fn again(old: &Value, built: &Value) -> Value {
+    let mut template = old.clone();
+    if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
+        labels.remove(TEMPLATE_HASH);
+    }
+    if let Some(metadata) = template["metadata"].as_object_mut() {
+        metadata.remove("creationTimestamp");
+    }
+    match &built["metadata"]["annotations"][names::CREDENTIALS] {
+        Value::Null => {
+            if let Some(annotations) = template["metadata"]["annotations"].as_object_mut() {
+                annotations.remove(names::CREDENTIALS);
+            }
+        }
+        credentials => template["metadata"]["annotations"][names::CREDENTIALS] = json!(credentials),
+    }
+    template
+}
+
+/// Whether a ReplicaSet was made from a Deployment's template, as the cluster's own controller decides it.
+pub fn is_made_from(replica_set: &Value, deployment: &Value) -> bool {
+    let plain = |template: &Value| {
+        let mut template = template.clone();
+        if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
+            labels.remove(TEMPLATE_HASH);
+        }
+        canonical(template)
+    };
+    plain(replica_set) == plain(deployment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(image: &str, credentials: &str) -> Value {
+        json!({
+            "metadata": {"labels": {"a": "b"}, "annotations": {names::CREDENTIALS: credentials}},
+            "spec": {"containers": [{"name": "api", "image": image}]},
+        })
+    }
+
+    /// Prevents: a changed Secret taken for the doing of a new operator, which would have to wait for its
+    /// turn, and two templates taken for one.
+    #[test]
+    fn credentials_stand_apart() {
+        let first = Identity::of(&template("api:1", "c1"));
+        let rotated = Identity::of(&template("api:1", "c2"));
+        let other = Identity::of(&template("api:2", "c1"));
+        assert_eq!(first.shape, rotated.shape);
+        assert_ne!(first, rotated);
+        assert_ne!(first.shape, other.shape);
+        assert_eq!(Identity::read(&first.to_string()), Some(first));
+        assert_eq!(Identity::read("edited by somebody"), None);
+    }
+
+    /// Prevents: a rollback that restarts the pods which serve, because a label of the cluster's own came
+    /// with the template; and one that brings an old password back.
+    #[test]
+    fn older_template_comes_back_with_the_credentials_of_now() {
+        let mut old = template("api:1", "c1");
+        old["metadata"]["labels"][TEMPLATE_HASH] = json!("5d9");
+        old["metadata"]["creationTimestamp"] = Value::Null;
+        assert_eq!(again(&old, &template("api:2", "c1")), template("api:1", "c1"));
+        assert_eq!(again(&old, &template("api:2", "c2")), template("api:1", "c2"));
+        assert!(is_made_from(&old, &template("api:1", "c1")));
+        assert!(!is_made_from(&old, &template("api:2", "c1")));
+    }
+}
