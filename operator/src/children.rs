@@ -129,9 +129,8 @@ impl Children {
         found
     }
 
-    /// Keeps the API server's answer to a write of ours.
-    pub fn remember(&self, place: Place, mut object: DynamicObject) {
-        project(place.kind, &mut object);
+    /// Keeps the API server's answer to a write of ours, projected as stores hold objects.
+    pub fn remember(&self, place: Place, object: DynamicObject) {
         let answer = Answer {
             object: Arc::new(object),
             until: Instant::now() + ANSWER_LIFETIME,
@@ -208,7 +207,8 @@ fn version(object: &DynamicObject) -> Option<u64> {
 }
 
 /// Leaves of an object only what reconciling reads, before it goes into a store: others' annotations
-/// and managed fields are most of an object's size.
+/// and managed fields are most of an object's size. Once for each object that arrives: what tells whose
+/// a field is has gone afterwards.
 pub fn project(kind: Kind, object: &mut DynamicObject) {
     let managed = object.metadata.managed_fields.take().unwrap_or_default();
     if let Some(annotations) = &mut object.metadata.annotations {
@@ -237,7 +237,12 @@ pub fn project(kind: Kind, object: &mut DynamicObject) {
                     "initContainerStatuses",
                 ],
             );
-            object.data = json!({"status": status, CONFIG_MAPS: names});
+            let volumes = object.data["spec"]["volumes"].take();
+            let claims = volumes.as_array().cloned().unwrap_or_default().into_iter();
+            let claims: Vec<_> = claims
+                .filter(|volume| !volume["persistentVolumeClaim"].is_null())
+                .collect();
+            object.data = json!({"status": status, CONFIG_MAPS: names, "spec": {"volumes": claims}});
         }
         Kind::ReplicaSet => {
             let names = config_map_names(&object.data["spec"]["template"]["spec"]);
@@ -256,7 +261,7 @@ pub fn project(kind: Kind, object: &mut DynamicObject) {
 }
 
 /// Replaces each value by its digest: dashboards are large, and to see a change their content is not
-/// needed. A digest stays what it is, for an answer of the API server may pass here twice.
+/// needed. A digest stays what it is.
 pub fn digest_values(data: &mut Value) {
     use sha2::{Digest, Sha256};
     for value in data

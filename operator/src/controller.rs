@@ -47,6 +47,7 @@ use crate::{
     memory::Memory,
     metrics::{Leader, Metrics, ResourcesByReadiness, WatchAges},
     names,
+    probe::{self, Reports},
     reconcile::{Context, conditions::find, error_policy, reconcile, waves::Waves},
     resources::Kind,
     tasks::Tasks,
@@ -148,6 +149,7 @@ async fn run(settings: RunSettings) -> anyhow::Result<()> {
         let (defaults, stopped) = (settings.images.defaults(namespace), stopped.clone());
         async move {
             let work = || {
+                let reports = Arc::new(Reports::default());
                 let context = Arc::new(Context {
                     client: client.clone(),
                     children: children.clone(),
@@ -155,18 +157,29 @@ async fn run(settings: RunSettings) -> anyhow::Result<()> {
                     // What another process did meanwhile is not in it: each term begins without any.
                     memory: Memory::default(),
                     waves: waves(&main_store, &triggers),
+                    reports: reports.clone(),
                     events: events.clone(),
                     metrics: metrics.clone(),
                     defaults: defaults.clone(),
                 });
                 let references = triggers.begin(&main_store);
-                control(
+                let looks = control(
                     settings.concurrency,
                     main_store.clone(),
                     references,
                     context,
                     stopped.clone(),
-                )
+                );
+                let triggers = triggers.clone();
+                let probes = probe::run(main_store.clone(), reports, move |namespace, name| {
+                    triggers.send(ObjectRef::new(name).within(namespace));
+                });
+                async move {
+                    tokio::select! {
+                        () = looks => {}
+                        () = probes => {}
+                    }
+                }
             };
             ensure!(
                 lead(leadership, stopped.clone(), work).await,

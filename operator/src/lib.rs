@@ -27,6 +27,7 @@ pub mod lease;
 pub mod memory;
 pub mod metrics;
 pub mod names;
+pub mod probe;
 pub mod reconcile;
 pub mod resources;
 pub mod tasks;

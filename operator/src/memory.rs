@@ -10,6 +10,8 @@ use std::{
 use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus};
 use kube_runtime::reflector::ObjectRef;
 
+use crate::reconcile::refusals::Missing;
+
 /// What is remembered about one resource.
 #[derive(Clone, Debug, Default)]
 pub struct Remembered {
@@ -24,6 +26,8 @@ pub struct Remembered {
     pub status_written: Option<Instant>,
     /// `spec.replicas` at the last look, to notice a scale that autoscaling ignores.
     pub replicas: Option<i32>,
+    /// Redis's StatefulSet while it lacks its pod.
+    pub redis_missing: Option<Missing>,
     /// Until when the resource is left alone, because its namespace is going away.
     pub left_alone_until: Option<Instant>,
 }

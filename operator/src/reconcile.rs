@@ -16,12 +16,14 @@ pub mod conditions;
 pub mod dereference;
 pub mod exposure;
 pub mod observe;
+pub mod refusals;
 pub mod rollout;
 pub mod status;
 pub mod trouble;
 pub mod validate;
 pub mod waves;
 
+mod guard;
 mod notices;
 
 use std::{
@@ -41,7 +43,7 @@ use crate::{
     events::{Events, Notice},
     memory::Memory,
     metrics::Metrics,
-    names,
+    probe::Reports,
     reconcile::{
         apply::{
             Outcome, Scope, apply,
@@ -51,11 +53,11 @@ use crate::{
         conditions::Look,
         dereference::dereference,
         observe::Observed,
-        rollout::{Live, Report, Request, revise},
+        rollout::Report,
         validate::{ReleaseDefaults, SeedSource, Validated, validate},
         waves::Waves,
     },
-    resources::{Child, Inputs, Kind, build},
+    resources::{Inputs, Kind, build},
 };
 
 /// Longest time that one look may take; every call within has a bound of its own.
@@ -86,6 +88,8 @@ pub struct Context {
     pub memory: Memory,
     /// Whose turn it is when a new operator changes pods.
     pub waves: Waves,
+    /// What APIs say of their stores.
+    pub reports: Arc<Reports>,
     /// Where people are told.
     pub events: Events,
     /// What is counted.
@@ -263,10 +267,12 @@ pub async fn reconcile(
         Ok(result) => result,
         Err(_) => Err(Error::TooLong),
     };
-    let is_stuck = result.as_ref().is_err_and(|error| error.retry() == Retry::OnChange);
+    let is_stuck = result
+        .as_ref()
+        .is_err_and(|error| error.retry() == Retry::OnChange);
     if progress.rollout.is_none() || is_stuck {
         // It takes no turn, and none waits for it.
-        context.waves.looked_at(&wave_name(resource.as_ref()));
+        context.waves.looked_at(&guard::wave_name(resource.as_ref()));
     }
     context
         .metrics
@@ -395,11 +401,11 @@ async fn steps(
     progress
         .wanted
         .extend(children.iter().map(|child| (child.kind, child.name.clone())));
-    let report = guarded(context, resource, &validated, &before, &mut children);
+    let report = guard::guarded(context, resource, &validated, &before, &mut children);
     let report = progress.rollout.insert(report);
     let exposure = &resource.spec.exposure;
     let kept = exposure::kept_until_the_other_works(exposure, &before, &capabilities, Timestamp::now());
-    let due = report.look_again.map(until);
+    let due = report.look_again.map(guard::until);
     progress.look_again = [due, kept.and_then(|(_, left)| left)].into_iter().flatten().min();
     let scope = Scope {
         client: &context.client,
@@ -420,41 +426,6 @@ async fn steps(
         return Err(Error::Waiting(message.clone()));
     }
     Ok(())
-}
-
-/// Gives the children the pod templates that they may have now.
-fn guarded(
-    context: &Context,
-    resource: &FaciliAutoDeployment,
-    validated: &Validated,
-    observed: &Observed,
-    children: &mut [Child],
-) -> Report {
-    let request = Request {
-        owner: &validated.owner,
-        settings: &validated.rollout,
-        generation: resource.metadata.generation.unwrap_or_default(),
-        retry: resource.annotations().get(names::RETRY).map(String::as_str),
-        now: Timestamp::now(),
-    };
-    let ready = resource
-        .status
-        .as_ref()
-        .is_some_and(|status| conditions::is_true(&status.conditions, "Ready"));
-    let live = Live::read(&context.children, observed, &request);
-    let standing = live.standing(children, &request, ready);
-    let turn = context.waves.ask(&wave_name(resource), standing);
-    revise(children, &live, &context.children, &request, &turn)
-}
-
-fn wave_name(resource: &impl ResourceExt) -> waves::Name {
-    (resource.namespace().unwrap_or_default(), resource.name_any())
-}
-
-/// Time until a moment; the API keeps whole seconds, so a little longer.
-fn until(moment: Timestamp) -> Duration {
-    let left = Duration::try_from(moment.duration_since(Timestamp::now())).unwrap_or_default();
-    left + Duration::from_millis(500)
 }
 
 /// A generated secret: the one that exists, or a new one.
@@ -518,7 +489,7 @@ fn secret_as_live(secret: Secret) -> Option<DynamicObject> {
 }
 
 /// Draws conditions and status, writes them if they differ, and tells people what changed. Returns
-/// how long a write was put off, if it was.
+/// when to look again, if a write was put off or something is to be asked for then.
 async fn answer(
     context: &Context,
     resource: &FaciliAutoDeployment,
@@ -529,12 +500,22 @@ async fn answer(
     let uid = resource.uid().unwrap_or_default();
     let reference = ObjectRef::from_obj(resource);
     let observed = Observed::of(&context.children, &namespace, &name, &uid);
+    let missing = context
+        .memory
+        .with(&reference, &uid, |remembered| remembered.redis_missing.take());
+    let (missing, redis_refused, ask_again) =
+        refusals::of_redis(&context.client, observed.stateful_set.as_ref(), missing).await;
+    context
+        .memory
+        .with(&reference, &uid, |remembered| remembered.redis_missing = missing);
     let found = Look {
+        redis_refused,
         failure: error.and_then(Error::failure),
         conflicts: progress.outcome.conflicts.clone(),
         volume_refused: progress.outcome.volume_refused.clone(),
         seed_missing: progress.seed_missing.clone(),
         rollout: progress.rollout.clone(),
+        store_trouble: context.reports.store_trouble(&reference, &uid),
         capabilities: context.capabilities.now(),
     };
     let (previous, since_write) = context.memory.with(&reference, &uid, |remembered| {
@@ -576,7 +557,7 @@ async fn answer(
         }
     }
     context.events.publish_all(resource, &notices).await;
-    Ok(held)
+    Ok([held, ask_again].into_iter().flatten().min())
 }
 
 /// A new generation is acknowledged at once: tools wait for it.

@@ -50,8 +50,8 @@ fn config_maps_are_kept_as_digests() {
     let mut once = projected(&"a".repeat(10_000));
     let digest = once.data["data"]["key"].clone();
     assert_eq!(digest.as_str().map(str::len), Some(DIGEST.len() + 64));
-    project(Kind::ConfigMap, &mut once);
-    assert_eq!(once.data["data"]["key"], digest, "an answer passes here twice");
+    digest_values(&mut once.data["data"]);
+    assert_eq!(once.data["data"]["key"], digest, "a digest stays what it is");
     assert_ne!(projected("b").data["data"]["key"], digest);
 }
 
@@ -188,7 +188,7 @@ fn stores_hold_what_is_read() {
     project(Kind::Pod, &mut pod);
     assert_eq!(
         pod.data,
-        json!({"status": {"phase": "Running"}, CONFIG_MAPS: ["mounted", "environment"]})
+        json!({"status": {"phase": "Running"}, CONFIG_MAPS: ["mounted", "environment"], "spec": {"volumes": []}})
     );
 }
 

@@ -35,7 +35,6 @@ use crate::{
             replicas, volume,
         },
         dereference::dereference,
-        rollout,
         validate::{ReleaseDefaults, Scaling, Validated, validate},
     },
     resources::{Child, Inputs, Kind, build},
@@ -210,7 +209,8 @@ async fn optional_kinds(client: &Client, namespace: &str) -> anyhow::Result<BTre
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind.api_resource());
         match bounded(api.list(&ListParams::default().limit(1))).await {
             Ok(_) => drop(present.insert(kind)),
-            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            // By its number: an API group that the server does not know is answered in plain text, without a reason.
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(error) => {
                 let what = format!(
                     "failed to find out whether the cluster has the kind {}",
@@ -282,9 +282,6 @@ async fn compare(client: &Client, validated: &Validated, child: &Child) -> anyho
         }
     }
     let mut desired = child.object.clone();
-    if let (Some(live), Kind::Deployment | Kind::StatefulSet) = (&live, kind) {
-        rollout::carry(&mut desired, live);
-    }
     if let (Kind::Deployment, Scaling::Automatic { min, .. }) = (kind, &validated.scaling) {
         let projected = live.clone().map(|mut live| {
             project(kind, &mut live);

@@ -97,7 +97,7 @@ impl Error {
     }
 
     fn is_not_found(&self) -> bool {
-        matches!(self.api_error(), Some(kube::Error::Api(status)) if status.is_not_found())
+        matches!(self.api_error(), Some(kube::Error::Api(status)) if status.code == 404)
     }
 }
 

@@ -15,12 +15,13 @@ use serde::Deserialize;
 use crate::{
     capabilities::Capabilities,
     names,
+    probe::StoreTrouble,
     reconcile::{
         Failure,
         apply::NameConflict,
         observe::{Observed, job_condition},
         rollout::Report,
-        trouble::{Trouble, pod_trouble},
+        trouble::{Trouble, pod_trouble, refusal},
         validate::Reference,
     },
 };
@@ -38,6 +39,10 @@ pub struct Look {
     pub seed_missing: Option<String>,
     /// How rollouts stand; absent when the look ended before it knew.
     pub rollout: Option<Report>,
+    /// Why the cluster refuses Redis's pod.
+    pub redis_refused: Option<Trouble>,
+    /// What the API says of its store.
+    pub store_trouble: Option<StoreTrouble>,
     /// What the cluster has.
     pub capabilities: Capabilities,
 }
@@ -209,7 +214,7 @@ fn available(resource: &FaciliAutoDeployment, observed: &Observed) -> Draft {
         let message = format!("At least {wanted} API pods are ready.");
         return Draft::new("Available", TRUE, "MinimumReplicasReady", message);
     }
-    let trouble = pod_trouble(observed.pods_of(names::API)).or_else(|| replica_failure(deployment));
+    let trouble = pod_trouble(observed.pods_of(names::API)).or_else(|| refused_pods(deployment));
     match trouble {
         Some(Trouble { reason, message }) => Draft::new(
             "Available",
@@ -225,19 +230,11 @@ fn available(resource: &FaciliAutoDeployment, observed: &Observed) -> Draft {
 }
 
 /// Pods that the cluster does not let a Deployment make, by a quota or an admission policy.
-fn replica_failure(deployment: &Deployment) -> Option<Trouble> {
+fn refused_pods(deployment: &Deployment) -> Option<Trouble> {
     let condition =
         deployment_condition(deployment, "ReplicaFailure").filter(|condition| condition.status == TRUE)?;
-    Some(Trouble {
-        reason: condition
-            .reason
-            .clone()
-            .unwrap_or_else(|| "ReplicaFailure".to_owned()),
-        message: format!(
-            "The cluster refuses pods: {}",
-            condition.message.as_deref().unwrap_or_default()
-        ),
-    })
+    let said = condition.message.as_deref().unwrap_or_default();
+    Some(refusal(&format!("Deployment {}", deployment.name_any()), said))
 }
 
 fn deployment_condition<'a>(
@@ -265,7 +262,10 @@ fn redis_ready(resource: &FaciliAutoDeployment, observed: &Observed, look: &Look
         };
     }
     if observed.redis_is_ready() {
-        return Draft::new(KIND, TRUE, "Ready", "Redis answers.");
+        let trouble = look
+            .store_trouble
+            .and_then(|trouble| store_trouble(resource, trouble));
+        return trouble.unwrap_or_else(|| Draft::new(KIND, TRUE, "Ready", "Redis answers."));
     }
     if observed.stateful_set.is_none() {
         return Draft::new(
@@ -278,7 +278,7 @@ fn redis_ready(resource: &FaciliAutoDeployment, observed: &Observed, look: &Look
     if let Some(draft) = rollout::redis(look.rollout.as_ref()) {
         return draft;
     }
-    match pod_trouble(observed.pods_of(names::REDIS)) {
+    match pod_trouble(observed.pods_of(names::REDIS)).or_else(|| look.redis_refused.clone()) {
         Some(Trouble { reason, message }) => Draft::new(KIND, FALSE, reason, message),
         None => Draft::new(
             KIND,
@@ -286,6 +286,40 @@ fn redis_ready(resource: &FaciliAutoDeployment, observed: &Observed, look: &Look
             "WaitingForPod",
             "Redis is starting: its pod is not ready yet.",
         ),
+    }
+}
+
+/// A Redis that runs well and does not serve the API, as the API says.
+fn store_trouble(resource: &FaciliAutoDeployment, trouble: StoreTrouble) -> Option<Draft> {
+    const KIND: &str = "RedisReady";
+    let name = resource.name_any();
+    let (pod, volume) = (format!("{}-0", names::redis(&name)), names::redis_volume(&name));
+    let is_seeded = resource
+        .status
+        .as_ref()
+        .and_then(|status| status.stock.as_ref())
+        .is_some_and(|stock| stock.seeded);
+    match trouble {
+        // Before the first import there is nothing to miss.
+        StoreTrouble::Empty => is_seeded.then(|| {
+            let message = format!(
+                "Redis in pod {pod} holds no stock any more, although one was imported: what was on volume {volume} is gone. API pods that run serve their copy and take no changes, new ones wait. Import a stock again with `faciliauto-service import FILE`."
+            );
+            Draft::new(KIND, FALSE, "StoreEmpty", message)
+        }),
+        StoreTrouble::Unreachable => {
+            let message = format!(
+                "Pod {pod} is ready, but the API does not reach it: recommendations go on from memory, nothing is kept. See `kubectl logs {pod}` and the NetworkPolicy {}.",
+                names::redis(&name)
+            );
+            Some(Draft::new(KIND, FALSE, "Unreachable", message))
+        }
+        StoreTrouble::Unusable => {
+            let message = format!(
+                "What Redis in pod {pod} holds cannot be used by this version of the API, which serves its copy meanwhile: see the logs of the API's pods for what it found."
+            );
+            Some(Draft::new(KIND, FALSE, "StoreUnusable", message))
+        }
     }
 }
 
@@ -321,15 +355,26 @@ fn autoscaling_active(resource: &FaciliAutoDeployment, observed: &Observed) -> D
         .autoscaler
         .as_ref()
         .and_then(|autoscaler| autoscaler.status.as_ref());
-    let conditions = status
-        .and_then(|status| status.conditions.as_ref())
-        .into_iter()
-        .flatten();
-    let active = conditions
-        .into_iter()
-        .find(|condition| condition.type_ == "ScalingActive");
+    let condition = |kind: &str| {
+        let conditions = status.and_then(|status| status.conditions.as_ref());
+        conditions
+            .into_iter()
+            .flatten()
+            .find(|condition| condition.type_ == kind)
+    };
+    let is_at_maximum = condition("ScalingLimited").is_some_and(|limited| {
+        limited.status == TRUE && limited.reason.as_deref() == Some("TooManyReplicas")
+    });
     // The autoscaler's own message names whichever metric won this time, and so never rests.
-    match active {
+    match condition("ScalingActive") {
+        Some(active) if active.status == TRUE && is_at_maximum => {
+            let message = format!(
+                "HorizontalPodAutoscaler {} asks for more than {} pods: raise autoscaling.maxReplicas, or give each pod more with api.resources.requests.",
+                resource.name_any(),
+                resource.spec.autoscaling.max_replicas
+            );
+            Draft::new(KIND, TRUE, "AtMaximum", message)
+        }
         Some(active) if active.status == TRUE => Draft::new(
             KIND,
             TRUE,

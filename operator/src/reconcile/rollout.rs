@@ -84,10 +84,7 @@ impl Live {
     /// Reads what is live.
     pub fn read(children: &Children, observed: &Observed, request: &Request<'_>) -> Self {
         let Request {
-            owner,
-            settings,
-            now,
-            ..
+            owner, settings, now, ..
         } = *request;
         let deadline = SignedDuration::from_secs(i64::from(settings.deadline_seconds));
         let own = |kind: Kind, name: String| {
@@ -160,7 +157,11 @@ impl Part<'_> {
     }
 
     fn has_failed(&self) -> bool {
-        let is_put_back = self.state.failure.as_ref().is_some_and(|failure| !failure.retrying);
+        let is_put_back = self
+            .state
+            .failure
+            .as_ref()
+            .is_some_and(|failure| !failure.retrying);
         self.is_upgraded() && (is_put_back || matches!(self.judgement, Judgement::Failed(_)))
     }
 
@@ -236,7 +237,9 @@ pub fn revise(
 fn is_edited(children: &Children, place: &Place, built: &Value, live: &Value) -> bool {
     let in_object = |template: &Value| json!({"spec": {"template": template}});
     let found = differences(&in_object(built), &in_object(live));
-    !found.iter().all(|difference| children.tolerates(place, difference))
+    !found
+        .iter()
+        .all(|difference| children.tolerates(place, difference))
 }
 
 /// The child with the template that was decided on, and what is to be remembered beside it.
@@ -254,7 +257,12 @@ fn status(decision: &Decision, live: Option<&revisions::Live>) -> RolloutStatus 
     let current = live.and_then(|live| live.current.as_ref());
     let revision = current.map(|current| current.name.clone()).unwrap_or_default();
     let is_complete = live.is_some_and(|live| live.judgement == Judgement::Complete);
-    let is_good = is_complete && decision.state.failure.as_ref().is_none_or(|failure| !failure.retrying);
+    let is_good = is_complete
+        && decision
+            .state
+            .failure
+            .as_ref()
+            .is_none_or(|failure| !failure.retrying);
     let failure = decision.state.failure.as_ref();
     RolloutStatus {
         last_good: if is_good {
@@ -263,7 +271,9 @@ fn status(decision: &Decision, live: Option<&revisions::Live>) -> RolloutStatus 
             decision.state.last_good.clone().unwrap_or_default()
         },
         revision,
-        failed: failure.map(|failure| failure.revision.clone()).unwrap_or_default(),
+        failed: failure
+            .map(|failure| failure.revision.clone())
+            .unwrap_or_default(),
         message: match &decision.standing {
             Standing::Followed => String::new(),
             Standing::Held => {
@@ -286,14 +296,5 @@ fn place(owner: &Owner, kind: Kind, name: String) -> Place {
         kind,
         namespace: owner.namespace.clone(),
         name,
-    }
-}
-
-/// Adds what is remembered of `live` to `object`, an object as it is built: what `diff` compares.
-pub fn carry(object: &mut Value, live: &DynamicObject) {
-    for key in state::ANNOTATIONS {
-        if let Some(value) = live.metadata.annotations.as_ref().and_then(|all| all.get(key)) {
-            object["metadata"]["annotations"][key] = json!(value);
-        }
     }
 }

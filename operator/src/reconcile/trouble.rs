@@ -9,6 +9,9 @@ use kube::ResourceExt;
 /// The reason of a pod whose image the node cannot get.
 pub const IMAGE_PULL: &str = "ImagePullBackOff";
 
+/// The reason of pods that a quota refuses.
+pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
+
 /// A reason in one word and a sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -95,10 +98,57 @@ fn scheduling_trouble(pod: &Pod) -> Option<Trouble> {
         return None;
     }
     let detail = scheduled.message.as_deref().unwrap_or_default();
+    // Of a claim that waits for a volume, and of a StorageClass that does not exist.
+    if ["persistentvolumeclaim", "storageclass"]
+        .iter()
+        .any(|word| detail.to_lowercase().contains(word))
+    {
+        return Some(Trouble {
+            reason: "VolumeUnbound".to_owned(),
+            message: format!(
+                "Pod {} waits for its volume: PersistentVolumeClaim {} is not bound. Check that its StorageClass exists and makes volumes ({detail}).",
+                pod.name_any(),
+                claims(pod).join(", ")
+            ),
+        });
+    }
     Some(Trouble {
         reason: "Unschedulable".to_owned(),
         message: format!("No node takes pod {}: {detail}", pod.name_any()),
     })
+}
+
+/// Names of the claims that a pod mounts.
+fn claims(pod: &Pod) -> Vec<&str> {
+    let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_ref());
+    volumes
+        .into_iter()
+        .flatten()
+        .filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.as_str()))
+        .collect()
+}
+
+/// Why the cluster refuses the pods of `owner`, from what was said to its controller.
+pub fn refusal(owner: &str, said: &str) -> Trouble {
+    // It begins with the name of a pod, which is another at each attempt.
+    let detail = said
+        .split_once("is forbidden: ")
+        .map_or(said, |(_, detail)| detail);
+    match detail.split_once("exceeded quota: ") {
+        Some((_, rest)) => {
+            let (quota, numbers) = rest.split_once(", ").unwrap_or((rest, ""));
+            Trouble {
+                reason: QUOTA_EXCEEDED.to_owned(),
+                message: format!(
+                    "ResourceQuota {quota} leaves no room for a pod of {owner} ({numbers}): raise the quota, or ask for less with resources.requests and fewer replicas."
+                ),
+            }
+        }
+        None => Trouble {
+            reason: "PodsRefused".to_owned(),
+            message: format!("The cluster refuses the pods of {owner}: {detail}"),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -108,7 +158,11 @@ mod tests {
     use super::*;
 
     fn pod(status: Value) -> Pod {
-        serde_json::from_value(json!({"metadata": {"name": "a-1"}, "status": status})).expect("a pod")
+        let volumes = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data-a-redis-0"}}]);
+        serde_json::from_value(json!({
+            "metadata": {"name": "a-1"}, "spec": {"containers": [], "volumes": volumes}, "status": status,
+        }))
+        .expect("a pod")
     }
 
     fn container(state: Value, restarts: i32, last: Value) -> Value {
@@ -153,6 +207,14 @@ mod tests {
             ),
             (
                 json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+                    "message": "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."}]}),
+                Some((
+                    "VolumeUnbound",
+                    "PersistentVolumeClaim data-a-redis-0 is not bound",
+                )),
+            ),
+            (
+                json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
                     "message": "0/1 nodes are available"}]}),
                 Some(("Unschedulable", "0/1 nodes")),
             ),
@@ -169,5 +231,31 @@ mod tests {
                 ),
             }
         }
+    }
+
+    /// Prevents: a status written at each attempt, for the name of the pod that was refused is in it; and
+    /// one that does not say which quota.
+    #[test]
+    fn refusals_name_what_stands_in_the_way_and_no_pod() {
+        let at =
+            |pod: &str, rest: &str| refusal("Deployment a", &format!("pods \"{pod}\" is forbidden: {rest}"));
+        let quota = "exceeded quota: tight, requested: pods=1, used: pods=1, limited: pods=1";
+        assert_eq!(at("a-1", quota), at("a-2", quota));
+        let found = at("a-1", quota);
+        assert_eq!(found.reason, "QuotaExceeded");
+        assert!(found.message.contains("ResourceQuota tight") && found.message.contains("limited: pods=1"));
+        let policy = at(
+            "a-1",
+            "ValidatingAdmissionPolicy 'no-pods' with binding 'b' denied request: not here",
+        );
+        assert_eq!(policy.reason, "PodsRefused");
+        assert!(
+            policy.message.contains("'no-pods'") && !policy.message.contains("a-1"),
+            "{policy:?}"
+        );
+        assert_eq!(
+            refusal("Deployment a", "no").message,
+            "The cluster refuses the pods of Deployment a: no"
+        );
     }
 }

@@ -106,7 +106,11 @@ impl Waves {
             standings.get(me).copied().unwrap_or(Standing::Settled)
         };
         // One that cannot be built must not keep the others waiting.
-        let standing = if is_wanting(standing) { Standing::Settled } else { standing };
+        let standing = if is_wanting(standing) {
+            Standing::Settled
+        } else {
+            standing
+        };
         self.ask(me, standing);
     }
 
@@ -139,7 +143,10 @@ enum Next {
 
 /// The first by readiness and name, once everybody's standing is known and nobody's turn goes on.
 fn next(standings: &BTreeMap<Name, Standing>, known: &BTreeSet<Name>) -> Next {
-    if let Some((name, _)) = standings.iter().find(|(_, standing)| **standing == Standing::Failed) {
+    if let Some((name, _)) = standings
+        .iter()
+        .find(|(_, standing)| **standing == Standing::Failed)
+    {
         return Next::Held(name.clone());
     }
     let is_busy = standings.values().any(|standing| *standing == Standing::Rolling);
@@ -150,7 +157,9 @@ fn next(standings: &BTreeMap<Name, Standing>, known: &BTreeSet<Name>) -> Next {
         Standing::Wanting { ready } => Some((!ready, name)),
         Standing::Settled | Standing::Rolling | Standing::Failed => None,
     });
-    wanting.min().map_or(Next::Nobody, |(_, name)| Next::Go(name.clone()))
+    wanting
+        .min()
+        .map_or(Next::Nobody, |(_, name)| Next::Go(name.clone()))
 }
 
 #[cfg(test)]

@@ -67,7 +67,10 @@ async fn diff_agrees_with_what_the_operator_does() {
             "+  FACILIAUTO_LOG_LEVEL: debug",
             "+++ PodDisruptionBudget",
             "(absent)",
-            "+        storage: 3Gi",
+            "+++ PersistentVolumeClaim",
+            "+      storage: 3Gi",
+            "+++ StatefulSet",
+            "+          storage: 3Gi",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");
         }

@@ -146,7 +146,7 @@ fn used() -> BTreeSet<(String, String)> {
     add("persistentvolumeclaims", &["get", "patch"]);
     add("faciliautodeployments", &["list", "watch"]);
     add("faciliautodeployments/status", &["patch"]);
-    add("events", &["create", "patch"]);
+    add("events", &["list", "create", "patch"]);
     used
 }
 

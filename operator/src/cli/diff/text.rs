@@ -7,13 +7,14 @@ use super::Change;
 use crate::{
     cli::terminal::{Colour, Palette},
     names,
+    reconcile::rollout::state,
 };
 
 /// Lines around each change.
 const CONTEXT: usize = 3;
 
-/// What the server counts and writes by itself, and our own hash of what we want, which says nothing to
-/// a person.
+/// What the server counts and writes by itself, and our own notes about what we applied, which say
+/// nothing to a person.
 const NOISE: [&str; 6] = [
     "managedFields",
     "resourceVersion",
@@ -83,6 +84,9 @@ fn yaml(mut object: Value) -> String {
         let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
         if let Some(annotations) = annotations {
             annotations.remove(names::APPLIED);
+            for key in state::ANNOTATIONS {
+                annotations.remove(key);
+            }
             if annotations.is_empty() {
                 metadata.remove("annotations");
             }

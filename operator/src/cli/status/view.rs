@@ -265,7 +265,8 @@ fn autoscaler(autoscaler: &HorizontalPodAutoscaler) -> String {
     let spec = autoscaler.spec.clone().unwrap_or_default();
     let status = autoscaler.status.clone().unwrap_or_default();
     let (current, desired) = (status.current_replicas.unwrap_or(0), status.desired_replicas);
-    let mut text = if current == desired {
+    // An autoscaler that has not measured yet reports 0, and means nothing by it.
+    let mut text = if current == desired || desired == 0 {
         current.to_string()
     } else {
         format!("{current} → {desired}")

@@ -33,7 +33,11 @@ pub(super) async fn prune(
                 .iter()
                 .any(|child| child.kind == kind && child.name == name);
             let is_going = object.metadata.deletion_timestamp.is_some();
-            if !is_ours || is_wanted || is_going || (kind == Kind::ConfigMap && is_in_use(scope, wanted, &name)) {
+            if !is_ours
+                || is_wanted
+                || is_going
+                || (kind == Kind::ConfigMap && is_in_use(scope, wanted, &name))
+            {
                 continue;
             }
             delete(scope, kind, &name, object.uid()).await?;

@@ -2,7 +2,7 @@ use k8s_openapi::api::{apps::v1::StatefulSet, autoscaling::v2::HorizontalPodAuto
 use serde_json::{Value, json};
 
 use super::*;
-use crate::resources::Kind;
+use crate::{reconcile::rollout::decide::Standing, resources::Kind};
 
 fn resource(spec: Value) -> FaciliAutoDeployment {
     serde_json::from_value(json!({
@@ -108,7 +108,7 @@ fn ready_is_the_worst_of_its_parts() {
     let quota = json!({"conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "quota"}]});
     assert_eq!(
         with(&|observed| observed.deployment = Some(deployment(0, quota.clone()))),
-        is("False", "FailedCreate")
+        is("False", "PodsRefused")
     );
 }
 
@@ -154,7 +154,13 @@ fn external_redis_gates_only_without_its_secret() {
 /// Prevents: tools that wait for a resource being told two things at once, or that a rollout is done.
 #[test]
 fn reconciling_and_stalled_are_present_only_when_true_and_never_both() {
-    let deadline = json!({"conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]});
+    let rollout = |api: Standing| Look {
+        rollout: Some(Report {
+            api,
+            ..Report::default()
+        }),
+        ..Look::default()
+    };
     let failure = |failure: Failure| Look {
         failure: Some(failure),
         ..Look::default()
@@ -190,10 +196,17 @@ fn reconciling_and_stalled_are_present_only_when_true_and_never_both() {
             Some(("Reconciling", "RollingOut")),
         ),
         (
-            deployed(deadline),
-            Look::default(),
+            healthy(),
+            rollout(Standing::Failed(message())),
             Some(("Stalled", "RolloutFailed")),
         ),
+        (
+            healthy(),
+            rollout(Standing::RolledBack(message())),
+            Some(("Stalled", "RolledBack")),
+        ),
+        (healthy(), rollout(Standing::Waiting(message())), None),
+        (healthy(), rollout(Standing::Held), None),
         (
             healthy(),
             failure(Failure::Invalid { message: message() }),
@@ -438,4 +451,79 @@ fn import_is_followed_to_its_end() {
         seconds(1),
     );
     assert_eq!(find(&none, "StockSeeded"), None);
+}
+
+/// Prevents: a Redis that runs well and serves nobody counting as ready; and an alarm about a stock that
+/// was never imported.
+#[test]
+fn redis_counts_as_the_api_finds_it() {
+    let with = |trouble: StoreTrouble, seeded: bool| {
+        let mut resource = resource(json!({}));
+        resource.status = Some(FaciliAutoDeploymentStatus {
+            stock: Some(faciliauto_api::StockStatus { seeded }),
+            ..FaciliAutoDeploymentStatus::default()
+        });
+        let look = Look {
+            store_trouble: Some(trouble),
+            ..Look::default()
+        };
+        let before = FaciliAutoDeploymentStatus::default();
+        let drawn = conditions(&resource, &healthy(), &look, &before, seconds(1));
+        let message = find(&drawn, "Ready").map(|ready| ready.message.clone());
+        assert!(message.is_some_and(|message| message.contains("producao-redis-0") || !seeded));
+        (summary(&drawn, "RedisReady"), summary(&drawn, "Ready"))
+    };
+    for (trouble, reason) in [
+        (StoreTrouble::Empty, "StoreEmpty"),
+        (StoreTrouble::Unreachable, "Unreachable"),
+        (StoreTrouble::Unusable, "StoreUnusable"),
+    ] {
+        let ready = format!("Redis{reason}");
+        assert_eq!(with(trouble, true), (is("False", reason), is("False", &ready)));
+    }
+    assert_eq!(
+        with(StoreTrouble::Empty, false),
+        (is("True", "Ready"), is("True", "Ready"))
+    );
+    let refused = Look {
+        redis_refused: Some(refusal(
+            "StatefulSet producao-redis",
+            "pods \"x\" is forbidden: exceeded quota: tight, requested: pods=1, used: pods=2, limited: pods=2",
+        )),
+        ..Look::default()
+    };
+    let observed = Observed {
+        stateful_set: Some(redis(0)),
+        ..healthy()
+    };
+    let drawn = of(&observed, &refused);
+    assert_eq!(summary(&drawn, "RedisReady"), is("False", "QuotaExceeded"));
+    let message = &find(&drawn, "RedisReady").expect("the condition").message;
+    assert!(
+        message.starts_with("ResourceQuota tight leaves no room for a pod of StatefulSet producao-redis"),
+        "{message}"
+    );
+}
+
+/// Prevents: a system that wants to grow and may not looking as one that does not need to.
+#[test]
+fn autoscaler_at_its_maximum_says_so() {
+    let with = |limited: &str, reason: &str| {
+        let autoscaler: HorizontalPodAutoscaler = serde_json::from_value(json!({
+            "metadata": {"name": "producao"},
+            "status": {"desiredReplicas": 10, "conditions": [
+                {"type": "ScalingActive", "status": "True", "reason": "ValidMetricFound"},
+                {"type": "ScalingLimited", "status": limited, "reason": reason},
+            ]},
+        }))
+        .expect("an autoscaler");
+        let observed = Observed {
+            autoscaler: Some(autoscaler),
+            ..healthy()
+        };
+        summary(&of(&observed, &Look::default()), "AutoscalingActive")
+    };
+    assert_eq!(with("True", "TooManyReplicas"), is("True", "AtMaximum"));
+    assert_eq!(with("True", "TooFewReplicas"), is("True", "Active"));
+    assert_eq!(with("False", "DesiredWithinRange"), is("True", "Active"));
 }

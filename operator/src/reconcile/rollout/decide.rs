@@ -125,7 +125,10 @@ pub fn decide(wish: &Wish<'_>, live: Option<&Live>) -> Decision {
         return follow(wish, live, state);
     }
     // Something new. What it replaces is noted in the same write, if it worked.
-    let good = live.current.as_ref().filter(|_| live.judgement == Judgement::Complete);
+    let good = live
+        .current
+        .as_ref()
+        .filter(|_| live.judgement == Judgement::Complete);
     let state = State {
         last_good: good.map(|revision| revision.name.clone()).or(state.last_good),
         upgrade: is_upgrade,
@@ -211,7 +214,10 @@ fn stay_back(wish: &Wish<'_>, live: &Live, state: State, failure: &Failure) -> D
     if !is_asked_for && !is_due {
         return put_back(wish, live, state, failure);
     }
-    let good = live.current.as_ref().filter(|_| live.judgement == Judgement::Complete);
+    let good = live
+        .current
+        .as_ref()
+        .filter(|_| live.judgement == Judgement::Complete);
     let state = State {
         last_good: good.map(|revision| revision.name.clone()).or(state.last_good),
         failure: Some(Failure {
@@ -230,7 +236,10 @@ fn put_back(wish: &Wish<'_>, live: &Live, state: State, failure: &Failure) -> De
     let old = revision.map_or(&live.template, |revision| &revision.template);
     let retry = retry_at(failure).filter(|_| wish.automatic);
     let by_itself = retry.map_or_else(String::new, |at| {
-        format!(" The image is tried again at {}.", Time(at).0.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        format!(
+            " The image is tried again at {}.",
+            Time(at).0.strftime("%Y-%m-%dT%H:%M:%SZ")
+        )
     });
     let message = format!(
         "Revision {} failed: {} {} serves instead. Change what is declared, or give the annotation {} a new value to try it again.{by_itself}",
@@ -265,7 +274,11 @@ fn hold(wish: &Wish<'_>, live: &Live) -> Decision {
     let revision = name.as_deref().and_then(|name| live.revision(name));
     let old = revision.map_or(&live.template, |revision| &revision.template);
     let is_put_back = live.state.failed.is_some()
-        && live.state.failure.as_ref().is_some_and(|failure| !failure.retrying);
+        && live
+            .state
+            .failure
+            .as_ref()
+            .is_some_and(|failure| !failure.retrying);
     let standing = match (&live.state.failure, &live.judgement) {
         (Some(failure), _) if is_put_back => Standing::RolledBack(format!(
             "Revision {} failed: {} {} serves instead.",

@@ -7,7 +7,7 @@ use k8s_openapi::{
 };
 use kube::ResourceExt;
 
-use crate::reconcile::trouble::{IMAGE_PULL, Trouble, pod_trouble};
+use crate::reconcile::trouble::{IMAGE_PULL, QUOTA_EXCEEDED, Trouble, pod_trouble};
 
 /// How a revision does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,20 +42,10 @@ pub struct Fault {
 /// What the cluster says when it does not make pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Its words.
-    pub message: String,
+    /// Why.
+    pub trouble: Trouble,
     /// Since when.
     pub since: Timestamp,
-}
-
-impl Refusal {
-    /// A quota is the cluster's business and passes; another refusal, as of an admission policy, is of
-    /// these very pods.
-    fn is_by_quota(&self) -> bool {
-        ["exceeded quota", "insufficient quota"]
-            .iter()
-            .any(|words| self.message.contains(words))
-    }
 }
 
 /// Judges the pods of a revision that is not complete. They get `deadline`, counted from the last of them
@@ -85,8 +75,9 @@ pub fn judge(
     }
     if let Some(refusal) = refusal {
         let due = due_from(refusal.since);
-        let message = format!("The cluster refuses pods: {}", refusal.message);
-        return if refusal.is_by_quota() {
+        let message = refusal.trouble.message.clone();
+        // A quota is the cluster's business and passes; another refusal is of these very pods.
+        return if refusal.trouble.reason == QUOTA_EXCEEDED {
             Judgement::Waiting { message, due }
         } else if now < due {
             Judgement::Progressing { due: Some(due) }
@@ -100,8 +91,10 @@ pub fn judge(
     let waiting: Vec<&Pod> = unready().collect();
     match waiting.iter().map(|pod| created(pod)).min() {
         Some(first) => Judgement::Waiting {
-            message: pod_trouble(waiting.into_iter())
-                .map_or_else(|| "No node has taken the pods yet.".to_owned(), |trouble| trouble.message),
+            message: pod_trouble(waiting.into_iter()).map_or_else(
+                || "No node has taken the pods yet.".to_owned(),
+                |trouble| trouble.message,
+            ),
             due: due_from(first),
         },
         None => Judgement::Progressing { due: None },

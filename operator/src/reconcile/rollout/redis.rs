@@ -119,7 +119,10 @@ fn image(template: &Value) -> &str {
 
 fn with_image(template: &Value, image: &str) -> Value {
     let mut template = template.clone();
-    let containers = template["spec"]["containers"].as_array_mut().into_iter().flatten();
+    let containers = template["spec"]["containers"]
+        .as_array_mut()
+        .into_iter()
+        .flatten();
     for container in containers.filter(|container| container["name"] == names::REDIS) {
         container["image"] = json!(image);
     }
@@ -233,7 +236,10 @@ fn fail(wish: &Wish<'_>, live: &Live, state: State, fault: &Fault) -> Decision {
     let wanted = image(wish.template);
     let before = state.last_good.clone().filter(|good| good != wanted);
     let Some(_) = before.filter(|_| wish.automatic) else {
-        let message = format!("Redis does not start with what is declared, image {wanted}: {}", fault.message);
+        let message = format!(
+            "Redis does not start with what is declared, image {wanted}: {}",
+            fault.message
+        );
         return applied(wish, state, Standing::Failed(message), None);
     };
     let attempts = state.failure.as_ref().map_or(0, |failure| failure.attempts);

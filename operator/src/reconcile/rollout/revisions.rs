@@ -12,7 +12,7 @@ use super::{
     state::State,
     template::is_made_from,
 };
-use crate::reconcile::apply::controller_uid;
+use crate::reconcile::{apply::controller_uid, trouble};
 
 /// A ReplicaSet of the API's Deployment.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,7 +141,10 @@ fn refusal(deployment: &DynamicObject) -> Option<Refusal> {
         condition(deployment, "ReplicaFailure").filter(|condition| condition["status"] == "True")?;
     let since = condition["lastTransitionTime"].as_str();
     Some(Refusal {
-        message: condition["message"].as_str().unwrap_or_default().to_owned(),
+        trouble: trouble::refusal(
+            &format!("Deployment {}", deployment.name_any()),
+            condition["message"].as_str().unwrap_or_default(),
+        ),
         since: since
             .and_then(|time| time.parse().ok())
             .unwrap_or(Timestamp::UNIX_EPOCH),
@@ -189,7 +192,13 @@ mod tests {
 
     fn read(status: Value, sets: &[std::sync::Arc<DynamicObject>]) -> Live {
         let now = Timestamp::from_second(1_000_000).expect("a time");
-        Live::read(&deployment(status), sets, &[], SignedDuration::from_secs(300), now)
+        Live::read(
+            &deployment(status),
+            sets,
+            &[],
+            SignedDuration::from_secs(300),
+            now,
+        )
     }
 
     /// Prevents: a good revision taken for one that is still on trial, which would be put back as soon as
@@ -198,21 +207,52 @@ mod tests {
     fn complete_is_what_was_ready_once() {
         let old = |replicas| replica_set("old", "d", "api:1", replicas);
         let new = |replicas| replica_set("new", "d", "api:2", replicas);
-        let status = |observed: i32, all: i32, updated: i32, ready: i32| json!({"observedGeneration": observed,
-            "replicas": all, "updatedReplicas": updated, "readyReplicas": ready});
+        let status = |observed: i32, all: i32, updated: i32, ready: i32| {
+            json!({"observedGeneration": observed,
+            "replicas": all, "updatedReplicas": updated, "readyReplicas": ready})
+        };
         let mut once_ready = status(4, 2, 2, 0);
         once_ready["conditions"] = json!([{"type": "Progressing", "reason": "NewReplicaSetAvailable"}]);
         for (what, status, sets, expected) in [
             ("all are ready", status(4, 2, 2, 2), vec![old(0), new(2)], true),
             ("not all are", status(4, 2, 2, 1), vec![old(0), new(2)], false),
-            ("they were, before a node went down", once_ready.clone(), vec![old(0), new(2)], true),
-            ("an old one is left", status(4, 3, 2, 3), vec![old(1), new(2)], false),
-            ("the status is that of another template", status(3, 2, 2, 2), vec![old(0), new(2)], false),
-            ("its ReplicaSet is not there yet", status(4, 2, 2, 2), vec![old(2)], false),
-            ("it is somebody else's", status(4, 2, 2, 2), vec![replica_set("new", "e", "api:2", 2)], false),
+            (
+                "they were, before a node went down",
+                once_ready.clone(),
+                vec![old(0), new(2)],
+                true,
+            ),
+            (
+                "an old one is left",
+                status(4, 3, 2, 3),
+                vec![old(1), new(2)],
+                false,
+            ),
+            (
+                "the status is that of another template",
+                status(3, 2, 2, 2),
+                vec![old(0), new(2)],
+                false,
+            ),
+            (
+                "its ReplicaSet is not there yet",
+                status(4, 2, 2, 2),
+                vec![old(2)],
+                false,
+            ),
+            (
+                "it is somebody else's",
+                status(4, 2, 2, 2),
+                vec![replica_set("new", "e", "api:2", 2)],
+                false,
+            ),
         ] {
             let live = read(status, &sets);
-            assert_eq!(live.judgement == Judgement::Complete, expected, "{what}: {live:?}");
+            assert_eq!(
+                live.judgement == Judgement::Complete,
+                expected,
+                "{what}: {live:?}"
+            );
         }
     }
 
@@ -227,13 +267,20 @@ mod tests {
         ];
         let name = |live: &Live| live.last_good().map(|revision| revision.name.clone());
         let mut live = read(json!({}), &sets);
-        assert_eq!(live.current.as_ref().map(|revision| revision.name.as_str()), Some("new"));
+        assert_eq!(
+            live.current.as_ref().map(|revision| revision.name.as_str()),
+            Some("new")
+        );
         assert_eq!(name(&live).as_deref(), Some("old"), "it serves");
         live.state.last_good = Some("bad".to_owned());
         assert_eq!(name(&live).as_deref(), Some("bad"), "it was noted");
         live.state.last_good = Some("gone".to_owned());
         assert_eq!(name(&live).as_deref(), Some("old"));
-        assert_eq!(name(&read(json!({}), &sets[2..3])), None, "there is none before the first");
+        assert_eq!(
+            name(&read(json!({}), &sets[2..3])),
+            None,
+            "there is none before the first"
+        );
     }
 
     /// Prevents: a refusal of pods that nobody hears of.
@@ -241,7 +288,13 @@ mod tests {
     fn refusal_is_read_from_the_deployment() {
         let refused = json!({"observedGeneration": 4, "conditions": [{"type": "ReplicaFailure", "status": "True",
             "message": "denied the request", "lastTransitionTime": "1970-01-01T00:00:00Z"}]});
-        let live = read(refused, &[replica_set("old", "d", "api:1", 2), replica_set("new", "d", "api:2", 1)]);
+        let live = read(
+            refused,
+            &[
+                replica_set("old", "d", "api:1", 2),
+                replica_set("new", "d", "api:2", 1),
+            ],
+        );
         assert!(matches!(live.judgement, Judgement::Failed(fault) if fault.message.contains("denied")));
     }
 }

@@ -170,7 +170,10 @@ mod tests {
             assert_eq!(annotations["other"], "kept");
             assert_eq!(State::read(&annotations), state);
         }
-        let keys: Vec<_> = written(&full()).into_keys().filter(|key| key != "other").collect();
+        let keys: Vec<_> = written(&full())
+            .into_keys()
+            .filter(|key| key != "other")
+            .collect();
         let mut all = ANNOTATIONS.to_vec();
         all.sort_unstable();
         assert_eq!(keys, all);

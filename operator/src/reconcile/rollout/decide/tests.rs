@@ -100,7 +100,11 @@ fn another_template_is_tried_at_once() {
     ] {
         let decision = decide(&wish(&new), Some(&live("1", "0", judgement.clone())));
         assert_eq!(decision.template, new, "{judgement:?}");
-        assert_eq!(decision.state.last_good.as_deref(), Some(expected), "{judgement:?}");
+        assert_eq!(
+            decision.state.last_good.as_deref(),
+            Some(expected),
+            "{judgement:?}"
+        );
         assert_eq!(decision.state.failed, None);
         assert_eq!(decision.standing, Standing::Followed);
     }
@@ -113,13 +117,23 @@ fn what_fails_goes_back() {
     let decision = decide(&wish(&new), Some(&live("2", "1", failed(false))));
     assert_eq!(decision.template, template("1"));
     assert_eq!(decision.state.failed, Some(identity("2")));
-    assert_eq!(decision.look_again, None, "nothing but an image is tried again by itself");
+    assert_eq!(
+        decision.look_again, None,
+        "nothing but an image is tried again by itself"
+    );
     for part in ["producao-2", "It crashes.", "producao-1 serves", names::RETRY] {
-        assert!(message(&decision).contains(part), "{part}: {}", message(&decision));
+        assert!(
+            message(&decision).contains(part),
+            "{part}: {}",
+            message(&decision)
+        );
     }
     let on_the_way = Judgement::Progressing { due: Some(time(7)) };
     let decision = decide(&wish(&new), Some(&live("2", "1", on_the_way)));
-    assert_eq!((decision.template, decision.look_again), (new.clone(), Some(time(7))));
+    assert_eq!(
+        (decision.template, decision.look_again),
+        (new.clone(), Some(time(7)))
+    );
 }
 
 /// Prevents: a rollback that nobody asked for: by hand, for want of room, of somebody else's edit, of the
@@ -142,14 +156,34 @@ fn what_does_not_go_back() {
         due: time(9),
     };
     for (what, decision, expected) in [
-        ("by hand", decide(&by_hand, Some(&live("2", "1", failed(false)))), "goes on serving"),
-        ("edited", decide(&edited, Some(&live("2", "1", failed(false)))), ""),
-        ("the first", decide(&wish(&new), Some(&first)), "no earlier revision"),
-        ("no room", decide(&wish(&new), Some(&live("2", "1", waiting))), "No room."),
+        (
+            "by hand",
+            decide(&by_hand, Some(&live("2", "1", failed(false)))),
+            "goes on serving",
+        ),
+        (
+            "edited",
+            decide(&edited, Some(&live("2", "1", failed(false)))),
+            "",
+        ),
+        (
+            "the first",
+            decide(&wish(&new), Some(&first)),
+            "no earlier revision",
+        ),
+        (
+            "no room",
+            decide(&wish(&new), Some(&live("2", "1", waiting))),
+            "No room.",
+        ),
     ] {
         assert_eq!(decision.template, new, "{what}");
         assert_eq!(decision.state.failed, None, "{what}");
-        assert!(message(&decision).contains(expected), "{what}: {}", message(&decision));
+        assert!(
+            message(&decision).contains(expected),
+            "{what}: {}",
+            message(&decision)
+        );
     }
 }
 
@@ -183,7 +217,10 @@ fn secrets_do_not_go_back() {
     rotated["metadata"]["annotations"][names::CREDENTIALS] = json!("c2");
     let live = after(&back, "1", "2", Judgement::Complete);
     let decision = decide(&wish(&rotated), Some(&live));
-    assert_eq!(decision.template, rotated, "with other credentials it is another template");
+    assert_eq!(
+        decision.template, rotated,
+        "with other credentials it is another template"
+    );
     let failed_again = after(&decision, "2", "1", failed(false));
     let decision = decide(&wish(&rotated), Some(&failed_again));
     let mut expected = template("1");
@@ -206,11 +243,18 @@ fn image_is_tried_again_with_longer_pauses() {
         let back = decide(&wish(now), Some(&live));
         assert_eq!(back.look_again, Some(time(now + pause)));
         let waiting = after(&back, "1", "2", Judgement::Complete);
-        assert_eq!(decide(&wish(now + pause - 1), Some(&waiting)).template, template("1"));
+        assert_eq!(
+            decide(&wish(now + pause - 1), Some(&waiting)).template,
+            template("1")
+        );
         let again = decide(&wish(now + pause), Some(&waiting));
         assert_eq!((&again.template, &again.standing), (&bad, &Standing::Followed));
         let trying = after(&again, "2", "1", Judgement::Progressing { due: None });
-        assert_eq!(decide(&wish(now + pause), Some(&trying)).template, bad, "it is given its time");
+        assert_eq!(
+            decide(&wish(now + pause), Some(&trying)).template,
+            bad,
+            "it is given its time"
+        );
         live = after(&again, "2", "1", failed(true));
         now += pause;
     }
@@ -219,7 +263,11 @@ fn image_is_tried_again_with_longer_pauses() {
     came.state.failure.as_mut().expect("a failure").retrying = true;
     came.template = bad.clone();
     let decision = decide(&wish(&bad), Some(&came));
-    assert_eq!((decision.state.failed, decision.state.failure), (None, None), "forgotten once it works");
+    assert_eq!(
+        (decision.state.failed, decision.state.failure),
+        (None, None),
+        "forgotten once it works"
+    );
 }
 
 /// Prevents: a person who has put things right outside and has to wait; one annotation value that tries
@@ -239,7 +287,10 @@ fn retry_is_asked_for_once_a_value() {
     let back = decide(&wish(Some("now")), Some(&failed_again));
     assert_eq!(back.template, template("1"));
     let rolled_back = after(&back, "1", "2", Judgement::Complete);
-    assert_eq!(decide(&wish(Some("now")), Some(&rolled_back)).template, template("1"));
+    assert_eq!(
+        decide(&wish(Some("now")), Some(&rolled_back)).template,
+        template("1")
+    );
 }
 
 /// Prevents: a new operator that replaces all pods before its turn, one that takes an edit of the
@@ -253,7 +304,10 @@ fn new_operators_template_waits_for_its_turn() {
     };
     let before = live("1", "0", Judgement::Complete);
     let held = decide(&waits, Some(&before));
-    assert_eq!((&held.template, &held.standing), (&template("1"), &Standing::Held));
+    assert_eq!(
+        (&held.template, &held.standing),
+        (&template("1"), &Standing::Held)
+    );
     assert_eq!(held.state.held.as_deref(), Some("producao-1"));
     assert_eq!(held.state.template, before.state.template);
 
@@ -266,18 +320,29 @@ fn new_operators_template_waits_for_its_turn() {
     let its_turn = decide(&wish(&new), Some(&after(&held, "1", "0", Judgement::Complete)));
     assert_eq!(its_turn.template, new);
     assert!(its_turn.state.upgrade);
-    assert_eq!((its_turn.state.held, its_turn.state.last_good.as_deref()), (None, Some("producao-1")));
+    assert_eq!(
+        (its_turn.state.held, its_turn.state.last_good.as_deref()),
+        (None, Some("producao-1"))
+    );
 
     let users = Wish {
         generation: GENERATION + 1,
         ..waits.clone()
     };
-    assert_eq!(decide(&users, Some(&before)).template, new, "the user's edit does not wait");
+    assert_eq!(
+        decide(&users, Some(&before)).template,
+        new,
+        "the user's edit does not wait"
+    );
     let mut rotated = template("1");
     rotated["metadata"]["annotations"][names::CREDENTIALS] = json!("c2");
     let waits = Wish {
         template: &rotated,
         ..waits
     };
-    assert_eq!(decide(&waits, Some(&before)).template, rotated, "nor does a Secret");
+    assert_eq!(
+        decide(&waits, Some(&before)).template,
+        rotated,
+        "nor does a Secret"
+    );
 }

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::reconcile::trouble::refusal;
 
 const DEADLINE: SignedDuration = SignedDuration::from_secs(300);
 
@@ -19,7 +20,11 @@ fn pod(name: &str, scheduled: Option<i64>, ready: Option<i64>, waiting: &str) ->
             "reason": if kind == "PodScheduled" && since.is_none() { "Unschedulable" } else { "" },
             "message": "0/1 nodes", "lastTransitionTime": text(since.unwrap_or(0))})
     };
-    let state = if waiting.is_empty() { json!({"running": {}}) } else { json!({"waiting": {"reason": waiting}}) };
+    let state = if waiting.is_empty() {
+        json!({"running": {}})
+    } else {
+        json!({"waiting": {"reason": waiting}})
+    };
     let restarts = i32::from(waiting == "CrashLoopBackOff");
     serde_json::from_value(json!({
         "metadata": {"name": name, "creationTimestamp": text(0)},
@@ -55,14 +60,26 @@ fn word(judgement: &Judgement) -> String {
 fn pods_are_given_their_time() {
     let crash = "CrashLoopBackOff";
     let stuck = || pod("a", Some(10), None, "");
-    let leaving = altered(&stuck(), |pod| pod["metadata"]["deletionTimestamp"] = json!(text(5)));
+    let leaving = altered(&stuck(), |pod| {
+        pod["metadata"]["deletionTimestamp"] = json!(text(5))
+    });
     let evicted = altered(&stuck(), |pod| pod["status"]["phase"] = json!("Failed"));
     for (what, pods, now, expected) in [
         ("no pod yet", vec![], 9_999, "progressing None"),
         ("just placed", vec![stuck()], 20, "progressing Some(310)"),
-        ("a moment before the end", vec![stuck()], 309, "progressing Some(310)"),
+        (
+            "a moment before the end",
+            vec![stuck()],
+            309,
+            "progressing Some(310)",
+        ),
         ("never ready", vec![stuck()], 310, "failed image=false"),
-        ("crashes", vec![pod("a", Some(10), None, crash)], 310, "failed image=false"),
+        (
+            "crashes",
+            vec![pod("a", Some(10), None, crash)],
+            310,
+            "failed image=false",
+        ),
         (
             "no image",
             vec![pod("a", Some(10), None, "ErrImagePull")],
@@ -95,8 +112,18 @@ fn pods_are_given_their_time() {
             "progressing Some(1200)",
         ),
         ("only one that leaves", vec![leaving], 9_999, "progressing None"),
-        ("only one that was evicted", vec![evicted], 9_999, "progressing None"),
-        ("all are ready", vec![pod("a", Some(1), Some(2), "")], 9_999, "progressing None"),
+        (
+            "only one that was evicted",
+            vec![evicted],
+            9_999,
+            "progressing None",
+        ),
+        (
+            "all are ready",
+            vec![pod("a", Some(1), Some(2), "")],
+            9_999,
+            "progressing None",
+        ),
     ] {
         let pods: Vec<&Pod> = pods.iter().collect();
         assert_eq!(word(&judge(&pods, None, DEADLINE, time(now))), expected, "{what}");
@@ -106,12 +133,12 @@ fn pods_are_given_their_time() {
 /// Prevents: a full quota taken for a broken revision, and a policy that refuses its pods for a wait.
 #[test]
 fn refused_pods_are_told_apart() {
-    let refusal = |message: &str| Refusal {
-        message: message.to_owned(),
+    let refused = |message: &str| Refusal {
+        trouble: refusal("Deployment producao", message),
         since: time(100),
     };
-    let quota = refusal("pods \"a\" is forbidden: exceeded quota: small, requested: pods=1");
-    let policy = refusal("admission webhook denied the request: no image from there");
+    let quota = refused("pods \"a\" is forbidden: exceeded quota: small, requested: pods=1");
+    let policy = refused("admission webhook denied the request: no image from there");
     let ready = pod("a", Some(1), Some(200), "");
     for (refusal, pods, now, expected) in [
         (&quota, vec![], 9_999, "waiting 400"),
@@ -120,6 +147,6 @@ fn refused_pods_are_told_apart() {
         (&policy, vec![&ready], 400, "progressing Some(500)"),
     ] {
         let judged = judge(&pods, Some(refusal), DEADLINE, time(now));
-        assert_eq!(word(&judged), expected, "{} at {now}", refusal.message);
+        assert_eq!(word(&judged), expected, "{} at {now}", refusal.trouble.message);
     }
 }

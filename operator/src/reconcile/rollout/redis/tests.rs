@@ -83,14 +83,26 @@ fn image_that_does_not_start_goes_back() {
     let back = decide(&wish(&new), Some(&after(&tried, failed())));
     assert_eq!(back.template, template("r:7", "2"));
     assert_eq!(back.state.failed.as_deref(), Some("r:9"));
-    assert!(message(&back).contains("It refuses the data. r:7 was put back."), "{}", message(&back));
+    assert!(
+        message(&back).contains("It refuses the data. r:7 was put back."),
+        "{}",
+        message(&back)
+    );
 
     let down = after(&back, failed());
     let still = decide(&wish(&new), Some(&down));
-    assert!(message(&still).contains("does not start either"), "{}", message(&still));
+    assert!(
+        message(&still).contains("does not start either"),
+        "{}",
+        message(&still)
+    );
     let edited = template("r:9", "3");
     let decision = decide(&wish(&edited), Some(&after(&back, Judgement::Complete)));
-    assert_eq!(decision.template, template("r:7", "3"), "other settings are followed");
+    assert_eq!(
+        decision.template,
+        template("r:7", "3"),
+        "other settings are followed"
+    );
     let fixed = template("r:8", "2");
     let decision = decide(&wish(&fixed), Some(&after(&back, Judgement::Complete)));
     assert_eq!((decision.template, decision.state.failed), (fixed, None));
@@ -115,7 +127,11 @@ fn what_does_not_go_back() {
         ("by hand", by_hand, live(&new, Some("r:7"), failed())),
     ] {
         let decision = decide(&wish, Some(&live));
-        assert_eq!((&decision.template, &decision.state.failed), (&new, &None), "{what}");
+        assert_eq!(
+            (&decision.template, &decision.state.failed),
+            (&new, &None),
+            "{what}"
+        );
         assert!(matches!(decision.standing, Standing::Failed(_)), "{what}");
     }
     let broke_later = Live {
@@ -124,7 +140,11 @@ fn what_does_not_go_back() {
         ..live(&new, Some("r:7"), Judgement::Complete)
     };
     let decision = decide(&wish(&new), Some(&broke_later));
-    assert_eq!((decision.template, decision.standing), (new, Standing::Followed), "it worked once");
+    assert_eq!(
+        (decision.template, decision.standing),
+        (new, Standing::Followed),
+        "it worked once"
+    );
 }
 
 /// Prevents: a Redis that works being taken away by itself; a person who cannot have it tried again.
@@ -161,12 +181,20 @@ fn pod_of_the_failed_revision_goes() {
     };
     let failing = with_pods(after(&tried, failed()));
     let back = decide(&wish(&new), Some(&failing));
-    assert_eq!(failing.in_the_way(&back.state), [], "not before the old image is back");
+    assert_eq!(
+        failing.in_the_way(&back.state),
+        [],
+        "not before the old image is back"
+    );
     let unseen = Live {
         is_observed: false,
         ..with_pods(after(&back, Judgement::Complete))
     };
-    assert_eq!(unseen.in_the_way(&back.state), [], "nor before its controller knows");
+    assert_eq!(
+        unseen.in_the_way(&back.state),
+        [],
+        "nor before its controller knows"
+    );
     let seen = with_pods(after(&back, Judgement::Complete));
     assert_eq!(seen.in_the_way(&back.state), [unready("r:9")]);
 }
