@@ -15,5 +15,6 @@ mod harness;
 mod leader;
 mod redis;
 mod refusal;
+mod rollout;
 mod steady;
 mod surroundings;
