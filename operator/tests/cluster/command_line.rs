@@ -125,7 +125,7 @@ async fn status_shows_pods_and_events() {
             "Running 1/1",
             "HorizontalPodAutoscaler faciliauto  1 of 1..10 pods",
             "PersistentVolumeClaim data-faciliauto-redis-0",
-            "FaciliAutoDeployment faciliauto  Created",
+            "FaciliAutoDeployment faciliauto  StockImported",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");
         }

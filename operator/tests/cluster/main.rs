@@ -18,3 +18,4 @@ mod refusal;
 mod rollout;
 mod steady;
 mod surroundings;
+mod unwell;
