@@ -150,19 +150,22 @@ impl Part<'_> {
         is_operators_doing(self.state, &self.template, generation)
     }
 
-    /// Whether a new operator's template is the one that was asked for last.
-    fn is_upgraded(&self) -> bool {
+    /// Whether the template is the one that was asked for last.
+    fn is_applied(&self) -> bool {
         let applied = self.state.template.as_ref().map(|template| &template.shape);
-        self.state.upgrade && applied == Some(&self.template.shape)
+        applied == Some(&self.template.shape)
+    }
+
+    /// Whether that was the doing of a new operator.
+    fn is_upgraded(&self) -> bool {
+        self.state.upgrade && self.is_applied()
     }
 
     fn has_failed(&self) -> bool {
-        let is_put_back = self
-            .state
-            .failure
-            .as_ref()
-            .is_some_and(|failure| !failure.retrying);
-        self.is_upgraded() && (is_put_back || matches!(self.judgement, Judgement::Failed(_)))
+        let failure = self.state.failure.as_ref();
+        let is_put_back = failure.is_some_and(|failure| failure.upgrade && !failure.retrying);
+        let fails = self.state.upgrade && matches!(self.judgement, Judgement::Failed(_));
+        self.is_applied() && (is_put_back || fails)
     }
 
     /// Whether its turn goes on. One whose pods only wait is left behind when they have waited as long

@@ -194,6 +194,7 @@ fn fail(wish: &Wish<'_>, live: &Live, state: State, fault: &Fault) -> Decision {
         message: fault.message.clone(),
         at: Time(wish.now),
         attempts,
+        upgrade: state.upgrade,
         image: fault.image,
         retry: wish.retry.map(str::to_owned),
         retrying: false,

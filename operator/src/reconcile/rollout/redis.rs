@@ -17,7 +17,7 @@ use super::{
     state::{Failure, State},
     template::{Identity, again},
 };
-use crate::names;
+use crate::{names, reconcile::trouble::pod_trouble};
 
 /// Label of a StatefulSet's pods: the revision that they were made from.
 const REVISION_HASH: &str = "controller-revision-hash";
@@ -39,7 +39,7 @@ pub struct Live {
     pub pod: Judgement,
     /// Whether Redis answers.
     pub is_ready: bool,
-    /// Pods that are not ready: name, UID and revision.
+    /// Pods that are not ready.
     pub unready: Vec<UnreadyPod>,
 }
 
@@ -52,6 +52,8 @@ pub struct UnreadyPod {
     pub uid: String,
     /// The revision that it was made from.
     pub revision: String,
+    /// Whether it will not become ready by itself: no image, no node, or it keeps ending.
+    pub is_stuck: bool,
 }
 
 impl Live {
@@ -81,6 +83,7 @@ impl Live {
                     name: pod.name_any(),
                     uid: pod.uid().unwrap_or_default(),
                     revision: revision_of(pod).to_owned(),
+                    is_stuck: pod_trouble([*pod].into_iter()).is_some(),
                 })
                 .collect(),
             is_observed: is_observed(set),
@@ -91,16 +94,16 @@ impl Live {
         }
     }
 
-    /// The pods in the way of what was put back: a StatefulSet does not replace a pod that never became
+    /// The pods in the way of a newer template: a StatefulSet does not replace a pod that never became
     /// ready. Only once its controller makes others, or it would make the same again.
     pub fn in_the_way(&self, decided: &State) -> Vec<UnreadyPod> {
-        let failure = decided.failure.as_ref().filter(|failure| !failure.retrying);
-        let Some(failure) = failure.filter(|failure| self.is_observed && self.revision != failure.revision)
-        else {
-            return Vec::new();
+        let failed = decided.failure.as_ref().map(|failure| failure.revision.as_str());
+        // One that only takes its time, as with a large file, is left to the cluster.
+        let is_in_the_way = |pod: &&UnreadyPod| {
+            let is_older = self.is_observed && pod.revision != self.revision;
+            is_older && (pod.is_stuck || Some(pod.revision.as_str()) == failed)
         };
-        let of_failed = |pod: &&UnreadyPod| pod.revision == failure.revision;
-        self.unready.iter().filter(of_failed).cloned().collect()
+        self.unready.iter().filter(is_in_the_way).cloned().collect()
     }
 }
 
@@ -248,6 +251,7 @@ fn fail(wish: &Wish<'_>, live: &Live, state: State, fault: &Fault) -> Decision {
         message: fault.message.clone(),
         at: Time(wish.now),
         attempts: attempts.saturating_add(1),
+        upgrade: state.upgrade,
         image: fault.image,
         retry: wish.retry.map(str::to_owned),
         retrying: false,

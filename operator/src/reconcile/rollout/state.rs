@@ -41,6 +41,9 @@ pub struct Failure {
     pub at: Time,
     /// Times in a row that it was given up.
     pub attempts: u32,
+    /// Whether it was the doing of a new operator.
+    #[serde(default)]
+    pub upgrade: bool,
     /// Whether its image could not be had, which may pass by itself.
     pub image: bool,
     /// The value of [`names::RETRY`] by then.
@@ -59,6 +62,7 @@ impl Failure {
             message: "How it failed is not known any more.".to_owned(),
             at: Time(Timestamp::UNIX_EPOCH),
             attempts: 1,
+            upgrade: false,
             image: false,
             retry: None,
             retrying: false,
@@ -147,6 +151,7 @@ mod tests {
                 message: "It \"crashed\".".to_owned(),
                 at: Time(Timestamp::from_second(1_700_000_000).expect("a time")),
                 attempts: 3,
+                upgrade: true,
                 image: true,
                 retry: Some("again".to_owned()),
                 retrying: true,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     names,
@@ -27,7 +27,7 @@ impl Identity {
     /// The identity of a template as it was built.
     pub fn of(template: &Value) -> Self {
         let mut rest = template.clone();
-        let annotations = rest["metadata"]["annotations"].as_object_mut();
+        let annotations = map(&mut rest, "/metadata/annotations");
         let credentials = annotations.and_then(|annotations| annotations.remove(names::CREDENTIALS));
         Self {
             shape: content_hash(&canonical(rest).unwrap_or(Value::Null)),
@@ -58,15 +58,15 @@ impl fmt::Display for Identity {
 /// an older one must be replaced.
 pub fn again(old: &Value, built: &Value) -> Value {
     let mut template = old.clone();
-    if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
+    if let Some(labels) = map(&mut template, "/metadata/labels") {
         labels.remove(TEMPLATE_HASH);
     }
-    if let Some(metadata) = template["metadata"].as_object_mut() {
+    if let Some(metadata) = map(&mut template, "/metadata") {
         metadata.remove("creationTimestamp");
     }
     match &built["metadata"]["annotations"][names::CREDENTIALS] {
         Value::Null => {
-            if let Some(annotations) = template["metadata"]["annotations"].as_object_mut() {
+            if let Some(annotations) = map(&mut template, "/metadata/annotations") {
                 annotations.remove(names::CREDENTIALS);
             }
         }
@@ -79,12 +79,17 @@ pub fn again(old: &Value, built: &Value) -> Value {
 pub fn is_made_from(replica_set: &Value, deployment: &Value) -> bool {
     let plain = |template: &Value| {
         let mut template = template.clone();
-        if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
+        if let Some(labels) = map(&mut template, "/metadata/labels") {
             labels.remove(TEMPLATE_HASH);
         }
         canonical(template)
     };
     plain(replica_set) == plain(deployment)
+}
+
+/// A map within a value, if it is there.
+fn map<'a>(value: &'a mut Value, pointer: &str) -> Option<&'a mut Map<String, Value>> {
+    value.pointer_mut(pointer)?.as_object_mut()
 }
 
 #[cfg(test)]

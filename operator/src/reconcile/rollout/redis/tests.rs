@@ -56,11 +56,12 @@ fn after(decision: &Decision, judgement: Judgement) -> Live {
     }
 }
 
-fn unready(revision: &str) -> UnreadyPod {
+fn unready(revision: &str, is_stuck: bool) -> UnreadyPod {
     UnreadyPod {
         name: "producao-redis-0".to_owned(),
         uid: format!("uid-{revision}"),
         revision: revision.to_owned(),
+        is_stuck,
     }
 }
 
@@ -170,20 +171,26 @@ fn image_is_tried_again_when_asked() {
     assert_eq!((works.state.failed, works.state.failure), (None, None));
 }
 
-/// Prevents: the old pod left in the way, or one deleted that the cluster would make the same again.
+/// Prevents: a pod left in the way of the image that works, and one deleted that the cluster would make the
+/// same again, or that only takes its time.
 #[test]
-fn pod_of_the_failed_revision_goes() {
+fn pod_of_an_older_revision_that_is_stuck_goes() {
     let (old, new) = (template("r:7", "1"), template("r:9", "1"));
     let tried = decide(&wish(&new), Some(&live(&old, None, Judgement::Complete)));
     let with_pods = |live: Live| Live {
-        unready: vec![unready("r:9"), unready("r:7")],
+        unready: vec![
+            unready("r:9", false),
+            unready("r:8", true),
+            unready("r:7", true),
+            unready("r:6", false),
+        ],
         ..live
     };
     let failing = with_pods(after(&tried, failed()));
     let back = decide(&wish(&new), Some(&failing));
-    assert_eq!(
-        failing.in_the_way(&back.state),
-        [],
+    let own = unready("r:9", false);
+    assert!(
+        !failing.in_the_way(&back.state).contains(&own),
         "not before the old image is back"
     );
     let unseen = Live {
@@ -196,7 +203,7 @@ fn pod_of_the_failed_revision_goes() {
         "nor before its controller knows"
     );
     let seen = with_pods(after(&back, Judgement::Complete));
-    assert_eq!(seen.in_the_way(&back.state), [unready("r:9")]);
+    assert_eq!(seen.in_the_way(&back.state), [own, unready("r:8", true)]);
 }
 
 /// Prevents: a new operator that restarts every Redis at once.
