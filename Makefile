@@ -40,6 +40,7 @@ test-alerts: ## Alerts fire when they should and only then, dashboards ask what 
 
 test-tools: ## The tools under hack/, with a cluster of their own where none is up
 	$(PYTHON) -W ignore::ResourceWarning -m unittest discover --start-directory hack/cluster/tests --top-level-directory hack/cluster
+	$(PYTHON) -m unittest discover --start-directory hack/bench_operator/tests --top-level-directory hack/bench_operator
 
 test-page: ## The buyers' page and /docs in a headless Chromium, which is installed where it is missing
 	@$(PYTHON) hack/page_test
@@ -57,7 +58,7 @@ test-redis-faults: ## Break a real Redis under two replicas, 200 requests/s, 30 
 test-cluster: ## Tests on a real cluster, brought up when none is given
 	$(PYTHON) hack/system test
 
-.PHONY: bench-engine bench-peers bench-http bench-stock fuzz
+.PHONY: bench-engine bench-peers bench-http bench-stock bench-operator fuzz
 bench-engine: ## How fast the engine is: BENCH lines, and on standard error what was seen
 	@cargo bench --quiet --locked -p faciliauto-engine --bench engine
 
@@ -71,6 +72,9 @@ bench-http: ## A recommendation over HTTP beside a bare handler: one core for th
 bench-stock: ## 100,000 cars of one dealer from its upload to every replica: times and memory
 	@$(PYTHON) hack/debian.py redis-server
 	@cargo bench --quiet --locked -p faciliauto-service --bench stock
+
+bench-operator: ## What the operator asks of the API server, counted in its audit log: one resource, and twenty left alone
+	@$(PYTHON) hack/bench_operator
 
 fuzz: ## Each fuzz target of engine and service for SECONDS_EACH (60); needs a nightly toolchain and cargo-fuzz
 	@$(PYTHON) hack/fuzz.py

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes docs/performance.svg and the tables of docs/performance.md from the benchmarks' lines.
 
-    make bench-engine > figures; make bench-peers >> figures; make bench-http >> figures
+    make bench-engine > figures; make bench-peers >> figures; make bench-http >> figures; make bench-operator >> figures
     python3 hack/plot_bench.py figures
 
 The processor is this machine's, the date that of the file. A table whose lines the file does not have stays as it was.
@@ -83,6 +83,25 @@ HTTP: dict[str, tuple[str, float | None]] = {
 }
 
 
+# What the operator asks of the API server, and what it should not be above.
+OPERATOR = {
+    "unchanged.writes": Row("writes of a look at which nothing has changed", 0),
+    "unchanged.lists": Row("… lists", 0),
+    "unchanged.gets": Row("… GETs, Secrets by name apart", 1),
+    "unchanged.secret_gets": Row("… GETs of Secrets by name"),
+    "unchanged.microseconds": Row("… time"),
+    "bringup.children": Row("objects that a resource is brought up with"),
+    "bringup.writes_per_child": Row("… writes for each", 1),
+    "bringup.status_writes": Row("… writes of the status", 4),
+    "bringup.status_writes_until_autoscaling": Row("… and until the autoscaler has measurements"),
+    "bringup.events": Row("… events"),
+    "fleet.ready_seconds": Row("20 resources made at once, until all are ready"),
+    "idle.requests_besides_lease_and_watch": Row("the 20 idle for two minutes: requests, Secrets by name apart", 0),
+    "idle.secret_gets": Row("… GETs of Secrets by name"),
+    "rss.mib": Row("… memory of the operator that leads"),
+}
+
+
 def read(path: pathlib.Path, subject: str) -> Values:
     """Value and unit by name, without the common beginning of the names."""
     begin = f"BENCH {subject}."
@@ -151,6 +170,16 @@ def http_table(values: Values) -> str:
         f"\n\nMemory after 100,000 requests {early:.1f} MiB, after a million {late:.1f} (target ≤ 24)."
         f" Beside 1,000 open connections the p95 of 100 requests/s is {ratio:.2f} times what it is alone."
     )
+
+
+def operator_table(values: Values) -> str:
+    rows = ["| what | value | target | |", "| --- | ---: | ---: | --- |"]
+    for name, row in OPERATOR.items():
+        if name in values:
+            value, unit = values[name]
+            shown = f"{value:g}" if unit in ("requests", "objects") else figure(value, unit)
+            rows.append(f"| {row.text} | {shown} | {row.target()} | {row.judge(value, values)} |")
+    return "\n".join(rows)
 
 
 def replace(page: str, mark: str, text: str) -> str:
@@ -224,7 +253,7 @@ def main() -> int:
         print(__doc__)
         return 2
     path = pathlib.Path(sys.argv[1])
-    values, http = read(path, "engine"), read(path, "http")
+    values, http, operator = (read(path, subject) for subject in ("engine", "http", "operator"))
     day = datetime.date.fromtimestamp(path.stat().st_mtime).isoformat()
     caption = f"{processor()}, {day}"
     page = PAGE.read_text()
@@ -236,6 +265,8 @@ def main() -> int:
         page = replace(page, "peers", f"{caption}.\n\n{peers_table(values)}")
     if "rss.mib" in http:
         page = replace(page, "http", f"{caption}.\n\n{http_table(http)}")
+    if "rss.mib" in operator:
+        page = replace(page, "operator", f"{caption}.\n\n{operator_table(operator)}")
     PAGE.write_text(page)
     return 0
 

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
+from contextlib import redirect_stdout
 
 import given
 import images
+import preflight
+import toolchain
 from base_images import loaded
 from down import take_down
 from errors import ClusterError
 from locking import only_one
-from settings import ADMIN_KUBECONFIG, KUBECTL
+from settings import ADMIN_KUBECONFIG, AUDIT_LOG, KUBECTL
 from status import print_status
 from up import bring_up
 
@@ -59,12 +63,28 @@ def image_ids() -> None:
     print(json.dumps({reference: entry["id"] for reference, entry in loaded().items()}))
 
 
+def audit_log() -> None:
+    if given.kubeconfig():
+        raise ClusterError("KUBECONFIG is set: the audit log of that cluster is its own; unset it for the local one")
+    print(AUDIT_LOG)
+
+
+def kwok() -> None:
+    if toolchain.KWOK.missing():
+        with only_one(), redirect_stdout(sys.stderr):
+            preflight.check_go(shutil.which("go"))
+            toolchain.build_missing(toolchain.KWOK)
+    print(toolchain.KWOK.cache() / "kwok")
+
+
 VERBS = {
     "up": (up, "build what is missing, start what is not running, wait until the cluster answers"),
     "down": (down, "end and remove everything that `up` made"),
     "status": (print_status, "each component: running or not, since when, its log"),
     "kubeconfig": (kubeconfig, "print the path of the kubeconfig"),
     "kubectl": (kubectl, "print the path of a kubectl of the cluster's version"),
+    "audit-log": (audit_log, "print the path of the log of what the operator asks of the API server"),
+    "kwok": (kwok, "build what pretends to be nodes, once, and print its path; no cluster needs it"),
     "image-ids": (image_ids, "print the id that each local tag stands for, as JSON"),
     "images": (load_images, "build both programs' images from the Dockerfile and load them"),
 }

@@ -14,6 +14,9 @@ import pki
 from settings import (
     ADMIN_KUBECONFIG,
     APISERVER_PORT,
+    AUDIT_LOG,
+    AUDITED_ACCOUNT,
+    AUDITED_NAMESPACE,
     BIN,
     CONTAINERD_SOCKET,
     CONTROLLER_MANAGER_PORT,
@@ -90,6 +93,7 @@ def etcd() -> Component:
 
 
 def apiserver() -> Component:
+    audit_policy = CONFIG / "audit-policy.yaml"
     return Component(
         "kube-apiserver",
         flags(
@@ -124,8 +128,16 @@ def apiserver() -> Component:
                 "requestheader-username-headers": "X-Remote-User",
                 "proxy-client-cert-file": pki.certificate("front-proxy-client"),
                 "proxy-client-key-file": pki.key("front-proxy-client"),
+                "audit-policy-file": audit_policy,
+                "audit-log-path": AUDIT_LOG,
+                # Megabytes, and files: an idle operator writes about one a quarter of an hour.
+                "audit-log-maxsize": 10,
+                "audit-log-maxbackup": 2,
             },
         ),
+        files={
+            audit_policy: template("audit-policy.yaml", namespace=AUDITED_NAMESPACE, account=AUDITED_ACCOUNT),
+        },
         ready=f"{pki.SERVER}/readyz",
     )
 

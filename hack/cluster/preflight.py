@@ -49,7 +49,7 @@ def check_go(go: str | None) -> None:
     """A Go that can build Kubernetes."""
     wanted = ".".join(map(str, GO_NEEDED))
     if go is None:
-        raise ClusterError(f"Go is not on the PATH: install Go {wanted} or newer; Kubernetes is built from source")
+        raise ClusterError(f"Go is not on the PATH: install Go {wanted} or newer; programs are built from source")
     said = subprocess.run([go, "version"], text=True, capture_output=True, check=False).stdout
     check_go_version(said)
 
@@ -59,7 +59,7 @@ def check_go_version(said: str) -> None:
     wanted = ".".join(map(str, GO_NEEDED))
     found = re.search(r"go(\d+)\.(\d+)", said)
     if found is None or tuple(map(int, found.groups())) < GO_NEEDED:
-        raise ClusterError(f"Go {wanted} or newer is needed to build Kubernetes; found: {said.strip() or 'nothing'}")
+        raise ClusterError(f"Go {wanted} or newer is needed to build programs; found: {said.strip() or 'nothing'}")
 
 
 def free_gibibytes(path: Path) -> float:

@@ -19,6 +19,11 @@ ADMIN_KUBECONFIG = STATE / "admin.kubeconfig"
 KUBECTL = BIN / "kubectl"
 CONTAINERD_SOCKET = STATE / "containerd.sock"
 RESOLV_CONF = STATE / "resolv.conf"
+# Rotated files stand beside it, named kube-apiserver-audit-<time>.log.
+AUDIT_LOG = LOGS / "kube-apiserver-audit.log"
+# Whose requests are in it: namespace and name of a ServiceAccount of manifests/install.
+AUDITED_NAMESPACE = "faciliauto-system"
+AUDITED_ACCOUNT = "faciliauto-operator"
 
 KUBERNETES_VERSION = "v1.37.2"
 NODE_NAME = "local"

@@ -84,6 +84,8 @@ MODULES = [
     Module("metrics-server", {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}),
     Module("local-path-provisioner", {"local-path-provisioner": "github.com/rancher/local-path-provisioner"}),
 ]
+# Fake nodes and pods; no cluster needs it, so it is built when somebody asks for it.
+KWOK = Module("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
 
 
 def is_cold() -> bool:
@@ -112,12 +114,17 @@ def install_packages() -> None:
                 POLICY.unlink(missing_ok=True)
 
 
+def build_missing(module: Module) -> None:
+    """Builds what the cache lacks of a module, one program at a time."""
+    for program in module.missing():
+        with step(f"build {program} (once; kept in {module.cache()})"):
+            build(module, program)
+
+
 def build_programs() -> None:
-    """Builds what the cache lacks, one program at a time, and links all of it into the state's `bin`."""
+    """Builds what the cache lacks, and links all of it into the state's `bin`."""
     for module in MODULES:
-        for program in module.missing():
-            with step(f"build {program} (once; kept in {module.cache()})"):
-                build(module, program)
+        build_missing(module)
     BIN.mkdir(parents=True, exist_ok=True)
     for module in MODULES:
         for program in module.programs:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 
-from target import LOCAL_REDIS_IMAGE, OPERATOR_NAMESPACE, REPOSITORY, Target, TargetError, cluster_tool, run_cluster_tool
-from down import remove_install
-from up import install_operator, load_images
+from target import LOCAL_REDIS_IMAGE, REPOSITORY, Target, TargetError
+from temporary import temporary_system
 
 # A whole system comes up in each of a handful of tests, some of them side by side.
 LIMIT_SECONDS = 1500
@@ -15,27 +14,8 @@ LIMIT_SECONDS = 1500
 
 def run_cluster_tests() -> None:
     """Brings up what is missing, runs the tests, and takes away exactly what it brought."""
-    local = not os.environ.get("KUBECONFIG")
-    was_up = local and is_up()
-    run_cluster_tool("up")
-    try:
-        load_images()
-        target = Target.find()
-        was_installed = target.read("namespace", OPERATOR_NAMESPACE) is not None
-        install_operator(target)
-        try:
-            cargo_test(target)
-        finally:
-            if not was_installed and (was_up or not local):
-                remove_install(target)
-    finally:
-        if local and not was_up:
-            run_cluster_tool("down")
-
-
-def is_up() -> bool:
-    """Whether the local cluster runs before anything is done to it."""
-    return "running" in cluster_tool("status")
+    with temporary_system() as target:
+        cargo_test(target)
 
 
 def cargo_test(target: Target) -> None:

@@ -110,9 +110,9 @@ def restart_outdated(target: Target, namespace: str, deployment: str) -> None:
         target.kubectl("-n", namespace, "rollout", "restart", f"deployment/{deployment}")
 
 
-def look_at_resource(target: Target) -> tuple[bool, str]:
+def look_at_resource(target: Target, namespace: str = NAMESPACE, name: str = RESOURCE) -> tuple[bool, str]:
     """(ready and seeded at the current generation, a line that says where it stands)."""
-    resource = target.read("fad", RESOURCE, "-n", NAMESPACE)
+    resource = target.read("fad", name, "-n", namespace)
     if resource is None:
         return False, "not there yet"
     status = resource.get("status", {})

@@ -101,7 +101,7 @@ pub fn connect(
         let call = ApiCall::of(request.method(), request.uri());
         metrics.count_api_request(&call);
         if matches!(call.verb, "list" | "watch") {
-            health.watch_attempted(&call.resource);
+            health.watch_attempted(awaited(&call, request.uri()));
         }
         request
     });
@@ -114,6 +114,18 @@ pub fn connect(
         .with_layer(&RetryLayer::new(policy))
         .with_layer(&MapErrLayer::new(BoxError::from))
         .build())
+}
+
+/// Plural name of the kind that a watch is for: while a cluster lacks a kind, the watch on its
+/// definition stands in for the kind's own.
+fn awaited<'a>(call: &'a ApiCall, uri: &'a http::Uri) -> &'a str {
+    let parameters = uri.query().unwrap_or_default().split('&');
+    let definition = parameters
+        .filter_map(|parameter| parameter.strip_prefix("fieldSelector=metadata.name%3D"))
+        .find_map(|name| name.split('.').next());
+    definition
+        .filter(|_| call.resource == "customresourcedefinitions")
+        .unwrap_or(&call.resource)
 }
 
 /// What a request does, in Kubernetes's words.
@@ -164,6 +176,24 @@ impl ApiCall {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Prevents: an operator that is restarted because a cluster lacks a kind: for as long as it does,
+    /// only the kind's definition is watched.
+    #[test]
+    fn a_watch_on_a_definition_counts_for_its_kind() {
+        let uri = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions?fieldSelector=metadata.name%3D\
+                   httproutes.gateway.networking.k8s.io&watch=true";
+        for (uri, kind) in [
+            (uri, "httproutes"),
+            (
+                "/api/v1/pods?fieldSelector=metadata.name%3Da.b&watch=true",
+                "pods",
+            ),
+        ] {
+            let uri = uri.parse().unwrap();
+            assert_eq!(awaited(&ApiCall::of(&http::Method::GET, &uri), &uri), kind);
+        }
+    }
 
     /// Prevents: the count of writes, by which zero is proven, missing a kind of write.
     #[test]

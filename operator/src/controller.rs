@@ -8,6 +8,7 @@
 //! Watches run in every process, so that one which stands by has its stores filled and takes over at
 //! once. Looks run only in the one that leads: each of its terms begins with a look at everything.
 
+mod definition;
 mod optional;
 
 use std::{

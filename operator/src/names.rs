@@ -26,7 +26,9 @@ pub const HELD: &str = "faciliauto.com/held";
 pub const UPGRADE: &str = "faciliauto.com/upgrade";
 /// Of the resource, a person's: each new value has what failed tried again at once.
 pub const RETRY: &str = "faciliauto.com/retry";
-/// Changes with the Redis password or URL, so that pods that read it at their start are replaced.
+/// Which Redis password a pod was given, by its number, or a hash of the URL: pods are replaced when it
+/// changes, and an old password goes when no pod has its number. On Redis's pod, a hash of the user that
+/// tells Redis of the others.
 pub const CREDENTIALS: &str = "faciliauto.com/credentials";
 
 /// Label: which system an object belongs to, the name of its resource.
@@ -46,13 +48,15 @@ pub const API: &str = "api";
 pub const REDIS: &str = "redis";
 /// The seed Job's component label.
 pub const SEED: &str = "seed";
+/// Component label of the Jobs that tell Redis of its users.
+pub const ACL_SYNC: &str = "acl-sync";
 /// Component label of what Prometheus and Grafana read.
 pub const MONITORING: &str = "monitoring";
 
 /// Components whose pods use Redis.
-pub const REDIS_CLIENTS: [&str; 2] = [API, SEED];
+pub const REDIS_CLIENTS: [&str; 3] = [API, SEED, ACL_SYNC];
 /// Components whose pods are Jobs.
-pub const JOBS: [&str; 1] = [SEED];
+pub const JOBS: [&str; 2] = [SEED, ACL_SYNC];
 
 /// Port of the API, by number; its name is `http`.
 pub const HTTP_PORT: i32 = 8000;
@@ -69,8 +73,10 @@ pub const REDIS_SECRET_FOLDER: &str = "/etc/faciliauto/redis";
 pub const STOCK_FOLDER: &str = "/etc/faciliauto/stock";
 /// Key of a seed ConfigMap.
 pub const STOCK_FILE: &str = "stock.json";
-/// Key of the generated password.
+/// Key of a Redis password, generated or the user's, and the file that pods find it in.
 pub const PASSWORD_KEY: &str = "password";
+/// Key of the password of who tells Redis of its users.
+pub const ADMIN_PASSWORD_KEY: &str = "admin";
 /// Folder in which the API finds the administrators' tokens.
 pub const ADMIN_TOKENS_FOLDER: &str = "/etc/faciliauto/admin";
 /// Key of the administrators' tokens, one a line.
@@ -79,6 +85,12 @@ pub const ADMIN_TOKENS_KEY: &str = "admin";
 pub const ACL_KEY: &str = "users.acl";
 /// Redis's user that the API logs in as.
 pub const REDIS_USER: &str = "api";
+/// Redis's user of the readiness probe. It may do nothing but PING, so its password is no secret.
+pub const REDIS_HEALTH: &str = "health";
+/// Redis's user that tells a running Redis of the others.
+pub const REDIS_ADMIN: &str = "acl-sync";
+/// Every user of Redis that the operator ever made; what it no longer wants of them goes.
+pub const REDIS_USERS: [&str; 3] = [REDIS_USER, REDIS_HEALTH, REDIS_ADMIN];
 
 /// Labels of a child: `instance` is the resource's name, `component` the part of the system.
 pub fn labels(instance: &str, component: &str) -> BTreeMap<String, String> {
@@ -123,6 +135,11 @@ pub fn redis(instance: &str) -> String {
 /// Name of the Secret with Redis's generated password.
 pub fn credentials(instance: &str) -> String {
     format!("{instance}-redis-credentials")
+}
+
+/// Name of the Secret with the passwords that Redis knows, of which pods mount one each.
+pub fn login(instance: &str) -> String {
+    format!("{instance}-redis-login")
 }
 
 /// Name of the Secret with Redis's users.
@@ -174,6 +191,11 @@ pub fn redis_config(instance: &str, hash: &str) -> String {
 /// Name of the seed Job.
 pub fn seed(instance: &str, hash: &str) -> String {
     format!("{instance}-seed-{hash}")
+}
+
+/// Name of a Job that tells Redis of its users.
+pub fn acl_sync(instance: &str, hash: &str) -> String {
+    format!("{instance}-{ACL_SYNC}-{hash}")
 }
 
 /// Name of Redis's volume claim, which the StatefulSet makes from its template.

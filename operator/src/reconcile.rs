@@ -16,6 +16,7 @@ pub mod conditions;
 pub mod dereference;
 pub mod exposure;
 pub mod observe;
+pub mod passwords;
 pub mod refusals;
 pub mod rollout;
 pub mod status;
@@ -25,6 +26,7 @@ pub mod waves;
 
 mod guard;
 mod notices;
+mod secrets;
 
 use std::{
     sync::Arc,
@@ -45,14 +47,11 @@ use crate::{
     metrics::Metrics,
     probe::Reports,
     reconcile::{
-        apply::{
-            Outcome, Scope, apply,
-            credentials::{self, Generated},
-            delete_pods,
-        },
+        apply::{Outcome, Scope, apply, credentials::Generated, delete_pods},
         conditions::Look,
         dereference::dereference,
         observe::Observed,
+        passwords::{Step, keep::UnderWay},
         rollout::Report,
         validate::{ReleaseDefaults, SeedSource, Validated, validate},
         waves::Waves,
@@ -75,6 +74,10 @@ const NAMESPACE_ENDING: Duration = Duration::from_secs(60);
 
 /// Two status writes of one resource are at least this far apart, unless readiness changes.
 const STATUS_HOLD: Duration = Duration::from_secs(2);
+
+/// The same where only numbers and sentences differ: pods come and go one by one, and the next number
+/// is often the last.
+const FIGURES_HOLD: Duration = Duration::from_secs(5);
 
 /// What reconciling works with; one for the process.
 pub struct Context {
@@ -336,8 +339,9 @@ async fn look(
     }
     let held = answer(context, resource, progress, result.as_ref().err()).await?;
     result?;
-    let refers =
-        resource.spec.redis.mode == RedisMode::External || !resource.spec.api.admin_tokens_secret.is_empty();
+    let refers = resource.spec.redis.mode == RedisMode::External
+        || !resource.spec.api.admin_tokens_secret.is_empty()
+        || dereference::users_password_secret(resource).is_some();
     let rest = jitter(if refers { REST_WITH_REFERENCES } else { REST });
     let pauses = [held, progress.look_again, Some(rest)];
     Ok(Action::requeue(
@@ -355,6 +359,12 @@ struct Progress {
     rollout: Option<Report>,
     /// Secrets that were gone and were generated anew.
     remade: Vec<Generated>,
+    /// Whether the Secret with the passwords in use was.
+    login_remade: bool,
+    /// Steps of a change of the Redis password that were taken.
+    password_steps: Vec<Step>,
+    /// What of it is under way.
+    password_change: Option<UnderWay>,
     /// When something is due.
     look_again: Option<Duration>,
 }
@@ -367,19 +377,12 @@ async fn steps(
     let referenced = dereference(&context.client, resource).await?;
     let validated = validate(resource, &referenced, &context.defaults)?;
     let before = observe(context, &validated);
-    let password = if resource.spec.redis.mode == RedisMode::Managed {
-        let existing = referenced.credentials.as_ref();
-        let was_used = before.stateful_set.is_some();
-        let what = Generated::RedisPassword;
-        Some(generated(context, &validated, what, existing, was_used, progress).await?)
-    } else {
-        None
-    };
+    let kept = secrets::passwords(context, resource, &validated, &referenced, &before, progress).await?;
     let name = Generated::AdminToken.name(&validated.owner.name);
     if validated.api.admin_tokens_secret == name {
         let was_used = before.api_mounts_secret(&name);
         let existing = referenced.admin_tokens.as_ref();
-        generated(
+        secrets::generated(
             context,
             &validated,
             Generated::AdminToken,
@@ -391,7 +394,8 @@ async fn steps(
     }
     let capabilities = context.capabilities.now();
     let inputs = Inputs {
-        password,
+        tell: kept.as_ref().and_then(|kept| kept.tell.clone()),
+        passwords: kept.map(|kept| kept.passwords),
         seed_is_due: seed_is_due(resource, &before),
         optional_kinds: capabilities.present(),
     };
@@ -426,38 +430,6 @@ async fn steps(
         return Err(Error::Waiting(message.clone()));
     }
     Ok(())
-}
-
-/// A generated secret: the one that exists, or a new one.
-async fn generated(
-    context: &Context,
-    validated: &Validated,
-    what: Generated,
-    existing: Option<&Secret>,
-    was_used: bool,
-    progress: &mut Progress,
-) -> Result<String, Error> {
-    let ensured = credentials::ensure(&context.client, validated, what, existing).await;
-    let credentials = ensured.inspect_err(|error| progress.note_conflict(error))?;
-    if credentials.made_now && was_used {
-        progress.remade.push(what);
-    }
-    progress
-        .wanted
-        .push((Kind::Secret, what.name(&validated.owner.name)));
-    Ok(credentials.value)
-}
-
-impl Progress {
-    fn note_conflict(&mut self, error: &apply::Error) {
-        if let apply::Error::CredentialsNotOurs { name, leftover } = error {
-            self.outcome.conflicts.push(apply::NameConflict {
-                kind: Kind::Secret,
-                name: name.clone(),
-                leftover: *leftover,
-            });
-        }
-    }
 }
 
 fn observe(context: &Context, validated: &Validated) -> Observed {
@@ -515,6 +487,7 @@ async fn answer(
         volume_refused: progress.outcome.volume_refused.clone(),
         seed_missing: progress.seed_missing.clone(),
         rollout: progress.rollout.clone(),
+        password_change: progress.password_change.clone(),
         store_trouble: context.reports.store_trouble(&reference, &uid),
         capabilities: context.capabilities.now(),
     };
@@ -539,14 +512,19 @@ async fn answer(
         Timestamp::now(),
     );
 
-    let mut notices = notices::of_outcome(&progress.outcome, &progress.remade);
+    let mut notices = notices::of_progress(progress);
     notices.extend(notices::of_ignored_scale(context, resource, &reference, &uid));
     let mut held = None;
     if status != previous {
         let urgent = status::ready_changed(&previous, &status) || generation_moved(&previous, &status);
+        let hold = if status::only_figures_changed(&previous, &status) {
+            FIGURES_HOLD
+        } else {
+            STATUS_HOLD
+        };
         held = since_write
             .filter(|_| !urgent)
-            .and_then(|since| STATUS_HOLD.checked_sub(since));
+            .and_then(|since| hold.checked_sub(since));
         if held.is_none() {
             status::patch(&context.client, resource, &status).await?;
             notices.extend(notices::of_status(&previous, &status));

@@ -1,5 +1,6 @@
 //! Build: the validated type in, the whole set of children out. Pure; one builder per kind of child.
 
+pub mod acl_sync_job;
 pub mod alerts;
 pub mod autoscaler;
 pub mod config;
@@ -13,6 +14,7 @@ pub mod network_policies;
 pub mod pod;
 pub mod redis_acl;
 pub mod redis_config;
+pub mod redis_login;
 pub mod redis_stateful_set;
 pub mod seed_job;
 pub mod service;
@@ -39,7 +41,10 @@ use serde_json::{Value, json};
 
 use crate::{
     names,
-    reconcile::validate::{Owner, RedisSettings, Validated},
+    reconcile::{
+        passwords::Passwords,
+        validate::{Owner, RedisSettings, Validated},
+    },
 };
 
 use third_party::{HttpRouteSpec, PrometheusRuleSpec, ServiceMonitorSpec, ThirdParty};
@@ -49,8 +54,10 @@ pub use kind::Kind;
 /// What build needs beside the declaration.
 #[derive(Clone, Debug)]
 pub struct Inputs {
-    /// The managed Redis's password; absent for an external Redis.
-    pub password: Option<String>,
+    /// The managed Redis's passwords; absent for an external Redis.
+    pub passwords: Option<Passwords>,
+    /// The Redis process that is to be told of its users.
+    pub tell: Option<String>,
     /// Whether the stock import is due: never done, and Redis is there to take it.
     pub seed_is_due: bool,
     /// Those of [`Kind::OPTIONAL`] that the cluster has; no object of another is built.
@@ -101,6 +108,8 @@ pub struct RedisResources {
     pub service: Service,
     /// Redis itself, with its volume.
     pub stateful_set: StatefulSet,
+    /// What tells the running Redis of its users, while that is due.
+    pub acl_sync: Option<Job>,
 }
 
 /// One child, ready to be compared with what is live.
@@ -119,25 +128,22 @@ pub struct Child {
 /// The whole set of children.
 pub fn build(validated: &Validated, inputs: &Inputs) -> Resources {
     let config = config::build(validated);
-    let redis = match &validated.redis {
-        RedisSettings::Managed(managed) => {
-            let acl = redis_acl::build(validated, inputs.password.as_deref().unwrap_or_default());
+    let redis = match (&validated.redis, &inputs.passwords) {
+        (RedisSettings::Managed(managed), Some(passwords)) => {
+            let acl = redis_acl::build(validated, passwords);
             let redis_config = redis_config::build(validated, managed);
-            let stateful_set = redis_stateful_set::build(validated, managed, &redis_config, &acl);
+            let tell = inputs.tell.as_ref();
             Some(RedisResources {
+                stateful_set: redis_stateful_set::build(validated, managed, &redis_config, &acl, passwords),
+                acl_sync: tell.map(|server| acl_sync_job::build(validated, passwords, &acl, server)),
                 acl,
                 config: redis_config,
                 service: service::redis(validated),
-                stateful_set,
             })
         }
-        RedisSettings::External(_) => None,
+        _ => None,
     };
-    let fingerprint = match (&validated.redis, &redis) {
-        (RedisSettings::External(external), _) => external.fingerprint.clone(),
-        (_, Some(redis)) => redis_acl::fingerprint(&redis.acl),
-        (_, None) => String::new(),
-    };
+    let login = redis_login::build(validated, inputs.passwords.as_ref());
     let has = |kind: Kind| inputs.optional_kinds.contains(&kind);
     let exposure = &validated.exposure;
     let monitoring = &validated.monitoring;
@@ -174,9 +180,9 @@ pub fn build(validated: &Validated, inputs: &Inputs) -> Resources {
         service_account: service_account::build(validated),
         seed: inputs
             .seed_is_due
-            .then(|| seed_job::build(validated, &config))
+            .then(|| seed_job::build(validated, &config, &login))
             .flatten(),
-        deployment: deployment::build(validated, &config, &fingerprint),
+        deployment: deployment::build(validated, &config, &login),
         service: service::api(validated),
         disruption_budget: disruption_budget::build(validated),
         autoscaler: autoscaler::build(validated),
@@ -222,6 +228,7 @@ impl Resources {
             config,
             service,
             stateful_set,
+            acl_sync,
         }) = redis
         {
             children.push(child(Kind::Secret, &acl)?);
@@ -229,6 +236,10 @@ impl Resources {
             // The name must resolve when the API starts to look for Redis.
             children.push(child(Kind::Service, &service)?);
             children.push(child(Kind::StatefulSet, &stateful_set)?);
+            // It reads the users that were written above.
+            if let Some(acl_sync) = acl_sync {
+                children.push(child(Kind::Job, &acl_sync)?);
+            }
         }
         if let Some(seed) = seed {
             children.push(child(Kind::Job, &seed)?);

@@ -93,9 +93,15 @@ struct Arguments {
     #[arg(long, global = true, value_name = "DAYS", default_value_t = 7,
           value_parser = clap::value_parser!(u16).range(1..=3650))]
     backup_retention_days: u16,
-    /// Where `import` writes its report, one line of JSON.
+    /// Where `import` and `redis acl sync` write their report, one line of JSON.
     #[arg(long, global = true, value_name = "FILE")]
     report_file: Option<PathBuf>,
+    /// A file of users as Redis's `aclfile` has them, for `redis acl sync`.
+    #[arg(long, global = true, value_name = "FILE")]
+    redis_acl_file: Option<PathBuf>,
+    /// Users, separated by commas, that `redis acl sync` removes when the file does not know them.
+    #[arg(long, global = true, value_name = "NAMES", value_delimiter = ',')]
+    redis_own_users: Vec<String>,
     #[command(subcommand)]
     command: Option<CommandArguments>,
 }
@@ -104,6 +110,9 @@ struct Arguments {
 enum CommandArguments {
     /// Write stock into Redis; the first import also opens the store.
     Import(ImportArguments),
+    /// Look after the Redis that state is kept in.
+    #[command(subcommand)]
+    Redis(RedisArguments),
     /// Ask the service on this machine whether it lives; exit 0 or 1.
     Healthcheck,
     /// Print what the API takes and answers, for programs.
@@ -112,6 +121,19 @@ enum CommandArguments {
         #[arg(value_name = "WHICH")]
         which: SchemaKind,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum RedisArguments {
+    /// Who may log in.
+    #[command(subcommand)]
+    Acl(AclArguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum AclArguments {
+    /// Bring the users of --redis-acl-file to a running Redis, and cut nobody who is connected.
+    Sync,
 }
 
 /// What can be described.
@@ -159,10 +181,21 @@ pub enum Command {
     Serve,
     /// Write stock into the store.
     Import(ImportSource),
+    /// Bring users to a running Redis.
+    SyncUsers(UsersSource),
     /// Ask a running service whether it lives.
     Healthcheck,
     /// Print a description.
     Schema(SchemaKind),
+}
+
+/// The users that a Redis is to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsersSource {
+    /// A file as Redis's `aclfile` has them.
+    pub file: PathBuf,
+    /// Users that are removed when the file does not know them.
+    pub own_users: Vec<String>,
 }
 
 /// Who counts how often an address asks.
@@ -222,7 +255,7 @@ pub struct Settings {
     pub open_history: bool,
     /// For how many days backups are kept.
     pub backup_retention_days: u16,
-    /// Where `import` reports.
+    /// Where `import` and `redis acl sync` report.
     pub report_file: Option<PathBuf>,
     /// Variables that begin like ours and mean nothing: a warning, never an error, because Kubernetes
     /// itself adds some to a pod beside a Service called `faciliauto`.
@@ -285,6 +318,8 @@ impl Settings {
             open_history,
             backup_retention_days,
             report_file,
+            redis_acl_file,
+            redis_own_users,
             command,
         } = typed;
         let tls = match (tls_certificate_file, tls_key_file) {
@@ -326,6 +361,16 @@ impl Settings {
                 return Err(
                     "import needs --redis-url or --redis-url-file: without it there is no store to write to",
                 );
+            }
+            Some(CommandArguments::Redis(RedisArguments::Acl(AclArguments::Sync))) => {
+                if redis.is_none() {
+                    return Err("redis acl sync needs --redis-url or --redis-url-file");
+                }
+                let file = redis_acl_file.ok_or("redis acl sync needs --redis-acl-file")?;
+                Command::SyncUsers(UsersSource {
+                    file,
+                    own_users: redis_own_users,
+                })
             }
             Some(CommandArguments::Import(import)) => Command::Import(match import.file {
                 Some(file) => ImportSource::File(file),

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Healthcheck => cli::healthcheck::run(settings.local_address(), settings.tls.is_some())
             .map_err(anyhow::Error::from),
         Command::Import(source) => in_runtime(cli::import::run(&settings, &source)),
+        Command::SyncUsers(source) => in_runtime(cli::acl_sync::run(&settings, &source)),
         Command::Schema(which) => cli::schema::run(which).map_err(anyhow::Error::from),
         Command::Serve => in_runtime(serve(settings)),
     };

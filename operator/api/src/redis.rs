@@ -18,6 +18,10 @@ use crate::{ComputeQuantities, PodSettings, Quantity};
         "message": "redis.mode External needs redis.external.urlSecret.name: a Secret whose key holds the redis:// or rediss:// URL",
     },
     {
+        "rule": "self.mode != 'External' || !has(self.managed) || !has(self.managed.passwordSecret) || size(self.managed.passwordSecret) == 0",
+        "message": "redis.managed.passwordSecret has no effect with redis.mode External: remove it, and put the password into the URL",
+    },
+    {
         "rule": "self.mode != 'Managed' || !has(self.external) || size(self.external.urlSecret.name) == 0",
         "message": "redis.external.urlSecret has no effect with redis.mode Managed: remove it, or set redis.mode: External in a new resource",
     },
@@ -54,6 +58,13 @@ pub struct ManagedRedis {
     #[schemars(length(max = 512), regex(pattern = r"^([a-zA-Z0-9][a-zA-Z0-9.:/_@-]*)?$"))]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub image: String,
+
+    /// Name of a Secret whose key `password` holds the password, 16 to 512 characters in one line, as a
+    /// secrets manager may fill and change it. Default: the operator makes `<name>-redis-credentials`. A
+    /// change is followed within two minutes, and no request is refused meanwhile.
+    #[schemars(length(max = 253))]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub password_secret: String,
 
     /// Redis's volume.
     pub storage: RedisStorage,

@@ -119,6 +119,11 @@ mod tests {
             ),
             (
                 "a",
+                json!({"redis": {"mode": "External", "external": external, "managed": {"passwordSecret": "p"}}}),
+                "redis.managed.passwordSecret has no effect",
+            ),
+            (
+                "a",
                 json!({"redis": {"external": external}}),
                 "has no effect with redis.mode Managed",
             ),

@@ -9,7 +9,7 @@ pub mod text;
 use std::{collections::BTreeSet, process::ExitCode};
 
 use anyhow::{Context as _, ensure};
-use faciliauto_api::{FaciliAutoDeployment, Quantity, RedisMode, Seed};
+use faciliauto_api::{FaciliAutoDeployment, Quantity, Seed};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::{
@@ -23,7 +23,7 @@ use crate::{
     children::project,
     cli::{
         declared,
-        render::{NO_PASSWORD, NO_TOKEN},
+        render::{NO_PASSWORD, NO_TOKEN, first_passwords},
         terminal::Palette,
     },
     client::{self, bounded},
@@ -34,10 +34,11 @@ use crate::{
             credentials::{self, Generated},
             replicas, volume,
         },
-        dereference::dereference,
-        validate::{ReleaseDefaults, Scaling, Validated, validate},
+        dereference::{Referenced, dereference},
+        passwords::{Password, Passwords, keep::present},
+        validate::{RedisSettings, ReleaseDefaults, Scaling, Validated, validate},
     },
-    resources::{Child, Inputs, Kind, build},
+    resources::{Child, Inputs, Kind, build, redis_login},
 };
 
 /// Requests at the same time: a resource has a dozen children, and an API server other users.
@@ -135,14 +136,8 @@ async fn of_resource(
     let (resource, is_new) = admitted(client, declared).await?;
     let referenced = dereference(client, &resource).await?;
     let validated = validate(&resource, &referenced, defaults)?;
-    let managed = resource.spec.redis.mode == RedisMode::Managed;
     let mut children = Vec::new();
-    let mut password = None;
-    if managed {
-        let existing = referenced.credentials.as_ref();
-        let value = generated(&validated, Generated::RedisPassword, existing, &mut children)?;
-        password = Some(value);
-    }
+    let passwords = passwords(&validated, &referenced, &mut children, found)?;
     if validated.api.admin_tokens_secret == Generated::AdminToken.name(&validated.owner.name) {
         let existing = referenced.admin_tokens.as_ref();
         generated(&validated, Generated::AdminToken, existing, &mut children)?;
@@ -154,7 +149,8 @@ async fn of_resource(
         .and_then(|status| status.stock.as_ref())
         .is_some_and(|stock| stock.seeded);
     let inputs = Inputs {
-        password,
+        passwords,
+        tell: None,
         seed_is_due: !is_seeded && resource.spec.stock.seed != Seed::None,
         optional_kinds,
     };
@@ -180,6 +176,41 @@ async fn of_resource(
             .extend(unwanted(client, &validated, &children, &inputs.optional_kinds).await?);
     }
     Ok(())
+}
+
+/// The passwords of a managed Redis as they are in use, or those that it would be made with. A change of
+/// them takes its time on the cluster, and is told in words.
+fn passwords(
+    validated: &Validated,
+    referenced: &Referenced,
+    made: &mut Vec<Child>,
+    found: &mut Changes,
+) -> anyhow::Result<Option<Passwords>> {
+    let RedisSettings::Managed(managed) = &validated.redis else {
+        return Ok(None);
+    };
+    let wanted = match &managed.password {
+        Some(password) => password.clone(),
+        None => {
+            let existing = referenced.credentials.as_ref();
+            Password::new(generated(validated, Generated::RedisPassword, existing, made)?)
+        }
+    };
+    if let Some(passwords) = present(validated, referenced.login.as_ref())? {
+        if passwords.known.get(&passwords.serving) != Some(&wanted) {
+            found.notes.push(
+                "the Redis password changes: the old one stays valid until every API pod uses the new one"
+                    .to_owned(),
+            );
+        }
+        return Ok(Some(passwords));
+    }
+    let passwords = first_passwords(&wanted);
+    let secret = redis_login::secret(validated, &passwords);
+    let object = secret.and_then(|secret| Ok((secret.name_any(), serde_json::to_value(secret)?)));
+    let (name, object) = object.context("failed to write the Secret with the Redis passwords")?;
+    made.push(Child::new(Kind::Secret, name, object));
+    Ok(Some(passwords))
 }
 
 /// A generated secret: the one that is stored, or a stand-in, whose Secret would be made.

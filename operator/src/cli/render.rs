@@ -5,7 +5,7 @@
 //! the API server is refused with the server's words; so is one from which no children can be built.
 
 use anyhow::Context as _;
-use faciliauto_api::{FaciliAutoDeployment, RedisMode};
+use faciliauto_api::FaciliAutoDeployment;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::ResourceExt;
 use serde_json::Value;
@@ -17,9 +17,10 @@ use crate::{
     reconcile::{
         apply::credentials::{self, Generated},
         dereference::Referenced,
-        validate::{ReleaseDefaults, validate},
+        passwords::{Password, Passwords},
+        validate::{RedisSettings, ReleaseDefaults, validate},
     },
-    resources::{Inputs, Kind, build},
+    resources::{Inputs, Kind, build, redis_login},
 };
 
 /// Stands in for the UID that the API server gives.
@@ -30,6 +31,12 @@ pub(crate) const NO_TOKEN: &str = "token-generated-once-on-the-cluster";
 
 /// Stands in for the password that is generated once, on the cluster.
 pub(crate) const NO_PASSWORD: &str = "generated-once-on-the-cluster";
+
+/// Stands in for the password in a Secret of the user's.
+const USERS_PASSWORD: &str = "the-password-in-the-secret";
+
+/// Stands in for the password of who tells Redis of its users.
+const NO_ADMIN: &str = "administrator-generated-once-on-the-cluster";
 
 /// Prints every object that the resources in a file become.
 ///
@@ -71,14 +78,21 @@ fn objects(mut resource: FaciliAutoDeployment, defaults: &ReleaseDefaults) -> an
     let name = resource.name_any();
     let referenced = referenced(&resource);
     let validated = validate(&resource, &referenced, defaults).with_context(|| name.clone())?;
-    let managed = resource.spec.redis.mode == RedisMode::Managed;
+    let password = match &validated.redis {
+        RedisSettings::Managed(managed) => Some(managed.password.clone()),
+        RedisSettings::External(_) => None,
+    };
+    let is_generated = password.as_ref().is_some_and(Option::is_none);
+    let passwords =
+        password.map(|users| first_passwords(&users.unwrap_or_else(|| Password::new(NO_PASSWORD))));
     let inputs = Inputs {
-        password: managed.then(|| NO_PASSWORD.to_owned()),
+        passwords: passwords.clone(),
+        tell: None,
         seed_is_due: true,
         optional_kinds: Kind::OPTIONAL.into(),
     };
     let mut secrets = Vec::new();
-    if managed {
+    if is_generated {
         secrets.push((Generated::RedisPassword, NO_PASSWORD));
     }
     if validated.api.admin_tokens_secret == Generated::AdminToken.name(&validated.owner.name) {
@@ -89,11 +103,21 @@ fn objects(mut resource: FaciliAutoDeployment, defaults: &ReleaseDefaults) -> an
         let secret = credentials::secret(&validated, what, value);
         objects.push(serde_json::to_value(secret).context("failed to write the generated secrets")?);
     }
+    if let Some(passwords) = &passwords {
+        let secret = redis_login::secret(&validated, passwords);
+        let secret = secret.and_then(serde_json::to_value);
+        objects.push(secret.context("failed to write the Secret with the Redis passwords")?);
+    }
     let children = build(&validated, &inputs)
         .into_children()
         .context("failed to write the children")?;
     objects.extend(children.into_iter().map(|child| child.object));
     Ok(objects)
+}
+
+/// The passwords of a Redis that is made with this one.
+pub(crate) fn first_passwords(password: &Password) -> Passwords {
+    Passwords::first(Password::new(NO_ADMIN), password.clone(), 1)
 }
 
 /// What the resource refers to, as if it were there.
@@ -106,7 +130,12 @@ fn referenced(resource: &FaciliAutoDeployment) -> Referenced {
         .map(|external| external.url_secret.key.clone());
     let url = ByteString(b"redis://the-url-in-the-secret".to_vec());
     let tokens = ByteString(NO_TOKEN.as_bytes().to_vec());
+    let password = ByteString(USERS_PASSWORD.as_bytes().to_vec());
     Referenced {
+        password_secret: Some(Secret {
+            data: Some([(names::PASSWORD_KEY.to_owned(), password)].into()),
+            ..Secret::default()
+        }),
         admin_tokens: Some(Secret {
             data: Some([(names::ADMIN_TOKENS_KEY.to_owned(), tokens)].into()),
             ..Secret::default()

@@ -1,8 +1,9 @@
 //! Watches on what a cluster may lack, get or lose while we run.
 //!
 //! Each is its own detector: a list that is answered with 404 means that the kind is not there, and is
-//! tried again at the pace of the backoff, at most every 30 s. Nothing waits for one of these, and no
-//! failure of one reaches another watch.
+//! tried again when the kind's definition is made. Where the definition may not be watched, it is tried
+//! again at the pace of the backoff, at most every 30 s. Nothing waits for one of these, and no failure
+//! of one reaches another watch.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -18,6 +19,7 @@ use kube_runtime::{
 use crate::{
     capabilities::{Availability, IngressClasses, LiveCapabilities},
     children::{Children, project},
+    controller::definition::{Sight, sight},
     health::Health,
     metrics::Metrics,
     names,
@@ -133,6 +135,10 @@ impl OptionalWatch {
                 // What was there went with its kind.
                 self.empty();
                 self.answered(Availability::Absent);
+                if sight(&self.shared.client, self.kind).await == Sight::Changed {
+                    // The definition comes a moment before the kind is served.
+                    self.backoff = DefaultBackoff::default();
+                }
             }
             Some(403) => {
                 self.empty();
@@ -225,3 +231,6 @@ pub(super) fn ingress_classes(shared: Shared) -> stream::BoxStream<'static, Dyna
         .filter_map(|_| future::ready(None))
         .boxed()
 }
+
+#[cfg(test)]
+mod tests;

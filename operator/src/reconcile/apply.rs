@@ -382,7 +382,7 @@ pub fn controller_uid(metadata: &ObjectMeta) -> Option<&str> {
 }
 
 /// Whether the owners show a resource of our kind and name, but not the one that is there now.
-fn is_leftover(owners: &[OwnerReference], validated: &Validated) -> bool {
+pub(crate) fn is_leftover(owners: &[OwnerReference], validated: &Validated) -> bool {
     let Owner { name, uid, .. } = &validated.owner;
     owners.iter().any(|owner| {
         owner.kind == FaciliAutoDeployment::kind(&()) && owner.name == *name && owner.uid != *uid

@@ -20,6 +20,7 @@ use crate::{
         Failure,
         apply::NameConflict,
         observe::{Observed, job_condition},
+        passwords::keep::UnderWay,
         rollout::Report,
         trouble::{Trouble, pod_trouble, refusal},
         validate::Reference,
@@ -39,6 +40,8 @@ pub struct Look {
     pub seed_missing: Option<String>,
     /// How rollouts stand; absent when the look ended before it knew.
     pub rollout: Option<Report>,
+    /// A change of the Redis password that is under way.
+    pub password_change: Option<UnderWay>,
     /// Why the cluster refuses Redis's pod.
     pub redis_refused: Option<Trouble>,
     /// What the API says of its store.
@@ -447,8 +450,12 @@ fn stock_seeded(
     if let Some(message) = &look.seed_missing {
         return Some(Draft::new(KIND, FALSE, "SeedConfigMapMissing", message));
     }
-    let failed = observed.seed_jobs.iter().find(|job| job_condition(job, "Failed"));
-    let running = observed.seed_jobs.iter().any(|job| !job_condition(job, "Failed"));
+    let failed = observed
+        .jobs_of(names::SEED)
+        .find(|job| job_condition(job, "Failed"));
+    let running = observed
+        .jobs_of(names::SEED)
+        .any(|job| !job_condition(job, "Failed"));
     if let (Some(job), false) = (failed, running) {
         return Some(Draft::new(KIND, FALSE, "ImportFailed", failure_of(job, report)));
     }
@@ -489,14 +496,7 @@ fn failure_of(job: &Job, report: Option<ImportReport>) -> String {
 
 /// The report of the import that ended last.
 fn import_report(observed: &Observed) -> Option<ImportReport> {
-    let ended = observed.pods_of(names::SEED).filter_map(|pod| {
-        let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
-        statuses
-            .iter()
-            .find_map(|status| status.state.as_ref()?.terminated.clone())
-    });
-    let last = ended.max_by_key(|ended| ended.finished_at.as_ref().map(|time| time.0))?;
-    serde_json::from_str(last.message?.trim()).ok()
+    serde_json::from_str(observed.last_words(names::SEED)?.trim()).ok()
 }
 
 fn name_conflict(resource: &FaciliAutoDeployment, conflicts: &[NameConflict]) -> Option<Draft> {
@@ -562,7 +562,14 @@ fn reconciling(observed: &Observed, look: &Look, ready: &Draft) -> Option<Draft>
             format!("Pods of an older revision still serve.{trouble}"),
         ));
     }
-    None
+    look.password_change.as_ref().map(|change| {
+        let reason = if change.failed {
+            "PasswordChangeFailed"
+        } else {
+            "ChangingPassword"
+        };
+        Draft::new(KIND, TRUE, reason, change.message.clone())
+    })
 }
 
 /// Whether pods of an older revision are left, of the API or of Redis.

@@ -17,6 +17,22 @@ pub enum Error {
         /// What the API server said.
         source: kube::Error,
     },
+    /// The Secret with the user's password could not be read.
+    #[error("failed to read the Secret {name} with the Redis password")]
+    ReadPasswordSecret {
+        /// The Secret.
+        name: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
+    /// The Secret with the passwords that pods mount could not be read.
+    #[error("failed to read the Secret {name} with the Redis passwords in use")]
+    ReadLogin {
+        /// The Secret.
+        name: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
     /// The Secret with Redis's users could not be read.
     #[error("failed to read the Secret {name} with the Redis users")]
     ReadAcl {
@@ -56,6 +72,8 @@ impl Error {
     pub fn api_error(&self) -> &kube::Error {
         match self {
             Self::ReadCredentials { source, .. }
+            | Self::ReadPasswordSecret { source, .. }
+            | Self::ReadLogin { source, .. }
             | Self::ReadAcl { source, .. }
             | Self::ReadUrlSecret { source, .. }
             | Self::ReadAdminTokens { source, .. }
@@ -69,6 +87,10 @@ impl Error {
 pub struct Referenced {
     /// The Secret with the generated password of a managed Redis.
     pub credentials: Option<Secret>,
+    /// The Secret of the user's with the password of a managed Redis.
+    pub password_secret: Option<Secret>,
+    /// The Secret with the passwords of a managed Redis that are in use.
+    pub login: Option<Secret>,
     /// The Secret with the users of a managed Redis.
     pub acl: Option<Secret>,
     /// The Secret with the URL of an external Redis.
@@ -89,10 +111,24 @@ pub async fn dereference(client: &Client, resource: &FaciliAutoDeployment) -> Re
     let mut referenced = Referenced::default();
     match resource.spec.redis.mode {
         RedisMode::Managed => {
-            let name = names::credentials(&resource.name_any());
-            referenced.credentials = bounded(secrets.get_opt(&name))
+            match users_password_secret(resource) {
+                Some(name) => {
+                    let name = name.to_owned();
+                    referenced.password_secret = bounded(secrets.get_opt(&name))
+                        .await
+                        .map_err(|source| Error::ReadPasswordSecret { name, source })?;
+                }
+                None => {
+                    let name = names::credentials(&resource.name_any());
+                    referenced.credentials = bounded(secrets.get_opt(&name))
+                        .await
+                        .map_err(|source| Error::ReadCredentials { name, source })?;
+                }
+            }
+            let name = names::login(&resource.name_any());
+            referenced.login = bounded(secrets.get_opt(&name))
                 .await
-                .map_err(|source| Error::ReadCredentials { name, source })?;
+                .map_err(|source| Error::ReadLogin { name, source })?;
             let name = names::acl(&resource.name_any());
             referenced.acl = bounded(secrets.get_opt(&name))
                 .await
@@ -129,4 +165,14 @@ pub async fn dereference(client: &Client, resource: &FaciliAutoDeployment) -> Re
         referenced.seed_config_map_exists = found.is_some();
     }
     Ok(referenced)
+}
+
+/// The Secret of the user's with the password of a managed Redis, if one is named. Who names the one that
+/// the operator makes means that one.
+pub fn users_password_secret(resource: &FaciliAutoDeployment) -> Option<&str> {
+    let name = resource.spec.redis.managed.password_secret.as_str();
+    let is_users = resource.spec.redis.mode == RedisMode::Managed
+        && !name.is_empty()
+        && name != names::credentials(&resource.name_any());
+    is_users.then_some(name)
 }

@@ -3,18 +3,20 @@
 use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus};
 use kube_runtime::reflector::ObjectRef;
 
-use super::Context;
+use super::{Context, Progress};
 use crate::{
     events::Notice,
     reconcile::{
-        apply::{Outcome, credentials::Generated},
+        apply::credentials::Generated,
         conditions::{find, is_true},
+        passwords::Step,
     },
     resources::Kind,
 };
 
 /// What was written.
-pub(super) fn of_outcome(outcome: &Outcome, remade: &[Generated]) -> Vec<Notice> {
+pub(super) fn of_progress(progress: &Progress) -> Vec<Notice> {
+    let outcome = &progress.outcome;
     let mut notices = Vec::new();
     // A Job is told of when it has ended.
     let list = |objects: &[(Kind, String)]| {
@@ -42,16 +44,31 @@ pub(super) fn of_outcome(outcome: &Outcome, remade: &[Generated]) -> Vec<Notice>
         );
         notices.push(Notice::warning("Mutated", note));
     }
-    for what in remade {
+    for what in &progress.remade {
         let note = match what {
             Generated::RedisPassword => {
-                "The Secret with the Redis password was gone. A new password was made; Redis and the API are restarted with it."
+                "The Secret with the Redis password was gone. A new password was made and takes the place of the old one; no request is refused meanwhile."
             }
             Generated::AdminToken => {
                 "The Secret with the administrator's token was gone. A new token was made; the API follows within a minute or two."
             }
         };
         notices.push(Notice::warning("SecretLost", note));
+    }
+    if progress.login_remade {
+        let note = "The Secret with the Redis passwords in use was gone or spoiled, and was made anew; Redis is restarted, for nobody can tell it of its users any more.";
+        notices.push(Notice::warning("SecretLost", note));
+    }
+    for step in &progress.password_steps {
+        let (reason, note) = match step {
+            Step::Begun => (
+                "PasswordChanging",
+                "Another Redis password takes the place of the old one; both are valid until every API pod uses the new one.",
+            ),
+            Step::Dropped => ("PasswordChanged", "The old Redis password is no longer valid."),
+            Step::Told | Step::Handed => continue,
+        };
+        notices.push(Notice::normal(reason, note));
     }
     notices
 }
@@ -87,6 +104,10 @@ pub(super) fn of_status(
     let failed = |status| find_reason(status, "StockSeeded") == Some("ImportFailed");
     if failed(after) && !failed(before) {
         notices.push(Notice::warning("ImportFailed", message("StockSeeded")));
+    }
+    let refused = |status| find_reason(status, "Reconciling") == Some("PasswordChangeFailed");
+    if refused(after) && !refused(before) {
+        notices.push(Notice::warning("PasswordChangeFailed", message("Reconciling")));
     }
     let stalled = find_reason(after, "Stalled");
     if stalled.is_some() && stalled != find_reason(before, "Stalled") {

@@ -8,7 +8,7 @@ use k8s_openapi::api::{
     networking::v1::Ingress,
 };
 use kube::{ResourceExt, api::DynamicObject};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     children::{Children, Place},
@@ -30,8 +30,8 @@ pub struct Observed {
     pub ingress: Option<Ingress>,
     /// The same, by the Gateway API.
     pub http_route: Option<HttpRoute>,
-    /// Stock imports.
-    pub seed_jobs: Vec<Job>,
+    /// Jobs: stock imports, and what tells Redis of its users.
+    pub jobs: Vec<Job>,
     /// All pods.
     pub pods: Vec<Pod>,
 }
@@ -57,7 +57,7 @@ impl Observed {
             autoscaler: one(Kind::HorizontalPodAutoscaler, name.to_owned()).and_then(|object| typed(&object)),
             ingress: one(Kind::Ingress, name.to_owned()).and_then(|object| typed(&object)),
             http_route: one(Kind::HttpRoute, name.to_owned()).and_then(|object| typed(&object)),
-            seed_jobs: jobs
+            jobs: jobs
                 .iter()
                 .filter(|object| controller_uid(&object.metadata) == Some(uid))
                 .filter_map(|object| typed(object))
@@ -94,7 +94,51 @@ impl Observed {
 
     /// Whether an import of the stock has finished well.
     pub fn seeded(&self) -> bool {
-        self.seed_jobs.iter().any(|job| job_condition(job, "Complete"))
+        self.jobs_of(names::SEED)
+            .any(|job| job_condition(job, "Complete"))
+    }
+
+    /// The Jobs of one part of the system.
+    pub fn jobs_of(&self, component: &str) -> impl Iterator<Item = &Job> {
+        self.jobs
+            .iter()
+            .filter(move |job| job.labels().get(names::COMPONENT).map(String::as_str) == Some(component))
+    }
+
+    /// What the last pod of a component said at its end.
+    pub fn last_words(&self, component: &str) -> Option<String> {
+        let ended = self.pods_of(component).filter_map(|pod| {
+            let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+            statuses
+                .iter()
+                .find_map(|status| status.state.as_ref()?.terminated.clone())
+        });
+        ended
+            .max_by_key(|ended| ended.finished_at.as_ref().map(|time| time.0))?
+            .message
+    }
+
+    /// Why the Job of this name failed, if it did, and what happens next.
+    pub fn job_failure(&self, component: &str, name: &str) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Report {
+            error: String,
+        }
+        let job = self.jobs_of(component).find(|job| job.name_any() == name)?;
+        let conditions = job.status.as_ref()?.conditions.as_ref()?;
+        let failed = conditions
+            .iter()
+            .find(|condition| condition.type_ == "Failed" && condition.status == "True")?;
+        let report = self
+            .last_words(component)
+            .and_then(|words| serde_json::from_str::<Report>(words.trim()).ok());
+        let why = report
+            .map(|report| report.error)
+            .or_else(|| failed.message.clone())
+            .unwrap_or_default();
+        Some(format!(
+            "That failed: {why}. It is tried again when Job {name} has been cleared away."
+        ))
     }
 }
 

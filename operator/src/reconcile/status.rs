@@ -16,7 +16,7 @@ use crate::{
     reconcile::{
         conditions::{Look, conditions, is_rolling_out, is_true},
         exposure::{Standing, gateway_standing, ingress_standing, url},
-        observe::Observed,
+        observe::{Observed, job_condition},
     },
     resources::Kind,
 };
@@ -133,7 +133,10 @@ fn child_status(
             (available, "Unavailable")
         }
         Kind::StatefulSet => (observed.redis_is_ready(), "NotReady"),
-        Kind::Job => (observed.seeded(), "Unfinished"),
+        Kind::Job => {
+            let mut jobs = observed.jobs.iter().filter(|job| job.name_any() == name);
+            (jobs.any(|job| job_condition(job, "Complete")), "Unfinished")
+        }
         Kind::Ingress => {
             let declared = &resource.spec.exposure.ingress;
             let classes = &look.capabilities.ingress_classes;
@@ -169,6 +172,23 @@ pub fn ready_changed(before: &FaciliAutoDeploymentStatus, after: &FaciliAutoDepl
     is_true(&before.conditions, "Ready") != is_true(&after.conditions, "Ready")
 }
 
+/// Whether all that differs are numbers of pods and the sentences of conditions.
+pub fn only_figures_changed(before: &FaciliAutoDeploymentStatus, after: &FaciliAutoDeploymentStatus) -> bool {
+    without_figures(before) == without_figures(after)
+}
+
+fn without_figures(status: &FaciliAutoDeploymentStatus) -> FaciliAutoDeploymentStatus {
+    let mut status = FaciliAutoDeploymentStatus {
+        replicas: None,
+        ready_replicas: None,
+        ..status.clone()
+    };
+    for condition in &mut status.conditions {
+        condition.message.clear();
+    }
+    status
+}
+
 /// Writes the status.
 ///
 /// # Errors
@@ -192,5 +212,50 @@ pub async fn patch(
         Ok(_) => Ok(()),
         Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(()),
         Err(source) => Err(Error::Patch(source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+    use super::*;
+
+    fn ready(status: &str, message: &str) -> Vec<Condition> {
+        vec![Condition {
+            type_: "Ready".to_owned(),
+            status: status.to_owned(),
+            reason: "Waiting".to_owned(),
+            message: message.to_owned(),
+            observed_generation: Some(1),
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+        }]
+    }
+
+    /// Prevents: a write for each pod of a rollout; and a new reason that is told late, as if it were a number.
+    #[test]
+    fn numbers_and_sentences_are_told_apart_from_the_rest() {
+        let before = FaciliAutoDeploymentStatus {
+            ready_replicas: Some(1),
+            conditions: ready("False", "1 of 3 ready"),
+            ..FaciliAutoDeploymentStatus::default()
+        };
+        let after = FaciliAutoDeploymentStatus {
+            ready_replicas: Some(2),
+            replicas: Some(3),
+            conditions: ready("False", "2 of 3 ready"),
+            ..before.clone()
+        };
+        assert!(only_figures_changed(&before, &after));
+        let reason = FaciliAutoDeploymentStatus {
+            conditions: ready("Unknown", "2 of 3 ready"),
+            ..after.clone()
+        };
+        assert!(!only_figures_changed(&before, &reason));
+        let version = FaciliAutoDeploymentStatus {
+            version: Some("1.2.3".to_owned()),
+            ..after
+        };
+        assert!(!only_figures_changed(&before, &version));
     }
 }

@@ -5,6 +5,7 @@ mod api_settings;
 mod exposure;
 mod monitoring;
 mod network_policy;
+mod password;
 
 use faciliauto_api::{
     Autoscaling, DeletionPolicy, DisruptionBudget, FaciliAutoDeployment, FaciliAutoDeploymentSpec, Image,
@@ -15,7 +16,10 @@ use k8s_openapi::api::{autoscaling::v2::HorizontalPodAutoscalerBehavior, core::v
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
-use crate::{names, reconcile::dereference::Referenced};
+use crate::{
+    names,
+    reconcile::{dereference::Referenced, passwords::Password},
+};
 
 pub use api_settings::ApiSettings;
 pub use exposure::{ExposureSettings, GatewaySettings, IngressSettings};
@@ -61,6 +65,8 @@ pub enum Reference {
     RedisUrl,
     /// The administrators' tokens.
     AdminTokens,
+    /// The password of a managed Redis.
+    RedisPassword,
 }
 
 /// The resource that children belong to.
@@ -187,6 +193,8 @@ pub struct ManagedRedisSettings {
     pub storage_class: Option<String>,
     /// Compute resources.
     pub resources: RedisResources,
+    /// The password in the Secret of the user's; absent means that it is generated.
+    pub password: Option<Password>,
     /// Bytes of data that Redis may hold.
     pub max_memory_bytes: i128,
     /// The user's wishes about the pod.
@@ -407,9 +415,12 @@ fn validate_redis(
         external,
     } = redis;
     match mode {
-        RedisMode::Managed => Ok(RedisSettings::Managed(Box::new(validate_managed(
-            managed, defaults, problems,
-        )))),
+        RedisMode::Managed => {
+            let password = password::users_password(&managed, owner, referenced);
+            let mut settings = validate_managed(managed, defaults, problems);
+            settings.password = password?;
+            Ok(RedisSettings::Managed(Box::new(settings)))
+        }
         RedisMode::External => {
             let key = external.map(|external| external.url_secret).unwrap_or_default();
             if key.name.is_empty() {
@@ -438,6 +449,8 @@ fn validate_managed(
             storage_class_name,
         },
         resources,
+        // Read beside this.
+        password_secret: _,
         pod,
     } = managed;
     problems.extend(check_compute(
@@ -473,6 +486,7 @@ fn validate_managed(
         storage: size,
         storage_class: storage_class_name.filter(|class| !class.is_empty()),
         resources,
+        password: None,
         max_memory_bytes: limit / 2,
         pod,
     }

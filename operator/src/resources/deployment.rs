@@ -16,8 +16,12 @@ use kube::ResourceExt;
 
 use crate::{
     names,
-    reconcile::validate::{RedisSettings, Scaling, Validated},
-    resources::{config::DRAIN_SECONDS, metadata, pod},
+    reconcile::validate::{Scaling, Validated},
+    resources::{
+        config::DRAIN_SECONDS,
+        metadata, pod,
+        redis_login::{self, RedisLogin},
+    },
 };
 
 /// Seconds between the pod leaving the Service's endpoints and SIGTERM: proxies on every node need a
@@ -30,15 +34,12 @@ const MARGIN_SECONDS: i64 = 10;
 /// Name of the volume with the administrators' tokens.
 const ADMIN_TOKENS_VOLUME: &str = "admin-tokens";
 
-/// Name of the volume with the Redis password or URL.
-const REDIS_SECRET_VOLUME: &str = "redis";
-
-pub(crate) fn build(validated: &Validated, config: &ConfigMap, fingerprint: &str) -> Deployment {
+pub(crate) fn build(validated: &Validated, config: &ConfigMap, login: &RedisLogin) -> Deployment {
     let owner = &validated.owner;
-    let annotations = BTreeMap::from([(names::CREDENTIALS.to_owned(), fingerprint.to_owned())]);
+    let annotations = BTreeMap::from([(names::CREDENTIALS.to_owned(), login.mark.clone())]);
     let pod = PodSpec {
         containers: vec![container(validated, config)],
-        volumes: Some(vec![redis_secret(validated), admin_tokens(validated)]),
+        volumes: Some(vec![login.volume.clone(), admin_tokens(validated)]),
         termination_grace_period_seconds: Some(LEAVE_SECONDS + DRAIN_SECONDS + MARGIN_SECONDS),
         ..PodSpec::default()
     };
@@ -114,7 +115,7 @@ fn container(validated: &Validated, config: &ConfigMap) -> Container {
             ..Lifecycle::default()
         }),
         security_context: Some(pod::security_context()),
-        volume_mounts: Some(vec![redis_secret_mount(), admin_tokens_mount()]),
+        volume_mounts: Some(vec![redis_login::mount(), admin_tokens_mount()]),
         ..Container::default()
     }
 }
@@ -127,30 +128,6 @@ pub(crate) fn settings_from(config: &ConfigMap) -> EnvFromSource {
             optional: None,
         }),
         ..EnvFromSource::default()
-    }
-}
-
-/// The Redis password or URL, as a volume.
-pub(crate) fn redis_secret(validated: &Validated) -> Volume {
-    match &validated.redis {
-        RedisSettings::Managed(_) => pod::secret_volume(
-            REDIS_SECRET_VOLUME,
-            &names::credentials(&validated.owner.name),
-            names::PASSWORD_KEY,
-        ),
-        RedisSettings::External(external) => {
-            pod::secret_volume(REDIS_SECRET_VOLUME, &external.secret, &external.key)
-        }
-    }
-}
-
-/// Where that volume is mounted.
-pub(crate) fn redis_secret_mount() -> VolumeMount {
-    VolumeMount {
-        name: REDIS_SECRET_VOLUME.to_owned(),
-        mount_path: names::REDIS_SECRET_FOLDER.to_owned(),
-        read_only: Some(true),
-        ..VolumeMount::default()
     }
 }
 

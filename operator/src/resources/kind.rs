@@ -100,6 +100,12 @@ impl Kind {
         Self::OPTIONAL.contains(&self)
     }
 
+    /// Name of the CustomResourceDefinition of a kind that a cluster may lack.
+    pub fn definition(self) -> String {
+        let resource = self.api_resource();
+        format!("{}.{}", resource.plural, resource.group)
+    }
+
     /// The kind's name.
     pub fn word(self) -> &'static str {
         match self {

@@ -98,6 +98,11 @@ pub(crate) fn security_context() -> SecurityContext {
 
 /// A volume with one key of a Secret, mounted as a folder so that an update reaches the pod.
 pub(crate) fn secret_volume(name: &str, secret: &str, key: &str) -> Volume {
+    secret_file(name, secret, key, key)
+}
+
+/// The same, with another name for the file.
+pub(crate) fn secret_file(name: &str, secret: &str, key: &str, file: &str) -> Volume {
     Volume {
         name: name.to_owned(),
         secret: Some(SecretVolumeSource {
@@ -105,7 +110,7 @@ pub(crate) fn secret_volume(name: &str, secret: &str, key: &str) -> Volume {
             default_mode: Some(SECRET_MODE),
             items: Some(vec![KeyToPath {
                 key: key.to_owned(),
-                path: key.to_owned(),
+                path: file.to_owned(),
                 mode: None,
             }]),
             optional: None,

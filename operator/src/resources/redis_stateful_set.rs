@@ -24,10 +24,13 @@ use kube::ResourceExt;
 
 use crate::{
     names,
-    reconcile::validate::{ManagedRedisSettings, Validated},
+    reconcile::{
+        passwords::Passwords,
+        validate::{ManagedRedisSettings, Validated},
+    },
     resources::{
         metadata, pod,
-        redis_acl::{HEALTH_USER, fingerprint},
+        redis_acl::admin_fingerprint,
         redis_config::{ACL_FOLDER, DATA_FOLDER, FILE, FOLDER},
     },
 };
@@ -40,9 +43,11 @@ pub(crate) fn build(
     managed: &ManagedRedisSettings,
     config: &ConfigMap,
     acl: &Secret,
+    passwords: &Passwords,
 ) -> StatefulSet {
     let owner = &validated.owner;
-    let annotations = BTreeMap::from([(names::CREDENTIALS.to_owned(), fingerprint(acl))]);
+    // A change of a password is told to the running Redis; only who tells it must be known at its start.
+    let annotations = BTreeMap::from([(names::CREDENTIALS.to_owned(), admin_fingerprint(passwords))]);
     let pod = PodSpec {
         containers: vec![container(managed)],
         volumes: Some(vec![
@@ -145,9 +150,9 @@ fn container(managed: &ManagedRedisSettings) -> Container {
                         "redis-cli",
                         "-e",
                         "--user",
-                        HEALTH_USER,
+                        names::REDIS_HEALTH,
                         "--pass",
-                        HEALTH_USER,
+                        names::REDIS_HEALTH,
                         "--no-auth-warning",
                         "ping",
                     ]

@@ -8,7 +8,10 @@ use k8s_openapi::api::{
 use crate::{
     names,
     reconcile::validate::{SeedSource, Validated},
-    resources::{deployment, metadata, pod},
+    resources::{
+        deployment, metadata, pod,
+        redis_login::{self, RedisLogin},
+    },
 };
 
 /// An import takes seconds; what is not done after this is stuck, and a new Job follows.
@@ -17,15 +20,15 @@ const DEADLINE_SECONDS: i64 = 600;
 /// How long a finished Job can be looked at. After a failure this is also the pause before the next.
 const KEEP_SECONDS: i32 = 600;
 
-pub(crate) fn build(validated: &Validated, config: &ConfigMap) -> Option<Job> {
+pub(crate) fn build(validated: &Validated, config: &ConfigMap, login: &RedisLogin) -> Option<Job> {
     let source = match &validated.seed {
         SeedSource::Nothing | SeedSource::Missing { .. } => return None,
         SeedSource::Sample => "--sample".to_owned(),
         SeedSource::ConfigMap { .. } => format!("{}/{}", names::STOCK_FOLDER, names::STOCK_FILE),
     };
     let owner = &validated.owner;
-    let mut volumes = vec![deployment::redis_secret(validated)];
-    let mut mounts = vec![deployment::redis_secret_mount()];
+    let mut volumes = vec![login.volume.clone()];
+    let mut mounts = vec![redis_login::mount()];
     if let SeedSource::ConfigMap { name } = &validated.seed {
         volumes.push(Volume {
             name: "stock".to_owned(),
@@ -75,7 +78,7 @@ pub(crate) fn build(validated: &Validated, config: &ConfigMap) -> Option<Job> {
                 validated,
                 names::SEED,
                 &validated.api.pod,
-                Default::default(),
+                [(names::CREDENTIALS.to_owned(), login.mark.clone())].into(),
                 spec,
             ),
             ..JobSpec::default()

@@ -50,6 +50,7 @@ async fn every_child_exists_and_is_ours(sandbox: &Sandbox, uid: &str) {
         kind_has::<ConfigMap>(sandbox, uid, "faciliauto-config-").await,
         kind_has::<ConfigMap>(sandbox, uid, "faciliauto-redis-config-").await,
         kind_has::<Secret>(sandbox, uid, "faciliauto-redis-credentials").await,
+        kind_has::<Secret>(sandbox, uid, "faciliauto-redis-login").await,
         kind_has::<Secret>(sandbox, uid, "faciliauto-redis-acl").await,
         kind_has::<Secret>(sandbox, uid, "faciliauto-admin-tokens").await,
         kind_has::<NetworkPolicy>(sandbox, uid, "faciliauto-api").await,

@@ -14,8 +14,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{NAME, Sandbox, alone, condition, eventually, with_operator};
 
-/// A watch on an absent kind is tried again at most every 30 s, plus jitter, plus the look itself.
+/// A watch that failed is begun again within 30 s, plus jitter, plus the look itself.
 const NOTICED: Duration = Duration::from_secs(120);
+
+/// The definition of a kind is watched while the kind is absent: below the pause of one who asks again
+/// and again.
+const INSTALLED: Duration = Duration::from_secs(20);
 
 async fn reason(sandbox: &Sandbox, kind: &str) -> Option<String> {
     let found = sandbox.resources().get(NAME).await.ok()?;
@@ -99,7 +103,7 @@ async fn optional_kind_comes_and_goes_while_the_operator_runs() {
         );
         let monitors: Api<DynamicObject> =
             Api::namespaced_with(sandbox.client.clone(), &sandbox.namespace, &resource);
-        eventually("the ServiceMonitor is made", NOTICED, || async {
+        eventually("the ServiceMonitor is made", INSTALLED, || async {
             monitors.get_opt(NAME).await.ok()?
         })
         .await;

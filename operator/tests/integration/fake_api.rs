@@ -48,7 +48,7 @@ impl Call {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     /// Objects by the path at which they are read.
     pub(crate) objects: BTreeMap<String, Value>,
@@ -151,6 +151,11 @@ impl FakeApi {
 
     pub(crate) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.0.lock().expect("no test panics while it holds the lock"))
+    }
+
+    /// Another server with the same in it.
+    pub(crate) fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.with(|state| state.clone()))))
     }
 
     /// Makes the call after the next `after` ones fail, once.
@@ -433,6 +438,12 @@ impl State {
             metadata["uid"] = json!(format!("uid-{}", self.version));
         }
         metadata["resourceVersion"] = json!(self.version.to_string());
+        if ["Deployment", "StatefulSet"].contains(&object["kind"].as_str().unwrap_or_default()) {
+            let live = self.objects.get(path).unwrap_or(&Value::Null);
+            let before = live["metadata"]["generation"].as_i64().unwrap_or(0);
+            let is_same = live["spec"] == object["spec"];
+            object["metadata"]["generation"] = json!(before + i64::from(!is_same));
+        }
         self.objects.insert(path.to_owned(), object.clone());
         object
     }

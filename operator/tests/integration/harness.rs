@@ -64,6 +64,17 @@ impl Harness {
         }
     }
 
+    /// Another cluster with the same in it, and a new process.
+    pub(crate) fn copy(&self) -> Self {
+        let api = self.api.copy();
+        Self {
+            operator: Operator::start(&api, &self.capabilities, &self.defaults),
+            api,
+            capabilities: self.capabilities.clone(),
+            defaults: self.defaults.clone(),
+        }
+    }
+
     /// One more resource.
     pub(crate) fn add(&mut self, name: &str, spec: Value) {
         let uid = format!("uid-of-{name}");
@@ -169,6 +180,29 @@ impl Harness {
             "still changing after {MOST_LOOKS} looks: {:#?}",
             self.api.take_calls()
         );
+    }
+
+    /// A process of Redis runs: in the pod of this UID, started again so many times.
+    pub(crate) fn run_redis(&self, uid: &str, restarts: i32) {
+        let name = format!("{NAME}-redis-0");
+        self.api.put(
+            &path(Kind::Pod, &name),
+            json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": name, "namespace": NAMESPACE, "uid": uid, "labels": {
+                    "app.kubernetes.io/managed-by": "faciliauto-operator",
+                    "app.kubernetes.io/instance": NAME, "app.kubernetes.io/component": "redis",
+                }},
+                "status": {"phase": "Running", "containerStatuses": [{
+                    "name": "redis", "image": "", "imageID": "", "ready": true, "restartCount": restarts,
+                }]},
+            }),
+        );
+    }
+
+    /// A status write is held for two seconds after the last one; a test does not wait.
+    pub(crate) fn let_time_pass(&self) {
+        self.operator.forget_times(&self.api);
     }
 
     pub(crate) fn child(&self, kind: Kind, name: &str) -> Option<Value> {
@@ -389,6 +423,7 @@ pub(crate) fn run_controllers_but(api: &FakeApi, others: &[&str]) {
                 })
             }
             Some("StatefulSet") => json!({
+                "observedGeneration": object["metadata"]["generation"],
                 "replicas": 1, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "a",
             }),
             Some("Job") => json!({

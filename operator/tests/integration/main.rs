@@ -11,6 +11,7 @@ mod harness;
 mod lease;
 mod manifests;
 mod network;
+mod passwords;
 mod promtool;
 mod redis_server;
 mod restricted;

@@ -140,6 +140,7 @@ fn used() -> BTreeSet<(String, String)> {
         add(&kind.api_resource().plural, &["get", "create", "patch", "delete"]);
     }
     add("ingressclasses", &["list", "watch"]);
+    add("customresourcedefinitions", &["list", "watch"]);
     add("jobs", &["get", "create", "patch"]);
     add("pods", &["delete"]);
     add("secrets", &["get", "create", "patch"]);
@@ -176,6 +177,17 @@ fn rights_are_exactly_what_is_used() {
             );
         }
     }
+    let definitions = role["rules"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|rule| strings(&rule["resources"]) == ["customresourcedefinitions"])
+        .map(|rule| strings(&rule["resourceNames"]));
+    assert_eq!(
+        definitions,
+        Some(Kind::OPTIONAL.map(Kind::definition).to_vec()),
+        "none but those that are watched"
+    );
     let used = used();
     let missing: Vec<_> = used.difference(&granted).collect();
     let unused: Vec<_> = granted.difference(&used).collect();

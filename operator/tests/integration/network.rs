@@ -201,6 +201,27 @@ fn default_policies_allow_what_is_needed_and_nothing_else() {
                 true,
             ),
             (
+                "who tells Redis of its users asks it",
+                system("acl-sync"),
+                system("redis"),
+                REDIS,
+                true,
+            ),
+            (
+                "who tells Redis of its users asks for a name",
+                system("acl-sync"),
+                names(),
+                DNS,
+                true,
+            ),
+            (
+                "who tells Redis of its users asks the internet",
+                system("acl-sync"),
+                outside("203.0.113.9"),
+                ("TCP", 443),
+                false,
+            ),
+            (
                 "a neighbour asks Redis",
                 neighbour(),
                 system("redis"),

@@ -9,10 +9,24 @@ use std::{
     time::{Duration, Instant},
 };
 
+use faciliauto_api::FaciliAutoDeployment;
+use faciliauto_operator::{
+    names,
+    reconcile::{
+        dereference::Referenced,
+        passwords::{Password, Passwords},
+        validate::validate,
+    },
+    resources::{Inputs, build},
+};
+use faciliauto_service::{
+    cli::acl_sync,
+    configuration::{Command as ServiceCommand, Settings},
+};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use serde_json::Value;
 
-use crate::golden::{rendered, repository};
+use crate::golden::{defaults, rendered, repository};
 
 /// A Redis process in a folder of its own; both go when it is dropped.
 struct Redis {
@@ -20,6 +34,8 @@ struct Redis {
     port: u16,
     process: Option<Child>,
     password: String,
+    /// The Secret with every password that it was started with.
+    login: Secret,
 }
 
 impl Redis {
@@ -37,9 +53,9 @@ impl Redis {
             });
             found.cloned().expect(part)
         };
+        let read = |part: &str| -> Secret { serde_json::from_value(find("Secret", part)).expect("a Secret") };
         let secret = |part: &str, key: &str| {
-            let secret: Secret = serde_json::from_value(find("Secret", part)).expect("a Secret");
-            String::from_utf8(secret.data.expect("data")[key].0.clone()).expect("text")
+            String::from_utf8(read(part).data.expect("data")[key].0.clone()).expect("text")
         };
         let config: ConfigMap =
             serde_json::from_value(find("ConfigMap", "-redis-config-")).expect("a ConfigMap");
@@ -66,6 +82,7 @@ impl Redis {
             port,
             process: None,
             password,
+            login: read("-redis-login"),
         };
         redis.start_again();
         redis
@@ -212,10 +229,89 @@ fn users_may_do_what_they_are_for() {
     for answer in &api {
         refused(answer, "NOPERM");
     }
+    let passwords = Passwords::read(&redis.login).expect("passwords");
+    let login = format!("AUTH {} {}", names::REDIS_ADMIN, passwords.admin.reveal());
+    let admin = redis.ask(&[
+        &login,
+        "GET faciliauto:faciliauto:a",
+        "ACL LIST",
+        "FLUSHALL",
+        "PING",
+    ]);
+    assert_eq!(admin[0], "+OK");
+    for answer in &admin[1..] {
+        refused(answer, "NOPERM");
+    }
     let api = redis.ask_as_api(&[
         "SET faciliauto:faciliauto:a 1",
         "PUBLISH faciliauto:faciliauto:changes 1",
         "TIME",
     ]);
     assert_eq!(api, ["+OK", ":0", "*2"]);
+}
+
+/// Prevents: a Job that cannot log in, or may not tell, or tells something else than the file; and a Redis
+/// that knows less after a restart than it was told.
+#[tokio::test]
+async fn running_redis_is_told_of_another_password() {
+    let mut redis = Redis::start("told");
+    let sample = fs::read_to_string(repository().join("manifests/samples/minimal.yaml")).expect("a sample");
+    let resource: FaciliAutoDeployment = serde_yaml::from_str(&sample).expect("a resource");
+    let validated = validate(&resource, &Referenced::default(), &defaults()).expect("it is valid");
+    let mut passwords = Passwords::read(&redis.login).expect("passwords");
+    let admin = redis.folder.join("admin");
+    fs::write(&admin, passwords.admin.reveal()).expect("a file");
+    let (old, new) = (redis.password.clone(), "another password, with spaces");
+    let lets_in =
+        |redis: &Redis, password: &str| redis.ask(&[&format!("AUTH api \"{password}\"")])[0] == "+OK";
+    assert!(lets_in(&redis, &old) && !lets_in(&redis, new));
+    passwords.known.insert(2, Password::new(new));
+    for known in [[true, true], [false, true]] {
+        if !known[0] {
+            passwords.known.remove(&1);
+        }
+        let inputs = Inputs {
+            passwords: Some(passwords.clone()),
+            tell: Some("pod/0".to_owned()),
+            seed_is_due: false,
+            optional_kinds: Default::default(),
+        };
+        let built = build(&validated, &inputs).redis.expect("a managed Redis");
+        let file = redis.folder.join("users.acl");
+        fs::write(&file, &built.acl.data.expect("data")[names::ACL_KEY].0).expect("a file");
+        let pod = built
+            .acl_sync
+            .expect("a Job")
+            .spec
+            .expect("a spec")
+            .template
+            .spec
+            .expect("a pod");
+        let container = &pod.containers[0];
+        let environment = container.env.iter().flatten().map(|variable| {
+            let value = match variable.name.as_str() {
+                "FACILIAUTO_REDIS_PASSWORD_FILE" => admin.display().to_string(),
+                "FACILIAUTO_REDIS_ACL_FILE" => file.display().to_string(),
+                "FACILIAUTO_REPORT_FILE" => String::new(),
+                _ => variable.value.clone().expect("a value"),
+            };
+            let here = format!("127.0.0.1:{}", redis.port);
+            (
+                variable.name.clone(),
+                value.replace("faciliauto-redis:6379", &here),
+            )
+        });
+        let arguments = container.args.iter().flatten().map(String::as_str);
+        let settings = Settings::parse(["faciliauto-service"].into_iter().chain(arguments), environment);
+        let settings = settings.expect("settings");
+        let ServiceCommand::SyncUsers(source) = &settings.command else {
+            panic!("another command");
+        };
+        acl_sync::run(&settings, source).await.expect("it is told");
+        for _ in 0..2 {
+            assert_eq!([lets_in(&redis, &old), lets_in(&redis, new)], known);
+            redis.kill();
+            redis.start_again();
+        }
+    }
 }

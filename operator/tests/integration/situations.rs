@@ -176,6 +176,7 @@ async fn children_of_a_deleted_namesake_are_waited_for() {
 #[tokio::test]
 async fn password_is_made_once_and_made_anew_when_lost() {
     let mut harness = Harness::new(json!({}));
+    harness.run_redis("pod", 0);
     harness.settle().await;
     let password = |harness: &Harness| {
         harness

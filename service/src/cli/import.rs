@@ -8,8 +8,6 @@
 
 use std::{
     fs,
-    io::{self, Write},
-    path::Path,
     time::{Duration, Instant},
 };
 
@@ -17,6 +15,7 @@ use anyhow::Context;
 use faciliauto_engine::tables::Tables;
 use serde::Serialize;
 
+use super::report;
 use crate::{
     clock::Clock,
     configuration::{ImportSource, Settings},
@@ -33,9 +32,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// How often to begin again when somebody else changed the stock meanwhile.
 const ATTEMPTS: usize = 5;
-
-/// Kubernetes keeps 4 KiB of a termination message.
-const LONGEST_ERROR: usize = 2048;
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,17 +56,8 @@ pub struct Report {
 /// Whatever kept it from being done, after it stands in the report file as well.
 pub async fn run(settings: &Settings, source: &ImportSource) -> anyhow::Result<()> {
     let outcome = from_settings(settings, source).await;
-    let line = match &outcome {
-        Ok(report) => serde_json::to_string(report)?,
-        Err(error) => {
-            let text: String = format!("{error:#}").chars().take(LONGEST_ERROR).collect();
-            serde_json::to_string(&serde_json::json!({ "error": text }))?
-        }
-    };
-    if let Some(path) = &settings.report_file {
-        write_report(path, &line)
-            .with_context(|| format!("failed to write the report to {}", path.display()))?;
-    }
+    let line = report::line(&outcome)?;
+    report::write(settings.report_file.as_deref(), &line)?;
     let report = outcome?;
     say(&match (report.created, report.imported) {
         (true, _) => format!("opened the store with {} cars", report.cars),
@@ -165,7 +152,7 @@ pub async fn import(
         let stored = state.stock().await?;
         let created = stored.is_none();
         if let Some(stored) = stored.as_ref().filter(|_| keeps_open_store) {
-            return Ok(report(stored, false, false));
+            return Ok(report_of(stored, false, false));
         }
         let change = change(stored, file.as_ref(), &tables, clock)?;
         match state.commit(change, progress).await {
@@ -184,12 +171,12 @@ pub async fn import(
             .stock()
             .await?
             .context("the store lost the stock that was just committed")?;
-        return Ok(report(&stored, created, true));
+        return Ok(report_of(&stored, created, true));
     }
     anyhow::bail!("the stock was changed by others {ATTEMPTS} times in a row; try again")
 }
 
-fn report(stored: &StoredStock, created: bool, imported: bool) -> Report {
+fn report_of(stored: &StoredStock, created: bool, imported: bool) -> Report {
     Report {
         created,
         imported,
@@ -246,16 +233,6 @@ fn change(
         updates: Vec::new(),
         once: None,
     })
-}
-
-/// Written in place: what Kubernetes mounts for it can be neither replaced nor renamed.
-fn write_report(path: &Path, line: &str) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(path)?;
-    writeln!(file, "{line}")
 }
 
 /// A line that overwrites itself for a person, one line for each dealership otherwise.

@@ -191,3 +191,28 @@ fn help_names_the_variables() {
     let help = parse(&["--help"], &[]).expect_err("help").to_string();
     assert!(help.contains("[env: FACILIAUTO_KEY_PREFIX]"), "{help}");
 }
+
+/// Prevents the Job of a password change from being started with what the operator did not mean.
+#[test]
+fn users_are_brought_from_a_file_to_a_redis() {
+    let variables = [
+        ("FACILIAUTO_REDIS_URL", "redis://acl-sync@shop-redis:6379"),
+        ("FACILIAUTO_REDIS_ACL_FILE", "/etc/faciliauto/redis-acl/users.acl"),
+        ("FACILIAUTO_REDIS_OWN_USERS", "api,health"),
+    ];
+    let line = ["redis", "acl", "sync"];
+    let expected = Command::SyncUsers(UsersSource {
+        file: "/etc/faciliauto/redis-acl/users.acl".into(),
+        own_users: vec!["api".to_owned(), "health".to_owned()],
+    });
+    assert_eq!(parse(&line, &variables).unwrap().command, expected);
+    for (left_out, named) in [(0, "--redis-url"), (1, "--redis-acl-file")] {
+        let mut fewer = variables.to_vec();
+        fewer.remove(left_out);
+        let message = parse(&line, &fewer).expect_err("it cannot work").to_string();
+        assert!(message.contains(named), "{message}");
+    }
+    for incomplete in [&line[..1], &line[..2]] {
+        assert!(parse(incomplete, &variables).is_err(), "{incomplete:?}");
+    }
+}

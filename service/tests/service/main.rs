@@ -10,6 +10,7 @@
 
 mod harness;
 
+mod acl_sync;
 mod cars;
 mod confirmation;
 mod cors;

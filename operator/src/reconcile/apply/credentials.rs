@@ -2,8 +2,8 @@
 //! system's randomness and never written again. A restart of the operator finds it and changes nothing.
 //!
 //! Their Secrets are not marked `immutable`. The kubelet keeps what it read of an immutable Secret for as
-//! long as any pod of the node mounts it, so after one was deleted and made anew under its name, the new
-//! pods would get the old password, never become ready, and so keep the old pods, for ever.
+//! long as any pod of the node mounts it, so a Secret that was deleted and made anew under its name would
+//! reach no pod of that node.
 
 use std::collections::BTreeMap;
 
@@ -147,7 +147,11 @@ pub fn read(validated: &Validated, what: Generated, secret: &Secret) -> Result<C
     }
 }
 
-fn generate() -> Result<String, Error> {
+/// A new secret.
+///
+/// # Errors
+/// When the operating system gives no randomness.
+pub fn generate() -> Result<String, Error> {
     let mut bytes = [0; RANDOM_BYTES];
     getrandom::fill(&mut bytes).map_err(Error::Randomness)?;
     Ok(names::hex(&bytes))

@@ -363,7 +363,8 @@ fn import(condition: &str) -> Job {
         json!([{"type": condition, "status": "True", "message": "BackoffLimitExceeded"}])
     };
     serde_json::from_value(
-        json!({"metadata": {"name": "producao-seed-1"}, "status": {"conditions": conditions}}),
+        json!({"metadata": {"name": "producao-seed-1", "labels": {names::COMPONENT: names::SEED}},
+            "status": {"conditions": conditions}}),
     )
     .expect("a Job")
 }
@@ -382,7 +383,7 @@ fn import_pod(message: &str) -> Pod {
 fn import_is_followed_to_its_end() {
     let with = |jobs: Vec<Job>, pods: Vec<Pod>, seed_missing: Option<String>| {
         let observed = Observed {
-            seed_jobs: jobs,
+            jobs,
             pods,
             ..healthy()
         };

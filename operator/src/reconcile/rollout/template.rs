@@ -27,6 +27,9 @@ impl Identity {
     /// The identity of a template as it was built.
     pub fn of(template: &Value) -> Self {
         let mut rest = template.clone();
+        for item in renamed_keys(&mut rest) {
+            item.remove("key");
+        }
         let annotations = map(&mut rest, "/metadata/annotations");
         let credentials = annotations.and_then(|annotations| annotations.remove(names::CREDENTIALS));
         Self {
@@ -64,6 +67,10 @@ pub fn again(old: &Value, built: &Value) -> Value {
     if let Some(metadata) = map(&mut template, "/metadata") {
         metadata.remove("creationTimestamp");
     }
+    let volumes = built["spec"]["volumes"].as_array().into_iter().flatten();
+    for volume in volumes.filter(|volume| volume.get("secret").is_some()) {
+        renew(&mut template, volume);
+    }
     match &built["metadata"]["annotations"][names::CREDENTIALS] {
         Value::Null => {
             if let Some(annotations) = map(&mut template, "/metadata/annotations") {
@@ -87,6 +94,38 @@ pub fn is_made_from(replica_set: &Value, deployment: &Value) -> bool {
     plain(replica_set) == plain(deployment)
 }
 
+fn volumes(template: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let volumes = template
+        .pointer_mut("/spec/volumes")
+        .and_then(Value::as_array_mut);
+    volumes.into_iter().flatten()
+}
+
+/// Files of Secrets that come from a key of another name: one of several passwords, by its number.
+fn renamed_keys(template: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {
+    volumes(template)
+        .filter_map(|volume| volume.pointer_mut("/secret/items")?.as_array_mut())
+        .flatten()
+        .filter(|item| item["key"] != item["path"])
+        .filter_map(Value::as_object_mut)
+}
+
+/// Has the files of a volume come from the keys that `built`, the same volume, takes them from now.
+fn renew(template: &mut Value, built: &Value) {
+    let paths = |volume: &Value| -> Vec<Value> {
+        let items = volume["secret"]["items"].as_array().into_iter().flatten();
+        items.map(|item| item["path"].clone()).collect()
+    };
+    for volume in volumes(template) {
+        let is_same = volume["name"] == built["name"]
+            && volume["secret"]["secretName"] == built["secret"]["secretName"]
+            && paths(volume) == paths(built);
+        if is_same {
+            volume["secret"]["items"] = built["secret"]["items"].clone();
+        }
+    }
+}
+
 /// A map within a value, if it is there.
 fn map<'a>(value: &'a mut Value, pointer: &str) -> Option<&'a mut Map<String, Value>> {
     value.pointer_mut(pointer)?.as_object_mut()
@@ -97,9 +136,14 @@ mod tests {
     use super::*;
 
     fn template(image: &str, credentials: &str) -> Value {
+        let volume = |name: &str, key: &str, path: &str| json!({"name": name, "secret": {"secretName": name, "items": [{"key": key, "path": path}]}});
+        let password = format!("password-{credentials}");
         json!({
             "metadata": {"labels": {"a": "b"}, "annotations": {names::CREDENTIALS: credentials}},
-            "spec": {"containers": [{"name": "api", "image": image}]},
+            "spec": {
+                "containers": [{"name": "api", "image": image}],
+                "volumes": [volume("login", &password, "password"), volume("tokens", "admin", "admin")],
+            },
         })
     }
 
@@ -126,6 +170,13 @@ mod tests {
         old["metadata"]["creationTimestamp"] = Value::Null;
         assert_eq!(again(&old, &template("api:2", "c1")), template("api:1", "c1"));
         assert_eq!(again(&old, &template("api:2", "c2")), template("api:1", "c2"));
+        let mut other_secret = template("api:2", "c2");
+        other_secret["spec"]["volumes"][0]["secret"]["secretName"] = json!("another");
+        let volume = again(&old, &other_secret)["spec"]["volumes"][0].clone();
+        assert_eq!(
+            volume, old["spec"]["volumes"][0],
+            "a Secret that is declared anew is no newer password"
+        );
         assert!(is_made_from(&old, &template("api:1", "c1")));
         assert!(!is_made_from(&old, &template("api:2", "c1")));
     }
