@@ -195,7 +195,7 @@ fn deployment(api: &FakeApi, faulty: &[&str], at: &str, mut deployment: Value) {
     } else {
         vec![available]
     };
-    deployment["status"] = json!({"replicas": all, "updatedReplicas": existing, "readyReplicas": all_ready,
+    deployment["status"] = json!({"observedGeneration": deployment["metadata"]["generation"], "replicas": all, "updatedReplicas": existing, "readyReplicas": all_ready,
         "availableReplicas": all_ready, "conditions": conditions});
     put(api, at, deployment);
 }
@@ -244,7 +244,7 @@ fn stateful_set(api: &FakeApi, faulty: &[&str], at: &str, mut set: Value) {
         .unwrap_or(&update)
         .to_owned();
     set["status"] = json!({
-        "replicas": 1, "readyReplicas": i32::from(ready), "updateRevision": update,
+        "observedGeneration": set["metadata"]["generation"], "replicas": 1, "readyReplicas": i32::from(ready), "updateRevision": update,
         "currentRevision": if ready && is_new { update.clone() } else { before },
     });
     put(api, at, set);
