@@ -43,6 +43,8 @@ def bring_up() -> None:
     """Converges from whatever is there: nothing, everything, or what a crash has left."""
     began = time.monotonic()
     if is_up():
+        # A node whose disk was full has deleted the images that no container used.
+        base_images.load()
         print(f"the cluster is up: Kubernetes {KUBERNETES_VERSION}, kubeconfig {ADMIN_KUBECONFIG}")
         return
     preflight.check(toolchain.is_cold(), ours=our_ports())

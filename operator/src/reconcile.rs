@@ -76,9 +76,10 @@ const NAMESPACE_ENDING: Duration = Duration::from_secs(60);
 /// Two status writes of one resource are at least this far apart, unless readiness changes.
 const STATUS_HOLD: Duration = Duration::from_secs(2);
 
-/// The same where only numbers and sentences differ: pods come and go one by one, and the next number
-/// is often the last.
-const FIGURES_HOLD: Duration = Duration::from_secs(5);
+/// The same where only numbers and sentences differ: pods come and go one by one, and the next number is
+/// often the last. Longer than a Redis on a fast machine takes to start, so that a bring-up is told in
+/// four writes: begun, Redis ready, ready, stock imported.
+const FIGURES_HOLD: Duration = Duration::from_secs(10);
 
 /// What reconciling works with; one for the process.
 pub struct Context {
