@@ -197,6 +197,14 @@ impl Children {
         settled.insert(place.clone(), now.clone()).as_ref() != Some(&now)
     }
 
+    /// Whether this difference is one of those that remained after our last apply of the object.
+    pub fn tolerates(&self, place: &Place, difference: &Difference) -> bool {
+        let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        settled
+            .get(place)
+            .is_some_and(|settled| settled.differences.contains(difference))
+    }
+
     /// Whether these differences are the ones that remained after our last apply of the same object.
     pub fn is_settled(&self, place: &Place, hash: &str, differences: &[Difference]) -> bool {
         let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
@@ -259,12 +267,12 @@ pub fn project(kind: Kind, object: &mut DynamicObject) {
         }
         Kind::ReplicaSet => {
             let names = config_map_names(&object.data["spec"]["template"]["spec"]);
-            let account = object.data["spec"]["template"]["spec"]["serviceAccountName"].take();
-            let replicas = object.data["spec"]["replicas"].take();
+            let account = object.data["spec"]["template"]["spec"]["serviceAccountName"].clone();
+            // The template too: a rollout that fails goes back to it.
+            let spec = keep(object.data["spec"].take(), &["replicas", "template"]);
             let status = keep(object.data["status"].take(), &["replicas", "readyReplicas"]);
             object.data = json!({
-                "spec": {"replicas": replicas}, "status": status,
-                CONFIG_MAPS: names, SERVICE_ACCOUNT: account,
+                "spec": spec, "status": status, CONFIG_MAPS: names, SERVICE_ACCOUNT: account,
             });
         }
         Kind::Job => {
@@ -325,7 +333,7 @@ fn keep(value: Value, fields: &[&str]) -> Value {
 }
 
 /// Names of the ConfigMaps that a pod's volumes mount or its containers take their environment from.
-fn config_map_names(pod: &Value) -> Vec<String> {
+pub fn config_map_names(pod: &Value) -> Vec<String> {
     let items = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let volumes = items(&pod["volumes"])
         .into_iter()

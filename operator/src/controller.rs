@@ -51,7 +51,7 @@ use crate::{
     metrics::{Leader, Metrics, PausedResources, ResourcesByReadiness, WatchAges},
     names,
     probe::{self, Reports},
-    reconcile::{Context, conditions::find, error_policy, reconcile},
+    reconcile::{Context, conditions::find, error_policy, reconcile, waves::Waves},
     resources::Kind,
     tasks::Tasks,
 };
@@ -163,6 +163,7 @@ async fn run(settings: RunSettings) -> anyhow::Result<()> {
                     capabilities: capabilities.clone(),
                     // What another process did meanwhile is not in it: each term begins without any.
                     memory: Memory::default(),
+                    waves: waves(&main_store, &triggers),
                     reports: reports.clone(),
                     events: events.clone(),
                     metrics: metrics.clone(),
@@ -281,6 +282,20 @@ fn references(store: &Store<Guarded>) -> Vec<ObjectRef<Guarded>> {
         .collect()
 }
 
+/// Turns among all resources that are known.
+fn waves(store: &Store<Guarded>, triggers: &Triggers) -> Waves {
+    let (store, triggers) = (store.clone(), triggers.clone());
+    let known = move || {
+        let resources = references(&store).into_iter();
+        resources
+            .map(|reference| (reference.namespace.unwrap_or_default(), reference.name))
+            .collect()
+    };
+    Waves::new(known, move |(namespace, name)| {
+        triggers.send(ObjectRef::new(name).within(namespace));
+    })
+}
+
 /// Every resource, each time that the cluster gets or loses what they may use.
 fn all_on(
     changes: impl Stream<Item = ()> + Send + 'static,
@@ -312,6 +327,7 @@ async fn control(
                     memory
                         .memory
                         .forget(&ObjectRef::new(&gone.name).within(&namespace));
+                    memory.waves.forget(&(namespace, gone.name));
                 }
                 // The error policy has told of it.
                 Err(ControllerError::ReconcilerFailed(..)) => {}

@@ -9,6 +9,23 @@ pub const FIELD_MANAGER: &str = "faciliauto-operator";
 
 /// Hash of the canonical object as we last wanted it; catches what we stopped setting.
 pub const APPLIED: &str = "faciliauto.com/applied";
+/// Of a Deployment or StatefulSet: the resource's generation whose template was applied last.
+pub const GENERATION: &str = "faciliauto.com/generation";
+/// The same: the template that was built for it, as a hash and the credentials beside it.
+pub const TEMPLATE: &str = "faciliauto.com/template";
+/// What to go back to: of a Deployment the ReplicaSet, of a StatefulSet the image.
+pub const LAST_GOOD: &str = "faciliauto.com/last-good";
+/// What failed and is not tried again by itself: of a Deployment the template, as [`TEMPLATE`] has it, of
+/// a StatefulSet the image.
+pub const FAILED: &str = "faciliauto.com/failed";
+/// How that failed, as JSON.
+pub const FAILURE: &str = "faciliauto.com/failure";
+/// The ReplicaSet whose template a Deployment keeps until it is its turn to be upgraded.
+pub const HELD: &str = "faciliauto.com/held";
+/// Present when the template that was applied last is the doing of a new operator.
+pub const UPGRADE: &str = "faciliauto.com/upgrade";
+/// Of the resource, a person's: each new value has what failed tried again at once.
+pub const RETRY: &str = "faciliauto.com/retry";
 /// Which Redis password a pod was given, by its number, or a hash of the URL: pods are replaced when it
 /// changes, and an old password goes when no pod has its number. On Redis's pod, a hash of the user that
 /// tells Redis of the others.

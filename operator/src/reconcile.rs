@@ -1,10 +1,11 @@
-//! One look at one resource: the five steps in order, then the answer.
+//! One look at one resource: the six steps in order, then the answer.
 //!
 //! | step | kind | does |
 //! | --- | --- | --- |
 //! | dereference | async, client | reads what the resource refers to |
 //! | validate | pure | raw resource and what was read → one validated type |
 //! | build | pure | validated type → every child (`resources`) |
+//! | rollout | pure | which pod templates the children may have now |
 //! | apply | async, client | server-side apply in order; prunes |
 //! | conditions, status | pure, then async | live children → conditions; one patch, if it differs |
 //!
@@ -17,10 +18,13 @@ pub mod exposure;
 pub mod observe;
 pub mod passwords;
 pub mod refusals;
+pub mod rollout;
 pub mod status;
 pub mod trouble;
 pub mod validate;
+pub mod waves;
 
+mod guard;
 mod notices;
 mod paused;
 mod secrets;
@@ -44,12 +48,14 @@ use crate::{
     metrics::Metrics,
     probe::Reports,
     reconcile::{
-        apply::{Outcome, Scope, apply, credentials::Generated},
+        apply::{Outcome, Scope, apply, credentials::Generated, delete_pods},
         conditions::Look,
         dereference::dereference,
         observe::Observed,
         passwords::{Step, keep::UnderWay},
+        rollout::Report,
         validate::{ReleaseDefaults, SeedSource, Validated, validate},
+        waves::Waves,
     },
     resources::{Inputs, Kind, build},
 };
@@ -84,6 +90,8 @@ pub struct Context {
     pub capabilities: Arc<LiveCapabilities>,
     /// What is remembered between looks.
     pub memory: Memory,
+    /// Whose turn it is when a new operator changes pods.
+    pub waves: Waves,
     /// What APIs say of their stores.
     pub reports: Arc<Reports>,
     /// Where people are told.
@@ -258,10 +266,19 @@ pub async fn reconcile(
     context: Arc<Context>,
 ) -> Result<Action, Error> {
     let began = Instant::now();
-    let result = match tokio::time::timeout(LONGEST_LOOK, look(&resource, &context)).await {
+    let mut progress = Progress::default();
+    let result = match tokio::time::timeout(LONGEST_LOOK, look(&resource, &context, &mut progress)).await {
         Ok(result) => result,
         Err(_) => Err(Error::TooLong),
     };
+    let is_stuck = result
+        .as_ref()
+        .is_err_and(|error| error.retry() == Retry::OnChange);
+    let is_paused = resource.0.as_ref().is_ok_and(|resource| resource.spec.paused);
+    if progress.rollout.is_none() || is_stuck || is_paused {
+        // It takes no turn, and none waits for it.
+        context.waves.looked_at(&guard::wave_name(resource.as_ref()));
+    }
     context
         .metrics
         .count_reconciliation(began.elapsed(), result.as_ref().err().map(Error::category));
@@ -278,7 +295,11 @@ pub async fn reconcile(
     result
 }
 
-async fn look(guard: &DeserializeGuard<FaciliAutoDeployment>, context: &Context) -> Result<Action, Error> {
+async fn look(
+    guard: &DeserializeGuard<FaciliAutoDeployment>,
+    context: &Context,
+    progress: &mut Progress,
+) -> Result<Action, Error> {
     // Never from a store that has not finished its first list: what is missing there may exist.
     let namespace = guard.meta().namespace.clone().unwrap_or_default();
     context.children.wait_until_filled(&namespace).await;
@@ -309,8 +330,7 @@ async fn look(guard: &DeserializeGuard<FaciliAutoDeployment>, context: &Context)
         // Each child that goes announces its end; none is to be made again.
         return Ok(Action::requeue(NAMESPACE_ENDING));
     }
-    let mut progress = Progress::default();
-    let result = steps(context, resource, &mut progress).await;
+    let result = steps(context, resource, progress).await;
     if let Err(error) = &result
         && error.retry() == Retry::NamespaceEnding
     {
@@ -320,7 +340,7 @@ async fn look(guard: &DeserializeGuard<FaciliAutoDeployment>, context: &Context)
             .with(&reference, &uid, |remembered| remembered.left_alone_until = until);
         return Ok(Action::requeue(NAMESPACE_ENDING));
     }
-    let held = answer(context, resource, &progress, result.as_ref().err()).await?;
+    let held = answer(context, resource, progress, result.as_ref().err()).await?;
     result?;
     let refers = resource.spec.redis.mode == RedisMode::External
         || !resource.spec.api.admin_tokens_secret.is_empty()
@@ -340,6 +360,8 @@ struct Progress {
     seed_missing: Option<String>,
     /// What a paused resource leaves undone.
     pending: Vec<(Kind, String)>,
+    /// How rollouts stand.
+    rollout: Option<Report>,
     /// Secrets that were gone and were generated anew.
     remade: Vec<Generated>,
     /// Whether the Secret with the passwords in use was.
@@ -385,15 +407,18 @@ async fn steps(
         seed_is_due: seed_is_due(resource, &before),
         optional_kinds: capabilities.present(),
     };
-    let children = build(&validated, &inputs)
+    let mut children = build(&validated, &inputs)
         .into_children()
         .map_err(apply::Error::Serialize)?;
     progress
         .wanted
         .extend(children.iter().map(|child| (child.kind, child.name.clone())));
+    let report = guard::guarded(context, resource, &validated, &before, &mut children);
+    let report = progress.rollout.insert(report);
     let exposure = &resource.spec.exposure;
     let kept = exposure::kept_until_the_other_works(exposure, &before, &capabilities, Timestamp::now());
-    progress.look_again = kept.and_then(|(_, left)| left);
+    let due = report.look_again.map(guard::until);
+    progress.look_again = [due, kept.and_then(|(_, left)| left)].into_iter().flatten().min();
     let scope = Scope {
         client: &context.client,
         children: &context.children,
@@ -402,6 +427,7 @@ async fn steps(
         kept: kept.map(|(kind, _)| kind),
     };
     progress.outcome = apply(&scope, children).await?;
+    delete_pods(&scope, &report.in_the_way).await?;
     if !progress.outcome.conflicts.is_empty() {
         return Err(Error::NameConflict(progress.outcome.conflicts.len()));
     }
@@ -470,6 +496,7 @@ async fn answer(
         seed_missing: progress.seed_missing.clone(),
         pending: progress.pending.clone(),
         capabilities: context.capabilities.within(&namespace),
+        rollout: progress.rollout.clone(),
         password_change: progress.password_change.clone(),
         store_trouble: context.reports.store_trouble(&reference, &uid),
     };

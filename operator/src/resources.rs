@@ -305,6 +305,16 @@ fn third_party_child<S: Serialize>(kind: Kind, object: &ThirdParty<S>) -> Result
 }
 
 impl Child {
+    /// The child after `change`, with the hash of what it is then.
+    pub fn changed(&self, change: impl FnOnce(&mut Value)) -> Self {
+        let mut object = self.object.clone();
+        if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+            annotations.remove(names::APPLIED);
+        }
+        change(&mut object);
+        Self::new(self.kind, self.name.clone(), object)
+    }
+
     /// A child whose hash is taken of `object` as it is given.
     pub fn new(kind: Kind, name: String, mut object: Value) -> Self {
         let hash = content_hash(&canonical(object.clone()).unwrap_or(Value::Null));
@@ -350,7 +360,7 @@ pub fn canonical(value: Value) -> Option<Value> {
 }
 
 /// A hash of the canonical object, the same whatever the order of its keys.
-fn content_hash(object: &Value) -> String {
+pub(crate) fn content_hash(object: &Value) -> String {
     use sha2::{Digest, Sha256};
     let mut text = String::new();
     write_sorted(object, &mut text);

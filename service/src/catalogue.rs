@@ -6,6 +6,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use faciliauto_engine::catalogue::Catalogue;
 
 use crate::{
+    car_texts::CarTexts,
     error::ApiError,
     state::{
         Head,
@@ -28,6 +29,8 @@ pub struct ServedCatalogue {
     pub sample: bool,
     /// Which stock of each dealership this is, when that is known.
     pub versions: Option<Versions>,
+    /// What answers say of its cars whoever asks.
+    pub texts: CarTexts,
 }
 
 impl ServedCatalogue {
@@ -38,6 +41,7 @@ impl ServedCatalogue {
         let without_image = catalogue.cars().filter(|car| car.car.images.is_empty()).count();
         let sample = catalogue.cars().any(|car| car.car.sample);
         Self {
+            texts: CarTexts::of(catalogue.len()),
             catalogue,
             head,
             available,
@@ -62,6 +66,14 @@ impl ServedCatalogue {
         self.versions.as_ref().is_some_and(|known| {
             let put = known.dealers.get(dealership).map(|known| &known.put);
             known.head.version.epoch == epoch && put == Some(&version.put)
+        })
+    }
+
+    /// Whether its cars of a dealership are those of a version, updates and all.
+    #[must_use]
+    pub fn has_cars(&self, epoch: &str, dealership: &str, version: &DealerVersion) -> bool {
+        self.versions.as_ref().is_some_and(|known| {
+            known.head.version.epoch == epoch && known.dealers.get(dealership) == Some(version)
         })
     }
 

@@ -3,7 +3,8 @@
 //! is written and yet to be confirmed: the next writer of this process need not wait for the disk.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
+    mem,
     sync::Arc,
     time::Duration,
 };
@@ -17,11 +18,11 @@ use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use self::turns::Turns;
 use crate::{
     access::AdminTokens,
-    catalogue::Showroom,
+    catalogue::{ServedCatalogue, Showroom},
     clock::Clock,
     error::ApiError,
     idempotency::Identity,
-    random,
+    memory, random,
     state::{
         Basis, Change, DealerStock, Head, State, StateError, Written,
         dealers::{DealerView, SoldMark, TokenChange, TokenDigest},
@@ -163,10 +164,11 @@ impl Desk {
         self.uploads.try_acquire().map_err(|_| ApiError::Busy)
     }
 
-    /// The dealership and its stock.
-    pub(crate) async fn dealer(&self, id: &str) -> Result<DealerStock, ApiError> {
-        let view = self.store.current().dealer(id).await?;
-        view.stock.ok_or(ApiError::DealershipNotFound)
+    /// The record of a dealership.
+    pub(crate) async fn record(&self, id: &str) -> Result<Dealership, ApiError> {
+        let outline = self.store.current().outline(id).await?;
+        let (dealership, _) = outline.dealership.ok_or(ApiError::DealershipNotFound)?;
+        Ok(dealership)
     }
 
     /// The stock as rows.
@@ -206,10 +208,10 @@ impl Desk {
             };
             let change = Change {
                 basis: Basis::Version(head.version),
-                put: vec![DealerStock {
+                put: vec![Arc::new(DealerStock {
                     dealership: dealership.clone(),
                     cars: stock.map(|stock| stock.cars).unwrap_or_default(),
-                }],
+                })],
                 remove: Vec::new(),
                 marks: Vec::new(),
                 updates: Vec::new(),
@@ -261,19 +263,16 @@ impl Desk {
         let _turn = self.writing.lock().await;
         for attempt in 0..ATTEMPTS {
             let state = self.store.current();
-            let DealerView {
+            let Standing {
                 head,
-                stock,
+                dealership,
                 fingerprint,
                 sold,
-            } = state.dealer(&id).await?;
+                before,
+            } = self.standing(&*state, &id).await?;
             if let Some(before) = answered_before(&*state, &head, identity).await? {
                 return Ok(before);
             }
-            let DealerStock {
-                dealership,
-                cars: old,
-            } = stock.ok_or(ApiError::DealershipNotFound)?;
             let etag = tag(fingerprint);
             if condition
                 .as_ref()
@@ -290,25 +289,21 @@ impl Desk {
                 });
             }
             let wins = condition.is_some();
-            let cars = upload.cars.clone();
+            let mut cars = mem::take(&mut upload.cars);
             let now = self.clock.now();
-            let (sold, cars, mut receipt) = aside(move || {
-                let (cars, receipt) = settle(&old, cars, &|car| !wins && stays_sold(sold.get(car), now));
-                (sold, cars, receipt)
+            let (sold, cars, fingerprint, mut receipt) = aside(move || {
+                let receipt = settle(&before, &mut cars, &|car| !wins && stays_sold(sold.get(car), now));
+                let fingerprint = (!dry_run).then(|| Fingerprint::of(&cars));
+                (sold, cars, fingerprint, receipt)
             })
             .await?;
             receipt.dealership_id.clone_from(&id);
-            receipt.dry_run = dry_run;
-            if dry_run {
+            let Some(fingerprint) = fingerprint else {
+                receipt.dry_run = true;
                 receipt.catalog_version = head.version.to_string();
                 receipt.etag = etag;
                 return Ok(Written::as_it_is(Answered::now(receipt)));
-            }
-            let (cars, fingerprint) = aside(move || {
-                let fingerprint = Fingerprint::of(&cars);
-                (cars, fingerprint)
-            })
-            .await?;
+            };
             receipt.catalog_version = VERSION_MADE.to_owned();
             receipt.etag = tag(fingerprint);
             let unmarked = sold
@@ -319,22 +314,61 @@ impl Desk {
                 car,
                 sold: false,
             });
+            let put = Arc::new(DealerStock { dealership, cars });
             let change = Change {
                 basis: Basis::Version(head.version),
                 marks: marks.collect(),
-                put: vec![DealerStock { dealership, cars }],
+                put: vec![Arc::clone(&put)],
                 remove: others.samples,
                 updates: Vec::new(),
                 once: to_remember(identity, &receipt)?,
             };
             if let Some(written) = self.commit(&*state, change, attempt).await? {
+                // Before this process reads the stock as every other does.
+                drop(put);
+                memory::give_back();
                 return Ok(written.map(|head| {
                     receipt.catalog_version = head.version.to_string();
                     Answered::now(receipt)
                 }));
             }
+            upload.cars = Arc::unwrap_or_clone(put).cars;
+            give_back(&mut upload.cars, &receipt.kept_sold);
         }
         Err(ApiError::StockMoved)
+    }
+
+    /// A dealership as it is before its stock is put. Its cars are those in memory when the store has no others: reading a
+    /// large stock takes as long as putting one, and as much memory.
+    async fn standing(&self, state: &dyn State, id: &str) -> Result<Standing, ApiError> {
+        let outline = state.outline(id).await?;
+        let (dealership, version) = outline.dealership.ok_or(ApiError::DealershipNotFound)?;
+        if let Some(served) = self.showroom.served()
+            && served.has_cars(&outline.head.version.epoch, id, &version)
+        {
+            return Ok(Standing {
+                head: outline.head,
+                dealership,
+                fingerprint: outline.fingerprint,
+                sold: outline.sold,
+                before: Before::InMemory(served, id.to_owned()),
+            });
+        }
+        let DealerView {
+            head,
+            stock,
+            fingerprint,
+            sold,
+        } = state.dealer(id).await?;
+        let DealerStock { dealership, cars } = stock.ok_or(ApiError::DealershipNotFound)?;
+        let cars = cars.into_iter().map(|car| (car.id.clone(), car)).collect();
+        Ok(Standing {
+            head,
+            dealership,
+            fingerprint,
+            sold,
+            before: Before::Read(cars),
+        })
     }
 
     /// Commits; `None` when somebody else was faster, after a wait that sets two losers apart.
@@ -459,25 +493,64 @@ fn stays_sold(marked: Option<&Timestamp>, now: Timestamp) -> bool {
     marked.is_some_and(|at| now.duration_since(*at) < STAYS_SOLD)
 }
 
+/// A dealership before its stock is put.
+struct Standing {
+    head: Head,
+    dealership: Dealership,
+    /// Of its cars.
+    fingerprint: Fingerprint,
+    sold: BTreeMap<String, Timestamp>,
+    before: Before,
+}
+
+/// The cars of one dealership before.
+enum Before {
+    /// Those that this catalogue has of it.
+    InMemory(Arc<ServedCatalogue>, String),
+    /// By id.
+    Read(HashMap<String, Car>),
+}
+
+impl Before {
+    fn car(&self, id: &str) -> Option<&Car> {
+        match self {
+            Self::Read(cars) => cars.get(id),
+            Self::InMemory(served, dealership) => {
+                let item = served.catalogue.car(id)?;
+                (item.car.dealership_id == *dealership).then_some(&item.car)
+            }
+        }
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Self::Read(cars) => cars.len(),
+            Self::InMemory(served, dealership) => {
+                let all = served.catalogue.cars();
+                all.filter(|item| item.car.dealership_id == *dealership).count()
+            }
+        }
+    }
+}
+
 /// Lets cars stay sold, and counts what is new, other and gone.
-fn settle(old: &[Car], mut cars: Vec<Car>, stays_sold: &dyn Fn(&str) -> bool) -> (Vec<Car>, StockReceipt) {
+fn settle(before: &Before, cars: &mut [Car], stays_sold: &dyn Fn(&str) -> bool) -> StockReceipt {
     let mut kept_sold = Vec::new();
-    for car in &mut cars {
+    for car in cars.iter_mut() {
         if car.available && stays_sold(&car.id) {
             car.available = false;
             kept_sold.push(car.id.clone());
         }
     }
-    let before: HashMap<&str, &Car> = old.iter().map(|car| (car.id.as_str(), car)).collect();
     let (mut added, mut changed) = (0, 0);
-    for car in &cars {
-        match before.get(car.id.as_str()) {
+    for car in cars.iter() {
+        match before.car(&car.id) {
             None => added += 1,
             // That it was handed in again is no change.
             Some(before)
                 if (Car {
                     confirmed_on: car.confirmed_on,
-                    ..(*before).clone()
+                    ..before.clone()
                 }) != *car =>
             {
                 changed += 1
@@ -485,7 +558,7 @@ fn settle(old: &[Car], mut cars: Vec<Car>, stays_sold: &dyn Fn(&str) -> bool) ->
             Some(_) => {}
         }
     }
-    let receipt = StockReceipt {
+    StockReceipt {
         dealership_id: String::new(),
         dry_run: false,
         cars: cars.len(),
@@ -493,12 +566,19 @@ fn settle(old: &[Car], mut cars: Vec<Car>, stays_sold: &dyn Fn(&str) -> bool) ->
         added,
         changed,
         // Ids are distinct on both sides by now.
-        removed: old.len() + added - cars.len(),
+        removed: before.count() + added - cars.len(),
         kept_sold,
         catalog_version: String::new(),
         etag: String::new(),
-    };
-    (cars, receipt)
+    }
+}
+
+/// Undoes what [`settle`] did to cars, for a stock that is to be settled anew.
+fn give_back(cars: &mut [Car], kept_sold: &[String]) {
+    let kept_sold: HashSet<&str> = kept_sold.iter().map(String::as_str).collect();
+    for car in cars.iter_mut().filter(|car| kept_sold.contains(car.id.as_str())) {
+        car.available = true;
+    }
 }
 
 /// The tag of a stock.

@@ -86,10 +86,19 @@ impl Findings {
     }
 }
 
+/// The bit of a name; several names share one.
+fn name_bit(name: &str) -> u64 {
+    let ends = name.bytes().next().zip(name.bytes().next_back());
+    let mixed = ends.map_or(0, |(first, last)| usize::from(first) * 7 + usize::from(last));
+    1 << ((mixed + name.len()) % 64)
+}
+
 /// An object that is being read.
 pub struct Fields<'reading> {
     pointer: String,
     values: Object<'reading>,
+    /// A bit for each name that is there, by [`name_bit`]: most fields that are asked for are not.
+    names: u64,
     findings: &'reading mut Findings,
     /// Set while nothing is read and the reader only says what it would read.
     shape: Option<Shape>,
@@ -108,6 +117,7 @@ impl<'reading> Fields<'reading> {
         match value.into() {
             Value::Object(values) => Some(Self {
                 pointer,
+                names: values.keys().fold(0, |names, name| names | name_bit(name)),
                 values,
                 findings,
                 shape: None,
@@ -129,6 +139,7 @@ impl<'reading> Fields<'reading> {
         let mut fields = Fields {
             pointer: String::new(),
             values: Object::default(),
+            names: 0,
             findings: &mut Findings::default(),
             shape: Some(Shape::default()),
         };
@@ -159,13 +170,21 @@ impl<'reading> Fields<'reading> {
     /// Pointer of a field.
     #[must_use]
     pub fn pointer(&self, name: &str) -> String {
-        format!("{}/{}", self.pointer, name.replace('~', "~0").replace('/', "~1"))
+        if name.contains(['~', '/']) {
+            format!("{}/{}", self.pointer, name.replace('~', "~0").replace('/', "~1"))
+        } else {
+            [&self.pointer, "/", name].concat()
+        }
     }
 
     /// Whether the field was sent and is not null.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.values.get(name).is_some_and(|value| !value.is_null())
+        self.may_have(name) && self.values.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    fn may_have(&self, name: &str) -> bool {
+        self.names & name_bit(name) != 0
     }
 
     /// Notes a mistake in a field.
@@ -341,7 +360,7 @@ impl<'reading> Fields<'reading> {
             self.note(name, || json!({"anyOf": [one, list_of(allowed)]}));
             return None;
         }
-        if self.values.get(name).is_some_and(Value::is_string) {
+        if self.may_have(name) && self.values.get(name).is_some_and(Value::is_string) {
             return self.word(name, allowed, from_word).map(|value| vec![value]);
         }
         self.words(name, allowed, from_word)
@@ -464,6 +483,9 @@ impl<'reading> Fields<'reading> {
 
     /// Takes a field out as it is; null counts as not sent.
     pub fn take(&mut self, name: &str) -> Option<Value<'reading>> {
+        if !self.may_have(name) {
+            return None;
+        }
         self.values.remove(name).filter(|value| !value.is_null())
     }
 

@@ -279,7 +279,7 @@ impl Follower {
             self.clock.today(),
             head.version.to_string(),
         );
-        let built = tokio::task::spawn_blocking(move || -> Result<_, StockProblems> {
+        let built = memory::on_own_thread(move || -> Result<_, StockProblems> {
             let built = Catalogue::build(stock, &tables, today, version);
             // What this thread took for it, only this thread can give back.
             memory::give_back();

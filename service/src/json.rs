@@ -4,18 +4,21 @@
 //! Two things are quicker: a text is looked through sixteen bytes at a time for what must be escaped, and a number with
 //! at most three decimals is written from an integer. What is rare is left to `serde_json`.
 
+mod number;
+mod text;
+
 use std::{cell::RefCell, fmt};
 
+use actix_web::web::Bytes;
 use serde::ser::{
     self, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant,
 };
 
+use text::push_text;
+
 /// What a thread keeps to write into. The longest list of cars is some 250 KB.
 const KEPT_BYTES: usize = 512 << 10;
-
-/// Below this many thousandths, each double that stands for one has no other decimal of fifteen digits beside it.
-const MOST_THOUSANDTHS: f64 = 1e15;
 
 thread_local! {
     /// Written into by one answer after the other, so that none of them grows a buffer of its own.
@@ -25,11 +28,16 @@ thread_local! {
 /// Why a value has no JSON.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to write JSON: {0}")]
-pub struct WriteError(String);
+pub struct WriteError(Box<Reason>);
+
+/// Behind a pointer, so that what every value gives back fits a register.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Reason(String);
 
 impl ser::Error for WriteError {
     fn custom<Message: fmt::Display>(message: Message) -> Self {
-        Self(message.to_string())
+        Self(Box::new(Reason(message.to_string())))
     }
 }
 
@@ -44,7 +52,7 @@ pub fn with_text<T: Serialize + ?Sized, Output>(
     // Taken, not borrowed: a value may well write another on its way.
     let mut out = BUFFER.take();
     out.clear();
-    let written = value.serialize(Writer { out: &mut out });
+    let written = value.serialize(Writer::of(&mut out));
     let output = written.map(|()| take(&out));
     if out.capacity() <= KEPT_BYTES {
         BUFFER.set(out);
@@ -52,21 +60,86 @@ pub fn with_text<T: Serialize + ?Sized, Output>(
     output
 }
 
+/// Writes a value as the body of an answer. The memory is lent: it comes back once the body is sent, so a body that is
+/// kept should be copied.
+///
+/// # Errors
+/// As [`with_text`].
+pub fn body_of<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, WriteError> {
+    let mut lent = Lent(BUFFER.take());
+    lent.0.clear();
+    value.serialize(Writer::of(&mut lent.0))?;
+    Ok(Bytes::from_owner(lent))
+}
+
+/// Memory that goes back to whichever thread gives it up.
+struct Lent(Vec<u8>);
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if self.0.capacity() <= KEPT_BYTES {
+            // The thread may be at its end.
+            let _ = BUFFER.try_with(|buffer| buffer.replace(std::mem::take(&mut self.0)));
+        }
+    }
+}
+
+/// JSON that was written before, to be taken as it is: what [`with_text`] made of a part that stays the same.
+///
+/// Only [`with_text`] knows it; whatever else writes it makes a text of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Written<'a>(&'a str);
+
+/// By which the writer knows [`Written`] among all other types of one part.
+const WRITTEN: &str = "$faciliauto::Written";
+
+impl<'a> Written<'a> {
+    /// Takes what [`with_text`] wrote.
+    #[must_use]
+    pub fn new(json: &'a str) -> Self {
+        Self(json)
+    }
+}
+
+impl Serialize for Written<'_> {
+    fn serialize<Target: ser::Serializer>(&self, target: Target) -> Result<Target::Ok, Target::Error> {
+        target.serialize_newtype_struct(WRITTEN, self.0)
+    }
+}
+
 /// Writes values one behind the other.
 struct Writer<'out> {
     out: &'out mut Vec<u8>,
+    /// Whether the next text is JSON already.
+    written: bool,
 }
 
-/// Something with parts. Each part leaves a comma behind, whose place the end takes.
+/// Something with parts. Each has a comma before it; the place of the first is for what opens the whole.
 struct Parts<'out> {
     out: &'out mut Vec<u8>,
-    end: &'static [u8],
+    begin: usize,
+    open: u8,
+    close: &'static [u8],
 }
 
 impl<'out> Writer<'out> {
-    fn parts(self, begin: &[u8], end: &'static [u8]) -> Parts<'out> {
-        self.out.extend_from_slice(begin);
-        Parts { out: self.out, end }
+    fn of(out: &'out mut Vec<u8>) -> Self {
+        Self { out, written: false }
+    }
+
+    fn parts(self, open: u8, close: &'static [u8]) -> Parts<'out> {
+        Parts {
+            begin: self.out.len(),
+            out: self.out,
+            open,
+            close,
+        }
     }
 
     /// `{"variant":`
@@ -90,143 +163,35 @@ impl<'out> Writer<'out> {
 
 impl Parts<'_> {
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
-        value.serialize(Writer { out: self.out })?;
         self.out.push(b',');
-        Ok(())
+        value.serialize(Writer::of(self.out))
     }
 
     /// Names of fields are words of ours, which need no escape. Always inlined: a name of known length is then written
     /// by a move or two.
     #[inline(always)]
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), WriteError> {
-        debug_assert_eq!(clean(name.as_bytes()), name.len(), "{name:?} needs an escape");
-        self.out.push(b'"');
+        debug_assert!(
+            !name
+                .bytes()
+                .any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\'),
+            "{name:?} needs an escape"
+        );
+        self.out.reserve(name.len() + 4);
+        self.out.extend_from_slice(b",\"");
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
-        self.item(value)
+        value.serialize(Writer::of(self.out))
     }
 
     fn finish(self) -> Result<(), WriteError> {
-        self.out.pop_if(|last| *last == b',');
-        self.out.extend_from_slice(self.end);
+        match self.out.get_mut(self.begin) {
+            Some(first) => *first = self.open,
+            None => self.out.push(self.open),
+        }
+        self.out.extend_from_slice(self.close);
         Ok(())
     }
-}
-
-/// How many bytes from the beginning need no escape.
-fn clean(bytes: &[u8]) -> usize {
-    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    let first = |escapes: u32| escapes.trailing_zeros() as usize;
-    for (place, block) in blocks.iter().enumerate() {
-        let escapes = escapes(block);
-        if escapes != 0 {
-            return place * BLOCK + first(escapes);
-        }
-    }
-    if rest.is_empty() {
-        return bytes.len();
-    }
-    // The last block begins among bytes that were looked at already; a text without one is filled up.
-    let (last, begin) = match bytes.last_chunk::<BLOCK>() {
-        Some(last) => (*last, bytes.len() - BLOCK),
-        None => {
-            let mut filled = [b' '; BLOCK];
-            filled[..rest.len()].copy_from_slice(rest);
-            (filled, 0)
-        }
-    };
-    match escapes(&last) {
-        0 => bytes.len(),
-        escapes => begin + first(escapes),
-    }
-}
-
-/// What one instruction looks at on every processor that we build for.
-const BLOCK: usize = 16;
-
-/// A bit for each byte that must be escaped: control characters, quotes and backslashes.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-fn escapes(block: &[u8; BLOCK]) -> u32 {
-    use std::arch::x86_64::{
-        _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
-    };
-    // SAFETY: SSE2 is part of x86-64, and the load reads the sixteen bytes that are borrowed, wherever they stand.
-    unsafe {
-        let bytes = _mm_loadu_si128(block.as_ptr().cast());
-        let is = |byte: u8| _mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte.cast_signed()));
-        let control = _mm_cmpeq_epi8(bytes, _mm_min_epu8(bytes, _mm_set1_epi8(0x1f)));
-        let any = _mm_or_si128(control, _mm_or_si128(is(b'"'), is(b'\\')));
-        _mm_movemask_epi8(any).cast_unsigned()
-    }
-}
-
-/// A bit for each byte that must be escaped: control characters, quotes and backslashes.
-#[cfg(not(target_arch = "x86_64"))]
-fn escapes(block: &[u8; BLOCK]) -> u32 {
-    let must = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
-    let bits = block.iter().enumerate();
-    bits.fold(0, |bits, (place, byte)| bits | u32::from(must(*byte)) << place)
-}
-
-fn push_text(out: &mut Vec<u8>, text: &str) {
-    let mut rest = text.as_bytes();
-    out.reserve(rest.len() + 2);
-    out.push(b'"');
-    loop {
-        let length = clean(rest);
-        out.extend_from_slice(&rest[..length]);
-        let Some(byte) = rest.get(length) else { break };
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
-        }
-        rest = &rest[length + 1..];
-    }
-    out.push(b'"');
-}
-
-/// Writes a number when it has at most three decimals; says whether it has.
-fn push_thousandths(out: &mut Vec<u8>, number: f64) -> bool {
-    let scaled = number * 1000.0;
-    if !(0.0..MOST_THOUSANDTHS).contains(&scaled) {
-        return false;
-    }
-    let thousandths = (scaled + 0.5) as i64;
-    // The very double that stands for this decimal, so this decimal is its shortest text. -0.0 is not 0.0 here.
-    if (thousandths as f64 / 1000.0).to_bits() != number.to_bits() {
-        return false;
-    }
-    let (whole, rest) = (thousandths as u64 / 1000, (thousandths as u64 % 1000) as u32);
-    // From the end to the beginning, and copied once: fifteen digits and the point.
-    let mut text = [b'0'; 24];
-    let mut begin = text.len() - 4;
-    let decimals = [rest / 100, rest / 10 % 10, rest % 10].map(|digit| b'0' + digit as u8);
-    text[begin + 1..].copy_from_slice(&decimals);
-    let shown = match decimals {
-        [_, b'0', b'0'] => 1,
-        [_, _, b'0'] => 2,
-        _ => 3,
-    };
-    text[begin] = b'.';
-    let end = begin + 1 + shown;
-    let mut left = whole;
-    loop {
-        begin -= 1;
-        text[begin] += (left % 10) as u8;
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&text[begin..end]);
-    true
 }
 
 impl<'out> ser::Serializer for Writer<'out> {
@@ -282,7 +247,7 @@ impl<'out> ser::Serializer for Writer<'out> {
     }
 
     fn serialize_f64(self, number: f64) -> Result<(), WriteError> {
-        if push_thousandths(self.out, number) {
+        if number::push_thousandths(self.out, number) {
             return Ok(());
         }
         self.library_text(&number)
@@ -292,8 +257,13 @@ impl<'out> ser::Serializer for Writer<'out> {
         self.serialize_str(letter.encode_utf8(&mut [0; 4]))
     }
 
+    #[inline]
     fn serialize_str(self, text: &str) -> Result<(), WriteError> {
-        push_text(self.out, text);
+        if self.written {
+            self.out.extend_from_slice(text.as_bytes());
+        } else {
+            push_text(self.out, text);
+        }
         Ok(())
     }
 
@@ -329,10 +299,11 @@ impl<'out> ser::Serializer for Writer<'out> {
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
+        name: &'static str,
         value: &T,
     ) -> Result<(), WriteError> {
-        value.serialize(self)
+        let written = name == WRITTEN;
+        value.serialize(Writer { written, ..self })
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -342,22 +313,22 @@ impl<'out> ser::Serializer for Writer<'out> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), WriteError> {
-        let Self { out } = self.variant(variant);
-        value.serialize(Writer { out: &mut *out })?;
+        let Self { out, .. } = self.variant(variant);
+        value.serialize(Writer::of(&mut *out))?;
         out.push(b'}');
         Ok(())
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Parts<'out>, WriteError> {
-        Ok(self.parts(b"[", b"]"))
+        Ok(self.parts(b'[', b"]"))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Parts<'out>, WriteError> {
-        Ok(self.parts(b"[", b"]"))
+        Ok(self.parts(b'[', b"]"))
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Parts<'out>, WriteError> {
-        Ok(self.parts(b"[", b"]"))
+        Ok(self.parts(b'[', b"]"))
     }
 
     fn serialize_tuple_variant(
@@ -367,15 +338,15 @@ impl<'out> ser::Serializer for Writer<'out> {
         variant: &'static str,
         _: usize,
     ) -> Result<Parts<'out>, WriteError> {
-        Ok(self.variant(variant).parts(b"[", b"]}"))
+        Ok(self.variant(variant).parts(b'[', b"]}"))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Parts<'out>, WriteError> {
-        Ok(self.parts(b"{", b"}"))
+        Ok(self.parts(b'{', b"}"))
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Parts<'out>, WriteError> {
-        Ok(self.parts(b"{", b"}"))
+        Ok(self.parts(b'{', b"}"))
     }
 
     fn serialize_struct_variant(
@@ -385,7 +356,7 @@ impl<'out> ser::Serializer for Writer<'out> {
         variant: &'static str,
         _: usize,
     ) -> Result<Parts<'out>, WriteError> {
-        Ok(self.variant(variant).parts(b"{", b"}}"))
+        Ok(self.variant(variant).parts(b'{', b"}}"))
     }
 }
 
@@ -444,8 +415,9 @@ impl SerializeMap for Parts<'_> {
     type Error = WriteError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), WriteError> {
+        self.out.push(b',');
         let begin = self.out.len();
-        key.serialize(Writer { out: self.out })?;
+        key.serialize(Writer::of(self.out))?;
         if self.out.get(begin) != Some(&b'"') {
             return Err(ser::Error::custom("the name of a field must be a text"));
         }
@@ -454,7 +426,7 @@ impl SerializeMap for Parts<'_> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
         self.out.push(b':');
-        self.item(value)
+        value.serialize(Writer::of(self.out))
     }
 
     fn end(self) -> Result<(), WriteError> {

@@ -13,6 +13,7 @@
 
 mod access;
 mod access_log;
+pub mod car_texts;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
@@ -30,7 +31,7 @@ mod idempotency;
 mod journal;
 pub mod json;
 pub mod limits;
-mod memory;
+pub mod memory;
 pub mod metrics;
 mod random;
 mod response_cache;

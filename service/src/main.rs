@@ -6,14 +6,14 @@ use faciliauto_service::{
     cli,
     clock::Clock,
     configuration::{Command, Settings},
+    memory::Mimalloc,
     signals,
     startup::Application,
     telemetry,
 };
 
-/// An answer is some ninety small texts: half of what its allocations cost with the C library's allocator goes.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Mimalloc = Mimalloc;
 
 fn main() -> ExitCode {
     // Variables that are no text cannot be ours.

@@ -1,7 +1,7 @@
 //! Stock as files and messages carry it, read into the engine's values. Every mistake is named by row and
 //! field: `/cars/17/preco`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use faciliauto_engine::{
     catalogue::{Catalogue, StockProblem, StockProblemKind, StockProblems},
@@ -154,7 +154,7 @@ fn list<'reading>(fields: &mut Fields<'reading>, name: &str) -> Vec<Value<'readi
 
 /// Parts a stock by dealership. Cars of a dealership that is not in the stock are left out, so check first.
 #[must_use]
-pub fn by_dealership(stock: Stock) -> Vec<DealerStock> {
+pub fn by_dealership(stock: Stock) -> Vec<Arc<DealerStock>> {
     let mut cars: BTreeMap<String, Vec<Car>> = BTreeMap::new();
     for car in stock.cars {
         cars.entry(car.dealership_id.clone()).or_default().push(car);
@@ -162,9 +162,9 @@ pub fn by_dealership(stock: Stock) -> Vec<DealerStock> {
     stock
         .dealerships
         .into_iter()
-        .map(|dealership| DealerStock {
-            cars: cars.remove(&dealership.id).unwrap_or_default(),
-            dealership,
+        .map(|dealership| {
+            let cars = cars.remove(&dealership.id).unwrap_or_default();
+            Arc::new(DealerStock { dealership, cars })
         })
         .collect()
 }

@@ -1,6 +1,8 @@
 //! The log: one JSON object a line on the standard output. No line holds a path, a query, a body, an
 //! address or anything else of a buyer.
 
+mod span_fields;
+
 use std::{
     io::{self, IsTerminal},
     panic::PanicHookInfo,
@@ -14,6 +16,7 @@ use tracing_subscriber::{
     registry,
 };
 
+use self::span_fields::SpanFields;
 use crate::configuration::LogLevel;
 
 /// Logs from here on, for the whole process; a panic is logged like anything else.
@@ -39,7 +42,8 @@ where
         .with_current_span(true)
         .with_span_list(false)
         .with_target(false)
-        .with_writer(sink);
+        .with_writer(sink)
+        .fmt_fields(SpanFields);
     let subscriber = registry().with(targets).with(lines);
     // Already set: only in a process that runs several applications, such as a test.
     if tracing::subscriber::set_global_default(subscriber).is_ok() {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ApiSpec, Autoscaling, DisruptionBudget, Exposure, FaciliAutoDeploymentStatus, Image, Monitoring,
-    NetworkPolicySettings, Redis, SecurityContextSettings, ServiceAccountSettings, Stock, Trust,
+    NetworkPolicySettings, Redis, Rollout, SecurityContextSettings, ServiceAccountSettings, Stock, Trust,
 };
 
 /// What a production FacilIAuto system should look like in this namespace. An empty spec is a whole,
@@ -77,6 +77,9 @@ pub struct FaciliAutoDeploymentSpec {
 
     /// The container image of the API. The stock import runs it too.
     pub image: Image,
+
+    /// What happens when new pods do not become ready.
+    pub rollout: Rollout,
 
     /// Number of API pods while autoscaling is off. With autoscaling on, the autoscaler decides and
     /// this number is ignored. `kubectl scale` sets this field.

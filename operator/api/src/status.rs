@@ -13,8 +13,8 @@ pub struct FaciliAutoDeploymentStatus {
     pub observed_generation: Option<i64>,
 
     /// What holds and what does not, by type. Ready is the worst of Available, RedisReady and,
-    /// where an ingress or gateway is on, Exposed; Reconciling, Stalled, Paused and NameConflict are
-    /// present only while they are true.
+    /// where an ingress or gateway is on, Exposed; Reconciling, Stalled, Paused, NameConflict and UpgradeHeld
+    /// are present only while they are true.
     #[schemars(length(max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -38,6 +38,10 @@ pub struct FaciliAutoDeploymentStatus {
     #[schemars(length(max = 256))]
     pub version: Option<String>,
 
+    /// How far the API's rollout has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutStatus>,
+
     /// Where the API answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
@@ -55,6 +59,31 @@ pub struct FaciliAutoDeploymentStatus {
     #[schemars(length(max = 64))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<ChildStatus>,
+}
+
+/// How far the API's rollout has come. Revisions are named as their ReplicaSets are.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RolloutStatus {
+    /// The revision that pods are made of now.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 253))]
+    pub revision: String,
+
+    /// The last revision all of whose pods became ready.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 253))]
+    pub last_good: String,
+
+    /// The revision that did not, while it is what the resource declares.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 253))]
+    pub failed: String,
+
+    /// What it waits for, or why it failed and what serves instead.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 2048))]
+    pub message: String,
 }
 
 /// The Redis in use.

@@ -21,9 +21,10 @@ use crate::{
     names,
     reconcile::{
         apply::difference::differences,
+        rollout::redis::UnreadyPod,
         validate::{Owner, Scaling, Validated},
     },
-    resources::{Child, Kind, common},
+    resources::{Child, Kind},
 };
 use faciliauto_api::FaciliAutoDeployment;
 
@@ -165,6 +166,18 @@ pub async fn apply(scope: &Scope<'_>, wanted: Vec<Child>) -> Result<Outcome, Err
     Ok(outcome)
 }
 
+/// Deletes pods, if they are still the ones that are meant.
+///
+/// # Errors
+/// When the API server refuses or does not answer; a pod that is gone is no error.
+pub async fn delete_pods(scope: &Scope<'_>, pods: &[UnreadyPod]) -> Result<(), Error> {
+    for UnreadyPod { name, uid, .. } in pods {
+        tracing::info!(name, "a pod of a revision that failed is deleted");
+        prune::delete(scope, Kind::Pod, name, Some(uid.clone())).await?;
+    }
+    Ok(())
+}
+
 async fn apply_child(scope: &Scope<'_>, child: &Child, outcome: &mut Outcome) -> Result<(), Error> {
     let Child {
         kind,
@@ -210,9 +223,6 @@ async fn apply_child(scope: &Scope<'_>, child: &Child, outcome: &mut Outcome) ->
     }
     if let (Kind::Deployment, Scaling::Automatic { min, .. }) = (kind, &scope.validated.scaling) {
         replicas::carry(&mut desired, live.as_ref(), *min);
-    }
-    if let (Kind::Deployment | Kind::StatefulSet, Some(live)) = (kind, &live) {
-        common::carry(&mut desired, live);
     }
     if let Some(live) = &live {
         if is_as_wanted(scope, &place, &desired, hash, live) {

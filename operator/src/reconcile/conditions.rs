@@ -2,6 +2,7 @@
 
 pub mod glossary;
 mod outside;
+mod rollout;
 mod stock;
 
 use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode};
@@ -21,6 +22,7 @@ use crate::{
         apply::NameConflict,
         observe::Observed,
         passwords::keep::UnderWay,
+        rollout::Report,
         trouble::{Trouble, pod_trouble, refusal},
         validate::Reference,
     },
@@ -40,6 +42,8 @@ pub struct Look {
     pub seed_missing: Option<String>,
     /// What a paused resource leaves undone.
     pub pending: Vec<(Kind, String)>,
+    /// How rollouts stand; absent when the look ended before it knew.
+    pub rollout: Option<Report>,
     /// A change of the Redis password that is under way.
     pub password_change: Option<UnderWay>,
     /// Why the cluster refuses Redis's pod.
@@ -94,7 +98,7 @@ pub fn conditions(
     let ready = ready(&available, &redis, exposed.as_ref());
     let conflict = name_conflict(resource, &look.conflicts);
     let paused = paused(resource, look);
-    let stalled = stalled(observed, look, conflict.as_ref(), paused.as_ref());
+    let stalled = stalled(look, conflict.as_ref(), paused.as_ref());
     let reconciling = if stalled.is_some() {
         None
     } else {
@@ -110,6 +114,7 @@ pub fn conditions(
         stock::seeded(resource, observed, look, previous),
         paused,
         conflict,
+        look.rollout.as_ref().and_then(rollout::upgrade_held),
         reconciling,
         stalled,
     ];
@@ -279,6 +284,9 @@ fn redis_ready(resource: &FaciliAutoDeployment, observed: &Observed, look: &Look
             "Redis's StatefulSet does not exist yet.",
         );
     }
+    if let Some(draft) = rollout::redis(look.rollout.as_ref()) {
+        return draft;
+    }
     match pod_trouble(observed.pods_of(names::REDIS)).or_else(|| look.redis_refused.clone()) {
         Some(Trouble { reason, message }) => Draft::new(KIND, FALSE, reason, message),
         None => Draft::new(
@@ -328,7 +336,8 @@ fn store_trouble(resource: &FaciliAutoDeployment, trouble: StoreTrouble) -> Opti
 /// nobody may look at.
 fn ready(available: &Draft, redis: &Draft, exposed: Option<&Draft>) -> Draft {
     if redis.status == FALSE {
-        let reason = format!("Redis{}", redis.reason);
+        let word = redis.reason.strip_prefix("Redis").unwrap_or(&redis.reason);
+        let reason = format!("Redis{word}");
         return Draft::new("Ready", FALSE, reason, format!("Redis: {}", redis.message));
     }
     if available.status != TRUE {
@@ -432,12 +441,7 @@ fn paused(resource: &FaciliAutoDeployment, look: &Look) -> Option<Draft> {
     Some(Draft::new("Paused", TRUE, "Paused", message))
 }
 
-fn stalled(
-    observed: &Observed,
-    look: &Look,
-    conflict: Option<&Draft>,
-    paused: Option<&Draft>,
-) -> Option<Draft> {
+fn stalled(look: &Look, conflict: Option<&Draft>, paused: Option<&Draft>) -> Option<Draft> {
     const KIND: &str = "Stalled";
     if let Some(Failure::Invalid { message }) = &look.failure {
         return Some(Draft::new(KIND, TRUE, "Invalid", message));
@@ -455,20 +459,7 @@ fn stalled(
     if let Some(paused) = paused.filter(|_| !look.pending.is_empty()) {
         return Some(Draft::new(KIND, TRUE, "Paused", paused.message.clone()));
     }
-    let deployment = observed.deployment.as_ref()?;
-    let progressing = deployment_condition(deployment, "Progressing")?;
-    if progressing.status != FALSE || progressing.reason.as_deref() != Some("ProgressDeadlineExceeded") {
-        return None;
-    }
-    let trouble = pod_trouble(observed.pods_of(names::API))
-        .map(|trouble| trouble.message)
-        .unwrap_or_default();
-    Some(Draft::new(
-        KIND,
-        TRUE,
-        "RolloutFailed",
-        format!("The API's rollout makes no progress. {trouble}"),
-    ))
+    look.rollout.as_ref().and_then(rollout::stalled)
 }
 
 fn reconciling(observed: &Observed, look: &Look, ready: &Draft) -> Option<Draft> {

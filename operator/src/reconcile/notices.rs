@@ -127,9 +127,13 @@ pub(super) fn of_status(
             Some("Invalid" | "Rejected") => "Rejected",
             Some("NameConflict") => "NameConflict",
             Some("VolumeCannotGrow") => "VolumeCannotGrow",
+            Some("RolledBack") => "RolledBack",
             _ => "RolloutFailed",
         };
         notices.push(Notice::warning(reason, message("Stalled")));
+    }
+    if is_true(&after.conditions, "UpgradeHeld") && !is_true(&before.conditions, "UpgradeHeld") {
+        notices.push(Notice::warning("UpgradeHeld", message("UpgradeHeld")));
     }
     notices
 }

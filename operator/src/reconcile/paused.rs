@@ -12,7 +12,7 @@ use super::{
         pending::pending,
     },
     dereference::{Referenced, dereference},
-    exposure, observe,
+    exposure, guard, observe,
     passwords::{Password, Passwords, keep::present},
     secret_as_live, seed_is_due,
     validate::{RedisSettings, Validated, validate},
@@ -43,9 +43,16 @@ pub(super) async fn steps(
         seed_is_due: seed_is_due(resource, &before),
         optional_kinds: capabilities.present(),
     };
-    let children = build(&validated, &inputs)
+    let mut children = build(&validated, &inputs)
         .into_children()
         .map_err(apply::Error::Serialize)?;
+    progress.rollout = Some(guard::without_a_turn(
+        context,
+        resource,
+        &validated,
+        &before,
+        &mut children,
+    ));
     let kept = exposure::kept_until_the_other_works(
         &resource.spec.exposure,
         &before,

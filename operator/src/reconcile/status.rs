@@ -62,6 +62,10 @@ pub fn status(
         ready_replicas: Some(pods.ready_replicas.unwrap_or(0)),
         selector: Some(names::selector_line(&name, names::API)),
         version: version(observed).or_else(|| previous.version.clone()),
+        rollout: match &look.rollout {
+            Some(report) => Some(report.status.clone()),
+            None => previous.rollout.clone(),
+        },
         url: Some(url(&resource.spec.exposure, &namespace, &name)),
         redis: Some(RedisStatus {
             ready: managed.then(|| observed.redis_is_ready()),

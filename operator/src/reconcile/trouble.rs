@@ -6,6 +6,12 @@
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 
+/// The reason of a pod whose image the node cannot get.
+pub const IMAGE_PULL: &str = "ImagePullBackOff";
+
+/// The reason of pods that a quota refuses.
+pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
+
 /// A reason in one word and a sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -45,7 +51,7 @@ fn trouble_of(pod: &Pod, container: &ContainerStatus) -> Option<Trouble> {
     match reason {
         "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => {
             return Some(Trouble {
-                reason: "ImagePullBackOff".to_owned(),
+                reason: IMAGE_PULL.to_owned(),
                 message: format!(
                     "The node cannot get the image {} for pod {pod}: check its name and tag, and image.pullSecrets if the registry asks for a login.",
                     container.image
@@ -132,7 +138,7 @@ pub fn refusal(owner: &str, said: &str) -> Trouble {
         Some((_, rest)) => {
             let (quota, numbers) = rest.split_once(", ").unwrap_or((rest, ""));
             Trouble {
-                reason: "QuotaExceeded".to_owned(),
+                reason: QUOTA_EXCEEDED.to_owned(),
                 message: format!(
                     "ResourceQuota {quota} leaves no room for a pod of {owner} ({numbers}): raise the quota, or ask for less with resources.requests and fewer replicas."
                 ),

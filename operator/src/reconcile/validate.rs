@@ -10,7 +10,8 @@ mod password;
 
 use faciliauto_api::{
     Autoscaling, DeletionPolicy, DisruptionBudget, FaciliAutoDeployment, FaciliAutoDeploymentSpec, Image,
-    ManagedRedis, PodSettings, Quantity, Redis, RedisMode, RedisResources, RedisStorage, Seed, Stock, Trust,
+    ManagedRedis, OnFailure, PodSettings, Quantity, Redis, RedisMode, RedisResources, RedisStorage, Rollout,
+    Seed, Stock, Trust,
 };
 use k8s_openapi::api::{autoscaling::v2::HorizontalPodAutoscalerBehavior, core::v1::Secret};
 use kube::ResourceExt;
@@ -101,6 +102,8 @@ pub struct Validated {
     pub redis: RedisSettings,
     /// What every key in Redis starts with.
     pub key_prefix: String,
+    /// What happens when pods do not become ready.
+    pub rollout: RolloutSettings,
     /// Most API pods that may be away on purpose; absent without a budget.
     pub disruption_budget: Option<i32>,
     /// How the API is reached from outside.
@@ -128,6 +131,15 @@ pub struct ContainerImage {
     pub pull_policy: &'static str,
     /// Names of Secrets with registry credentials.
     pub pull_secrets: Vec<String>,
+}
+
+/// What happens when pods do not become ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RolloutSettings {
+    /// Whether the last revision that worked is put back.
+    pub automatic: bool,
+    /// Seconds that pods get.
+    pub deadline_seconds: i32,
 }
 
 /// Who sets the number of API pods.
@@ -239,6 +251,10 @@ pub fn validate(
         exposure,
         network_policy,
         monitoring,
+        rollout: Rollout {
+            on_failure,
+            deadline_seconds,
+        },
         disruption_budget:
             DisruptionBudget {
                 enabled: budget_enabled,
@@ -278,6 +294,10 @@ pub fn validate(
         redis,
         key_prefix,
         disruption_budget: budget_enabled.then_some(max_unavailable),
+        rollout: RolloutSettings {
+            automatic: on_failure == OnFailure::Automatic,
+            deadline_seconds,
+        },
         exposure,
         network_access: network_policy::validate(network_policy, &defaults.operator_namespace),
         monitoring,

@@ -69,7 +69,7 @@ pub(crate) fn build(validated: &Validated, config: &ConfigMap, login: &RedisLogi
                     max_unavailable: Some(IntOrString::Int(0)),
                 }),
             }),
-            progress_deadline_seconds: Some(300),
+            progress_deadline_seconds: Some(validated.rollout.deadline_seconds),
             revision_history_limit: Some(5),
             template: pod::template(validated, names::API, &validated.api.pod, annotations, pod),
             ..DeploymentSpec::default()

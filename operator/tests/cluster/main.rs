@@ -19,6 +19,7 @@ mod password;
 mod paused;
 mod redis;
 mod refusal;
+mod rollout;
 mod steady;
 mod surroundings;
 mod unwell;

@@ -23,7 +23,10 @@ fn documents() -> Vec<PathBuf> {
 
 /// What a line links to within the repository.
 fn links(line: &str) -> impl Iterator<Item = &str> {
-    let targets = line.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+    let targets = line
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split([')', '#']).next());
     targets.filter(|target| !target.is_empty() && !target.contains("://") && !target.starts_with("mailto:"))
 }
 
@@ -41,7 +44,10 @@ fn links_lead_to_files() {
             }
         }
     }
-    assert!(seen > 30, "{seen} links found: are they still written as [text](target)?");
+    assert!(
+        seen > 30,
+        "{seen} links found: are they still written as [text](target)?"
+    );
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
@@ -64,6 +70,9 @@ fn concepts_are_where_the_architecture_says() {
             }
         }
     }
-    assert!(seen > 25, "{seen} files found: are the tables still written as before?");
+    assert!(
+        seen > 25,
+        "{seen} files found: are the tables still written as before?"
+    );
     assert!(missing.is_empty(), "{missing:#?}");
 }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use faciliauto_api::FaciliAutoDeployment;
@@ -14,7 +14,7 @@ use faciliauto_operator::{
     events::Events,
     memory::Memory,
     metrics::Metrics,
-    reconcile::{Context, Error, error_policy, reconcile},
+    reconcile::{Context, Error, error_policy, reconcile, validate::ReleaseDefaults, waves::Waves},
     resources::Kind,
 };
 use kube::{Client, Resource, api::DynamicObject, core::DeserializeGuard};
@@ -38,6 +38,7 @@ pub(crate) struct Harness {
     pub(crate) api: FakeApi,
     operator: Operator,
     capabilities: Capabilities,
+    defaults: ReleaseDefaults,
 }
 
 /// What a process holds and a crash loses.
@@ -45,27 +46,22 @@ struct Operator {
     context: Arc<Context>,
     writers: HashMap<Kind, Writer<DynamicObject>>,
     seen: BTreeSet<(Kind, String)>,
+    nudged: Arc<Mutex<Vec<String>>>,
 }
 
 impl Harness {
     pub(crate) fn new(spec: Value) -> Self {
         let api = FakeApi::default();
-        api.put(
-            &resource_path(),
-            json!({
-                "apiVersion": "faciliauto.com/v1alpha1",
-                "kind": "FaciliAutoDeployment",
-                "metadata": {"name": NAME, "namespace": NAMESPACE, "uid": UID, "generation": 1},
-                "spec": spec,
-            }),
-        );
+        api.put(&resource_path(), resource(NAME, UID, spec));
         // A cluster without any optional kind, and with one ingress class.
         let classes = IngressClasses::Known([("traefik".to_owned(), false)].into());
         let capabilities = Capabilities::new(classes);
+        let defaults = defaults();
         Self {
-            operator: Operator::start(&api, &capabilities),
+            operator: Operator::start(&api, &capabilities, &defaults),
             api,
             capabilities,
+            defaults,
         }
     }
 
@@ -73,10 +69,28 @@ impl Harness {
     pub(crate) fn copy(&self) -> Self {
         let api = self.api.copy();
         Self {
-            operator: Operator::start(&api, &self.capabilities),
+            operator: Operator::start(&api, &self.capabilities, &self.defaults),
             api,
             capabilities: self.capabilities.clone(),
+            defaults: self.defaults.clone(),
         }
+    }
+
+    /// One more resource.
+    pub(crate) fn add(&mut self, name: &str, spec: Value) {
+        let uid = format!("uid-of-{name}");
+        self.api.put(&path_of(name), resource(name, &uid, spec));
+    }
+
+    /// A process of another version takes over, whose default tag of the API's image is `tag`.
+    pub(crate) fn upgrade(&mut self, tag: &str) {
+        self.defaults.service_tag = tag.to_owned();
+        self.restart();
+    }
+
+    /// Names of the resources that the operator wants to look at again, since the last time.
+    pub(crate) fn take_nudged(&self) -> Vec<String> {
+        std::mem::take(&mut self.operator.nudged.lock().expect("the list"))
     }
 
     /// The cluster gets or loses an optional kind.
@@ -95,16 +109,20 @@ impl Harness {
 
     /// As `restart`, with a client of the new process's own.
     pub(crate) fn restart_with(&mut self, client: Client) {
-        self.operator = Operator::start_with(client, &self.capabilities);
+        self.operator = Operator::start_with(&self.api, client, &self.capabilities, &self.defaults);
     }
 
     /// The process dies and another starts: everything but the cluster is forgotten.
     pub(crate) fn restart(&mut self) {
-        self.operator = Operator::start(&self.api, &self.capabilities);
+        self.operator = Operator::start(&self.api, &self.capabilities, &self.defaults);
     }
 
     pub(crate) fn change_spec(&self, change: impl FnOnce(&mut Value)) {
-        self.api.edit(&resource_path(), |resource| {
+        self.change_spec_of(NAME, change);
+    }
+
+    pub(crate) fn change_spec_of(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        self.api.edit(&path_of(name), |resource| {
             change(&mut resource["spec"]);
             let generation = resource["metadata"]["generation"].as_i64().unwrap_or(0);
             resource["metadata"]["generation"] = json!(generation + 1);
@@ -117,9 +135,19 @@ impl Harness {
         self.look_before_the_watch().await
     }
 
+    /// As `look`, at another resource.
+    pub(crate) async fn look_at(&mut self, name: &str) -> Result<Action, Error> {
+        self.operator.watch(&self.api);
+        self.look_without_watch(name).await
+    }
+
     /// One look, with stores as they were: no event has arrived since.
     pub(crate) async fn look_before_the_watch(&mut self) -> Result<Action, Error> {
-        let resource = self.api.get(&resource_path()).expect("the resource");
+        self.look_without_watch(NAME).await
+    }
+
+    async fn look_without_watch(&mut self, name: &str) -> Result<Action, Error> {
+        let resource = self.api.get(&path_of(name)).expect("the resource");
         let guard: DeserializeGuard<FaciliAutoDeployment> =
             serde_json::from_value(resource).expect("a resource");
         let guard = Arc::new(guard);
@@ -132,15 +160,25 @@ impl Harness {
 
     /// Looks, and lets the cluster's controllers work, until neither changes anything.
     pub(crate) async fn settle(&mut self) {
+        self.settle_with(run_controllers).await;
+    }
+
+    /// As `settle`, at every resource, with other controllers.
+    pub(crate) async fn settle_with(&mut self, controllers: impl Fn(&FakeApi)) {
+        self.operator.forget_times(&self.api);
         for _ in 0..MOST_LOOKS {
             let before = self.api.with(|state| state.objects.clone());
-            let looked = self.look().await;
-            run_controllers(&self.api);
-            if self.api.with(|state| state.objects == before) && looked.is_ok() {
+            let mut succeeded = true;
+            for name in resources(&self.api) {
+                succeeded &= self.look_at(&name).await.is_ok();
+            }
+            controllers(&self.api);
+            let nudged = !self.take_nudged().is_empty();
+            if self.api.with(|state| state.objects == before) && succeeded && !nudged {
                 return;
             }
             // A status write is held for two seconds after the last one; a test does not wait.
-            self.operator.forget_times();
+            self.operator.forget_times(&self.api);
         }
         panic!(
             "still changing after {MOST_LOOKS} looks: {:#?}",
@@ -168,7 +206,7 @@ impl Harness {
 
     /// A status write is held for two seconds after the last one; a test does not wait.
     pub(crate) fn let_time_pass(&self) {
-        self.operator.forget_times();
+        self.operator.forget_times(&self.api);
     }
 
     pub(crate) fn child(&self, kind: Kind, name: &str) -> Option<Value> {
@@ -192,7 +230,11 @@ impl Harness {
     }
 
     pub(crate) fn condition(&self, kind: &str) -> Value {
-        let status = self.status();
+        self.condition_of(NAME, kind)
+    }
+
+    pub(crate) fn condition_of(&self, name: &str, kind: &str) -> Value {
+        let status = self.api.get(&path_of(name)).expect("the resource")["status"].clone();
         let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
         conditions
             .into_iter()
@@ -213,11 +255,25 @@ impl Harness {
 }
 
 impl Operator {
-    fn start(api: &FakeApi, capabilities: &Capabilities) -> Self {
-        Self::start_with(api.client(), capabilities)
+    fn start(api: &FakeApi, capabilities: &Capabilities, defaults: &ReleaseDefaults) -> Self {
+        Self::start_with(api, api.client(), capabilities, defaults)
     }
 
-    fn start_with(client: Client, capabilities: &Capabilities) -> Self {
+    fn start_with(
+        api: &FakeApi,
+        client: Client,
+        capabilities: &Capabilities,
+        defaults: &ReleaseDefaults,
+    ) -> Self {
+        let nudged = Arc::<Mutex<Vec<String>>>::default();
+        let (known, heard) = (api.clone(), nudged.clone());
+        let waves = Waves::new(
+            move || {
+                let names = resources(&known).into_iter();
+                names.map(|name| (NAMESPACE.to_owned(), name)).collect()
+            },
+            move |(_, name)| heard.lock().expect("the list").push(name.clone()),
+        );
         let writers: HashMap<_, _> = Kind::WATCHED
             .into_iter()
             .chain(Kind::OPTIONAL)
@@ -233,14 +289,16 @@ impl Operator {
             children: Arc::new(Children::new(stores)),
             capabilities: Arc::new(LiveCapabilities::new(capabilities.clone())),
             memory: Memory::default(),
+            waves,
             reports: Arc::default(),
             metrics: Metrics::new(&mut prometheus_client::registry::Registry::default()),
-            defaults: defaults(),
+            defaults: defaults.clone(),
         };
         Self {
             context: Arc::new(context),
             writers,
             seen: BTreeSet::new(),
+            nudged,
         }
     }
 
@@ -289,19 +347,46 @@ impl Operator {
     }
 
     /// Lets the next status write through.
-    fn forget_times(&self) {
-        let reference = kube_runtime::reflector::ObjectRef::new(NAME).within(NAMESPACE);
-        self.context
-            .memory
-            .with(&reference, UID, |remembered| remembered.status_written = None);
+    fn forget_times(&self, api: &FakeApi) {
+        for name in resources(api) {
+            let uid = api.get(&path_of(&name)).expect("the resource")["metadata"]["uid"].clone();
+            let uid = uid.as_str().expect("a UID").to_owned();
+            let reference = kube_runtime::reflector::ObjectRef::new(&name).within(NAMESPACE);
+            self.context
+                .memory
+                .with(&reference, &uid, |remembered| remembered.status_written = None);
+        }
     }
 }
 
 pub(crate) fn resource_path() -> String {
+    path_of(NAME)
+}
+
+/// Where the resource of a name is read.
+pub(crate) fn path_of(name: &str) -> String {
     format!(
-        "/apis/faciliauto.com/v1alpha1/namespaces/{NAMESPACE}/{}/{NAME}",
+        "/apis/faciliauto.com/v1alpha1/namespaces/{NAMESPACE}/{}/{name}",
         FaciliAutoDeployment::plural(&())
     )
+}
+
+fn resource(name: &str, uid: &str, spec: Value) -> Value {
+    json!({
+        "apiVersion": "faciliauto.com/v1alpha1",
+        "kind": "FaciliAutoDeployment",
+        "metadata": {"name": name, "namespace": NAMESPACE, "uid": uid, "generation": 1},
+        "spec": spec,
+    })
+}
+
+/// Names of all resources.
+fn resources(api: &FakeApi) -> Vec<String> {
+    let folder = path_of("");
+    api.with(|state| {
+        let names = state.objects.keys().filter_map(|path| path.strip_prefix(&folder));
+        names.map(str::to_owned).collect()
+    })
 }
 
 /// Where an object of a kind is read.
@@ -320,6 +405,11 @@ pub(crate) fn path(kind: Kind, name: &str) -> String {
 
 /// What controllers of a cluster do, at once: pods become ready, Jobs end, the autoscaler measures.
 pub(crate) fn run_controllers(api: &FakeApi) {
+    run_controllers_but(api, &[]);
+}
+
+/// As `run_controllers`, for all kinds but these.
+pub(crate) fn run_controllers_but(api: &FakeApi, others: &[&str]) {
     let paths: Vec<String> = api.with(|state| state.objects.keys().cloned().collect());
     for path in paths {
         let Some(mut object) = api.get(&path) else {
@@ -327,6 +417,7 @@ pub(crate) fn run_controllers(api: &FakeApi) {
         };
         let before = object.clone();
         let status = match object["kind"].as_str() {
+            Some(kind) if others.contains(&kind) => continue,
             Some("Deployment") => {
                 let replicas = object["spec"]["replicas"].as_i64().unwrap_or(1);
                 json!({

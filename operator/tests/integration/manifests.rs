@@ -143,6 +143,7 @@ fn used() -> BTreeSet<(String, String)> {
     add("ingressclasses", &["list", "watch"]);
     add("customresourcedefinitions", &["list", "watch"]);
     add("jobs", &["get", "create", "patch"]);
+    add("pods", &["delete"]);
     add("secrets", &["get", "create", "patch"]);
     add("persistentvolumeclaims", &["get", "patch"]);
     add("faciliautodeployments", &["list", "watch"]);

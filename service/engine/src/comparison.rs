@@ -21,13 +21,14 @@ pub(crate) fn compare<'catalogue>(
     (judgement, facts): Explained<'_, 'catalogue>,
     (next, facts_of_next): Explained<'_, 'catalogue>,
 ) -> Comparison<'catalogue> {
-    let push_fact = |text: &mut String, criterion, (judgement, facts): Explained<'_, 'catalogue>| match facts
-        .iter()
-        .find(|part| part.criterion == criterion)
-    {
-        Some(part) => text.push_str(&part.fact),
-        None => source.push_fact(text, criterion, judgement.car),
-    };
+    let push_fact =
+        |text: &mut String, criterion: Criterion, (judgement, facts): Explained<'_, 'catalogue>| match facts
+            .iter()
+            .find(|part| part.criterion.index() == criterion.index())
+        {
+            Some(part) => text.push_str(&part.fact),
+            None => source.push_fact(text, criterion, judgement.car),
+        };
     let advantage = largest_difference(judgement, next);
     let drawback = largest_difference(next, judgement);
     let mut text = String::with_capacity(512);

@@ -124,7 +124,7 @@ pub(crate) fn diversify(
     places: usize,
 ) -> Vec<usize> {
     let mut unread = rules.candidates;
-    let mut waiting: Vec<Waiting> = Vec::new();
+    let mut waiting: Vec<Waiting> = Vec::with_capacity(4 * places.min(rules.candidates));
     let mut chosen: Vec<Candidate> = Vec::with_capacity(places);
     while chosen.len() < places {
         let stretches = chosen.len() / rules.stretch + 1;

@@ -42,8 +42,8 @@ impl<'catalogue> Judgement<'catalogue> {
     /// match lacks.
     pub(crate) fn of(scoring: &Scoring<'_>, car: &'catalogue CatalogueCar, ordinal: usize) -> Self {
         let weights = scoring.weights.all();
-        let raw = Criterion::ALL.map(|criterion| scoring.raw_utility(criterion, car));
-        let counted = Criterion::ALL.map(|criterion| scoring.counted(criterion, raw[criterion.index()], car));
+        let raw = scoring.raw_utilities(car);
+        let counted = scoring.counted_utilities(&raw, car);
         let weighed = |worth: &dyn Fn(usize) -> u8| -> PerCriterion<u32> {
             std::array::from_fn(|index| u32::from(weights[index]) * u32::from(worth(index)))
         };

@@ -7,6 +7,7 @@ use crate::{
     proximity::Proximity,
     questionnaire::{Quality, Questionnaire},
     recommendation::Criterion,
+    scan::Unranked,
     stock::{Category, Centavos, Fuel, Gearbox},
     tables::Criteria,
     weights::{Weights, priority},
@@ -143,6 +144,9 @@ impl Wishes {
     }
 
     fn utility(&self, car: &CatalogueCar) -> u8 {
+        if self.stated() == 0 {
+            return wishes_worth(0, 0);
+        }
         let met = self.judge(car).filter(|(_, is_met)| *is_met).count();
         wishes_worth(met as u32, self.stated())
     }
@@ -197,6 +201,37 @@ impl<'catalogue> Scoring<'catalogue> {
         }
     }
 
+    /// The same of every criterion, by [`Criterion::index`].
+    pub(crate) fn raw_utilities(&self, car: &CatalogueCar) -> [u8; Criterion::ALL.len()] {
+        let mut raw = [0; Criterion::ALL.len()];
+        for quality in Quality::ALL {
+            raw[quality.index()] = car.utilities.quality(quality, self.economy_column);
+        }
+        for criterion in [
+            Criterion::Wear,
+            Criterion::Distance,
+            Criterion::Preferences,
+            Criterion::Price,
+        ] {
+            raw[criterion.index()] = self.raw_utility(criterion, car);
+        }
+        raw
+    }
+
+    /// What counts of every criterion, given what each is worth before the guard.
+    pub(crate) fn counted_utilities(
+        &self,
+        raw: &[u8; Criterion::ALL.len()],
+        car: &CatalogueCar,
+    ) -> [u8; Criterion::ALL.len()] {
+        let mut counted = *raw;
+        for quality in Quality::ALL {
+            let index = quality.index();
+            counted[index] = self.counted_quality(quality, raw[index], car.utilities.is_known(quality));
+        }
+        counted
+    }
+
     /// What counts: guarded where the priority is the highest, a gap then a little less.
     #[cfg(any(test, feature = "reference"))]
     pub(crate) fn utility(&self, criterion: Criterion, car: &CatalogueCar) -> u8 {
@@ -204,6 +239,7 @@ impl<'catalogue> Scoring<'catalogue> {
     }
 
     /// The same for a worth that is already known.
+    #[cfg(any(test, feature = "reference"))]
     pub(crate) fn counted(&self, criterion: Criterion, raw: u8, car: &CatalogueCar) -> u8 {
         match criterion {
             Criterion::Quality(quality) => {
@@ -288,7 +324,12 @@ pub(crate) struct TopKeys {
     kept: Vec<u128>,
     /// Below it no key can enter.
     least: u128,
+    /// Cars that are ranked only when they are read, where that is so of all.
+    pub(crate) unranked: Option<Vec<Unranked>>,
 }
+
+/// Half of what passes of a small catalogue, or more.
+const LIKELY_UNRANKED: usize = 256;
 
 /// How many keys beyond the limit are kept before the worst of them go: few, so that the bar is seldom behind.
 const fn surplus(limit: usize) -> usize {
@@ -301,6 +342,17 @@ impl TopKeys {
             limit,
             kept: Vec::with_capacity(limit + surplus(limit)),
             least: 0,
+            unranked: None,
+        }
+    }
+
+    /// Takes all that it is shown, and ranks nothing.
+    pub(crate) fn unranked(limit: usize) -> Self {
+        Self {
+            limit,
+            kept: Vec::new(),
+            least: 0,
+            unranked: Some(Vec::with_capacity(LIKELY_UNRANKED)),
         }
     }
 
@@ -334,10 +386,15 @@ impl TopKeys {
         }
     }
 
-    /// The best first; sorted only as far as it is read.
-    pub(crate) fn into_descending(mut self) -> impl Iterator<Item = u128> {
+    /// All of them, to be sorted only as far as they are read.
+    pub(crate) fn into_heap(mut self) -> BinaryHeap<u128> {
         self.drop_surplus();
-        let mut heap = BinaryHeap::from(self.kept);
+        BinaryHeap::from(self.kept)
+    }
+
+    /// The best first; sorted only as far as it is read.
+    pub(crate) fn into_descending(self) -> impl Iterator<Item = u128> {
+        let mut heap = self.into_heap();
         std::iter::from_fn(move || heap.pop())
     }
 }

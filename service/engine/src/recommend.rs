@@ -51,7 +51,7 @@ pub(crate) fn recommend<'catalogue>(
         scoring: &scoring,
         tables: catalogue.tables(),
     };
-    let pure_order = best.into_descending();
+    let pure_order = best;
     let order: Vec<usize> = if questionnaire.diversify {
         let candidates = pure_order.map(|key| Candidate {
             ordinal: ordinal_of(key),
@@ -143,6 +143,7 @@ fn recommended<'catalogue>(
     } = explain(source, judgement, standing);
     Recommended {
         car,
+        ordinal: judgement.ordinal,
         dealership,
         match_tenths: judgement.match_tenths,
         contributions,

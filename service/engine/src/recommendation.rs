@@ -112,6 +112,8 @@ pub struct PriceToBeFirst {
 pub struct Recommended<'catalogue> {
     /// The car, joined with its model's facts.
     pub car: &'catalogue CatalogueCar,
+    /// Its place among the catalogue's cars, in the order of ids.
+    pub ordinal: usize,
     /// Who sells it.
     pub dealership: &'catalogue Dealership,
     /// 0 to 1000: integer tenths of a percent, an absolute scale.

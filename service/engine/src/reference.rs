@@ -28,10 +28,8 @@ pub struct Found {
     pub best: Vec<(usize, u32)>,
 }
 
-fn listed(best: TopKeys) -> Vec<(usize, u32)> {
-    best.into_descending()
-        .map(|key| (ordinal_of(key), score_of(key)))
-        .collect()
+fn listed(best: impl Iterator<Item = u128>) -> Vec<(usize, u32)> {
+    best.map(|key| (ordinal_of(key), score_of(key))).collect()
 }
 
 /// Searches by the definitions: filters one by one, the score as a sum, the order by its key.
@@ -60,7 +58,7 @@ pub fn search(catalogue: &Catalogue, questionnaire: &Questionnaire, limit: usize
         available,
         matching,
         filters: filters.counts(&removed, &removed_only, &unknown),
-        best: listed(top),
+        best: listed(top.into_descending()),
     }
 }
 
@@ -93,7 +91,8 @@ pub fn rank(
 ) -> Vec<(usize, u32)> {
     let scoring = Scoring::of(questionnaire, catalogue);
     let filters = Filters::of(questionnaire, catalogue, &scoring.proximity);
-    listed(scan::rank(catalogue, &filters, &scoring, limit, instruction_set))
+    let best = scan::rank(catalogue, &filters, &scoring, limit, instruction_set);
+    listed(best.into_descending())
 }
 
 /// Checks that the scan finds what the definitions say, to the place and the tie, on every instruction set of this

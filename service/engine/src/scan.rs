@@ -17,6 +17,7 @@ mod bounds;
 mod instruction_set;
 mod lane_filters;
 mod nearness;
+mod put_off;
 
 use std::collections::HashMap;
 
@@ -26,49 +27,59 @@ use crate::{
         block::{BLOCK, Block, Detail, LANES, LaneBits},
     },
     filters::Filters,
-    ranking::{Scoring, TopKeys, key},
+    ranking::{Scoring, TopKeys},
     recommendation::FilterCount,
-    stock::Centavos,
 };
 
 use bounds::{BlockBounds, Bounds};
 use lane_filters::{LaneFilters, Tally};
 
+pub(crate) use put_off::{Descending, Unranked};
+
 pub use instruction_set::InstructionSet;
 
 /// What a search found.
-pub(crate) struct Found {
+pub(crate) struct Found<'search> {
     /// Cars on offer.
     pub(crate) available: usize,
     /// Cars on offer that pass every filter.
     pub(crate) matching: usize,
     /// What each filter took away.
     pub(crate) filters: Vec<FilterCount>,
-    pub(crate) best: TopKeys,
+    /// The keys of the best, the best first.
+    pub(crate) best: Descending<'search>,
 }
 
 /// Counts what each filter takes away and finds the best `limit` cars that pass all.
-pub(crate) fn search(
-    catalogue: &Catalogue,
-    filters: &Filters<'_>,
-    scoring: &Scoring<'_>,
+pub(crate) fn search<'search>(
+    catalogue: &'search Catalogue,
+    filters: &'search Filters<'_>,
+    scoring: &'search Scoring<'_>,
     limit: usize,
     instruction_set: InstructionSet,
-) -> Found {
+) -> Found<'search> {
     let lane_filters = LaneFilters::all(filters);
+    let bounds = Bounds::of(scoring, filters);
     let scan = Scan {
         blocks: catalogue,
         filters: &lane_filters,
-        bounds: Bounds::of(scoring, filters),
+        bounds: &bounds,
     };
     let mut tally = Tally::new(lane_filters.len());
-    let mut top = TopKeys::new(limit);
+    let mut top = match catalogue.blocks() {
+        [_] => TopKeys::unranked(limit),
+        _ => TopKeys::new(limit),
+    };
     instruction_set.run(&scan, Some(&mut tally), &mut top);
+    let best = match (catalogue.blocks(), top.unranked.take()) {
+        ([block], Some(unranked)) => Descending::put_off(bounds, block, unranked, limit),
+        _ => Descending::ranked(top),
+    };
     Found {
         available: tally.available,
         matching: tally.matching,
         filters: filters.counts(&tally.removed, &tally.removed_only, &tally.unknown),
-        best: top,
+        best,
     }
 }
 
@@ -84,7 +95,7 @@ pub(crate) fn rank(
     let scan = Scan {
         blocks: catalogue,
         filters: &lane_filters,
-        bounds: Bounds::of(scoring, filters),
+        bounds: &Bounds::of(scoring, filters),
     };
     let mut top = TopKeys::new(limit);
     instruction_set.run(&scan, None, &mut top);
@@ -140,7 +151,7 @@ fn read_blocks(catalogue: &Catalogue, bounds: &Bounds<'_>) -> u64 {
 pub(crate) struct Scan<'search> {
     blocks: &'search Catalogue,
     filters: &'search LaneFilters,
-    bounds: Bounds<'search>,
+    bounds: &'search Bounds<'search>,
 }
 
 /// The body that every instruction set compiles for itself.
@@ -191,18 +202,12 @@ fn rank_block(
             continue;
         }
         let wanted = passing.unwrap_or(&block.on_offer)[group];
-        let mut left = wanted & reaching(bounds, enough);
-        while left != 0 {
-            let lane = left.trailing_zeros() as usize;
-            left &= left - 1;
-            let place = group * LANES + lane;
-            let detail = &block.details.all()[place % BLOCK];
-            if bounds[lane] >= enough
-                && let Some(key) = scan.exact_key(detail, bounds[lane], nearest, first_ordinal + place)
-            {
-                top.offer(key);
-                enough = top.least_bound();
-            }
+        let reaching = wanted & reaching(bounds, enough);
+        if reaching != 0 {
+            let first = group * LANES;
+            let details = &block.details.all()[first % BLOCK..][..LANES];
+            scan.offer(details, bounds, reaching, nearest, first_ordinal + first, top);
+            enough = top.least_bound();
         }
     }
 }
@@ -240,20 +245,33 @@ fn gather(marks: &[u8; LANES]) -> u64 {
 }
 
 impl Scan<'_> {
-    /// The key of a car in the order, `None` when it fails what its bound does not show. Rarely
-    /// called, so it is kept out of the loop.
+    /// Offers the cars of a group whose bits are set, as far as their bounds are enough. Rarely called, so it is kept out
+    /// of the loop.
     #[inline(never)]
-    fn exact_key(&self, detail: &Detail, bound: u16, nearest: u16, ordinal: usize) -> Option<u128> {
-        if !self.bounds.passes(detail) {
-            return None;
+    fn offer(
+        &self,
+        details: &[Detail],
+        bounds: &[u16],
+        mut left: u64,
+        nearest: u16,
+        first_ordinal: usize,
+        top: &mut TopKeys,
+    ) {
+        let mut enough = top.least_bound();
+        while left != 0 {
+            let lane = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let (Some(detail), Some(bound)) = (details.get(lane), bounds.get(lane)) else {
+                break;
+            };
+            if let Some(unranked) = &mut top.unranked {
+                unranked.push(Unranked::new(*bound, first_ordinal + lane));
+            } else if *bound >= enough
+                && let Some(key) = self.bounds.key(detail, *bound, nearest, first_ordinal + lane)
+            {
+                top.offer(key);
+                enough = top.least_bound();
+            }
         }
-        let score = self.bounds.exact(detail, bound, nearest);
-        Some(key(
-            score,
-            Centavos(detail.price),
-            detail.odometer_km,
-            detail.year,
-            ordinal,
-        ))
     }
 }

@@ -83,15 +83,24 @@ fn claims(questionnaire: &Questionnaire, tables: &Tables) -> [u128; 8] {
     })
 }
 
+/// Quotient and remainder. Few claims need more than 64 bits, and dividing 128 takes many times as long.
+fn divide(claim: u128, sum: u128) -> (u128, u128) {
+    match (u64::try_from(claim), u64::try_from(sum)) {
+        (Ok(claim), Ok(sum)) => (u128::from(claim / sum), u128::from(claim % sum)),
+        _ => (claim / sum, claim % sum),
+    }
+}
+
 /// Shares of `total` in proportion to the claims, by exact largest remainder, ties by index. They sum to `total`.
 pub(crate) fn apportion<const N: usize>(total: u128, claims: [u128; N]) -> [u128; N] {
     let sum: u128 = claims.iter().sum();
     if sum == 0 {
         return [0; N];
     }
-    let mut shares = claims.map(|claim| total * claim / sum);
+    let divided = claims.map(|claim| divide(total * claim, sum));
+    let mut shares = divided.map(|(share, _)| share);
     let mut by_remainder: [usize; N] = std::array::from_fn(|index| index);
-    by_remainder.sort_by_key(|&index| (std::cmp::Reverse(total * claims[index] % sum), index));
+    by_remainder.sort_unstable_by_key(|&index| (std::cmp::Reverse(divided[index].1), index));
     let left = total - shares.iter().sum::<u128>();
     for &index in by_remainder.iter().take(left as usize) {
         shares[index] += 1;

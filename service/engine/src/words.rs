@@ -28,8 +28,12 @@ macro_rules! words {
             /// The value of a word, whatever its case and accents; `None` for an unknown word.
             #[must_use]
             pub fn from_word(word: &str) -> Option<Self> {
-                let folded = fold(word);
-                Self::ALL.into_iter().find(|value| fold(value.word()) == folded)
+                // As programs write it, mostly.
+                let exact = Self::ALL.into_iter().find(|value| value.word() == word);
+                exact.or_else(|| {
+                    let folded = fold(word);
+                    Self::ALL.into_iter().find(|value| fold(value.word()) == folded)
+                })
             }
         }
     };

@@ -75,7 +75,7 @@ pub fn upload(bytes: &[u8]) {
         assert!(findings.errors.len() <= MOST_LISTED && findings.errors.len() <= findings.error_count);
         let mut stored = Vec::new();
         rows::write_cars(&mut stored, &upload.cars).expect("memory");
-        let read = rows::read_cars(stored.as_slice(), "loja").expect("what was written");
+        let read = rows::read_cars(stored.as_slice(), "loja", 1).expect("what was written");
         assert_eq!(read, upload.cars);
     }
     if let Ok(value) = serde_json::from_slice(body) {

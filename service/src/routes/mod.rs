@@ -120,7 +120,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         web::to(stats::brands_models)
     }),
     Endpoint::get("/fuel-price", fuel_price::describe, || web::to(fuel_price::show)),
-    Endpoint::new("POST", "/recommend", recommend::describe, || {
+    Endpoint::new("POST", recommend::PATH, recommend::describe, || {
         web::to(recommend::recommend)
     }),
     Endpoint::new("POST", "/refine-recommendations", refine::describe, || {
@@ -223,8 +223,9 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
             None => paths.push((endpoint.path, vec![endpoint])),
         }
     }
-    // The router looks at one pattern after the other: those that are compared before those that are searched.
-    paths.sort_by_key(|(path, _)| path.contains('{'));
+    // The router looks at one pattern after the other: what is asked for most, then those that are compared before those
+    // that are searched.
+    paths.sort_by_key(|(path, _)| (*path != recommend::PATH, path.contains('{')));
     for (path, endpoints) in paths {
         let allow: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.allow()).collect();
         let allow = allow.join(", ");

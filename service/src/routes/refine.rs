@@ -35,12 +35,13 @@ use super::{
     },
 };
 use crate::{
+    catalogue::ServedCatalogue,
     document::Value,
     error::ApiError,
     fields::{Fields, Findings},
-    json::{WriteError, with_text},
+    json::{WriteError, body_of},
     metrics::Metrics,
-    response_cache::Remembered,
+    response_cache::Counted,
     startup::Shared,
     state::events::FeedbackAction,
 };
@@ -150,14 +151,14 @@ pub(super) async fn refine_recommendations(
     let step = Step::read(body, &served.catalogue)?;
     let small = served.catalogue.len() <= recommend::CARS_AT_ONCE;
     let metrics = shared.metrics.clone();
-    let make = move || step.take(&served.catalogue, &metrics);
-    let made = if small {
+    let make = move || step.take(&served, &metrics);
+    let (body, counted) = if small {
         make()
     } else {
         shared.gate.run(make).await?
     }?;
-    recommend::count(&shared.metrics, &made);
-    Ok(recommend::answered(made.body))
+    recommend::count(&shared.metrics, &counted);
+    Ok(recommend::answered(body))
 }
 
 /// The brands of the profile as they were written: what the app sends again should look like what it sent.
@@ -206,7 +207,8 @@ impl Step {
     }
 
     /// Learns, recommends and writes the answer.
-    fn take(mut self, catalogue: &Catalogue, metrics: &Metrics) -> Result<Remembered, ApiError> {
+    fn take(mut self, served: &ServedCatalogue, metrics: &Metrics) -> Result<(Bytes, Counted), ApiError> {
+        let catalogue = &served.catalogue;
         let feedbacks: Vec<Feedback<'_>> = self
             .judged
             .iter()
@@ -229,20 +231,20 @@ impl Step {
             0.0
         };
         let body = self
-            .write(catalogue, &refinement, confidence, &before, after)
+            .write(served, &refinement, confidence, &before, after)
             .map_err(|_| ApiError::Internal)?;
-        Ok(recommend::remembered(body, catalogue, &self.asked, after))
+        Ok((body, recommend::counted(&self.asked, after)))
     }
 
     fn write(
         &self,
-        catalogue: &Catalogue,
+        served: &ServedCatalogue,
         refinement: &Refinement,
         confidence: f64,
         before: &Recommendation<'_>,
         after: &Recommendation<'_>,
     ) -> Result<Bytes, WriteError> {
-        let mut recommendation = Answer::new(catalogue, &self.asked, after);
+        let mut recommendation = Answer::new(&served.catalogue, &served.texts, &self.asked, after);
         recommendation.mark_improved(|place| is_better_placed(before, after, place));
         let best_score = after
             .cars
@@ -280,7 +282,7 @@ impl Step {
             },
             recommendation,
         };
-        with_text(&answer, Bytes::copy_from_slice)
+        body_of(&answer)
     }
 
     fn insights(

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use faciliauto_engine::stock::{Car, Centavos};
+use faciliauto_engine::stock::{Car, Centavos, Dealership};
 use futures::future::BoxFuture;
 use jiff::{Timestamp, civil::Date};
 use sha2::{Digest, Sha256};
@@ -74,6 +74,19 @@ pub struct DealerView {
     /// Of the cars.
     pub fingerprint: Fingerprint,
     /// When cars were marked sold, by their ids; also of cars that have left the stock since.
+    pub sold: BTreeMap<String, Timestamp>,
+}
+
+/// One dealership at one moment, without its cars.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DealerOutline {
+    /// The version of the whole stock at that moment.
+    pub head: Head,
+    /// Its record, and which stock it has; `None` when there is no such dealership.
+    pub dealership: Option<(Dealership, DealerVersion)>,
+    /// Of the cars.
+    pub fingerprint: Fingerprint,
+    /// As [`DealerView::sold`].
     pub sold: BTreeMap<String, Timestamp>,
 }
 
@@ -199,6 +212,9 @@ pub enum TokenChange {
 pub trait Dealers {
     /// A dealership with its stock, as at one moment.
     fn dealer<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<DealerView, StateError>>;
+
+    /// A dealership without its cars, which are neither read nor unpacked, as at one moment.
+    fn outline<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<DealerOutline, StateError>>;
 
     /// A car of a dealership, as at one moment.
     fn glance<'a>(&'a self, id: &'a str, car: &'a str) -> BoxFuture<'a, Result<CarGlance, StateError>>;

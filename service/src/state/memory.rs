@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use futures::future::{BoxFuture, FutureExt, ready};
@@ -68,7 +68,7 @@ impl Content {
 
 /// The dealerships that a change touches.
 fn touched<'a>(
-    put: &'a [DealerStock],
+    put: &'a [Arc<DealerStock>],
     remove: &'a [String],
     updates: &'a [CarUpdate],
 ) -> impl Iterator<Item = &'a str> {
@@ -168,7 +168,7 @@ impl MemoryState {
         }
         for dealer in put {
             let id = dealer.dealership.id.clone();
-            dealers.insert(id, Kept::put(dealer, version.counter));
+            dealers.insert(id, Kept::put(Arc::unwrap_or_clone(dealer), version.counter));
         }
         for update in updates {
             let kept = dealers

@@ -11,7 +11,7 @@
 //!                                                                              catalogue in memory
 //! ```
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use faciliauto_engine::stock::{Car, Dealership, Stock};
 use futures::future::BoxFuture;
@@ -89,9 +89,16 @@ impl StoredStock {
     #[must_use]
     pub fn into_stock(self) -> Stock {
         let mut stock = Stock::default();
+        let number: usize = self.dealers.iter().map(|dealer| dealer.cars.len()).sum();
         for DealerStock { dealership, cars } in self.dealers {
             stock.dealerships.push(dealership);
-            stock.cars.extend(cars);
+            if stock.cars.is_empty() {
+                // Taken as it is: where one dealer has most of the cars, a copy would take its memory twice.
+                stock.cars = cars;
+                stock.cars.reserve_exact(number - stock.cars.len());
+            } else {
+                stock.cars.extend(cars);
+            }
         }
         stock
     }
@@ -113,8 +120,9 @@ pub enum Basis {
 pub struct Change {
     /// What it was decided on.
     pub basis: Basis,
-    /// Dealerships whose record and whole stock are replaced or added.
-    pub put: Vec<DealerStock>,
+    /// Dealerships whose record and whole stock are replaced or added; shared, so that a change which was refused need not
+    /// have been a copy of a large stock.
+    pub put: Vec<Arc<DealerStock>>,
     /// Ids of dealerships that go, with their stock, their token and their marks.
     pub remove: Vec<String>,
     /// Cars that are marked sold, or no longer.

@@ -53,7 +53,7 @@ use super::{
     dealers::CarFacts, figures::ServerFigures, once::REMEMBERED_FOR,
 };
 use crate::{
-    random,
+    memory, random,
     stock::{fingerprint::Fingerprint, rows},
 };
 
@@ -303,7 +303,7 @@ impl RedisState {
         }
         // Off the event loop: a large dealer takes a while to unpack.
         let owner = id.to_owned();
-        let cars = tokio::task::spawn_blocking(move || unpack(&owner, &compressed, &updates))
+        let cars = memory::on_own_thread(move || unpack(&owner, &compressed, expected, &updates))
             .await
             .map_err(|_| damaged(id, "unpacking it failed"))??;
         if cars.len() != expected {
@@ -318,12 +318,12 @@ impl RedisState {
     async fn write_chunks(
         &self,
         epoch: &str,
-        id: &str,
-        cars: Vec<Car>,
+        dealer: Arc<DealerStock>,
         progress: &(dyn Fn(Progress<'_>) + Send + Sync),
     ) -> Result<Pointer, StateError> {
-        let number = cars.len();
-        let (packed, fingerprint) = tokio::task::spawn_blocking(move || pack(&cars))
+        let (owner, number) = (dealer.dealership.id.clone(), dealer.cars.len());
+        let id = owner.as_str();
+        let (packed, fingerprint) = tokio::task::spawn_blocking(move || pack(&dealer.cars))
             .await
             .map_err(|error| error.to_string())
             .and_then(|packed| packed.map_err(|error| error.to_string()))
@@ -381,9 +381,9 @@ impl RedisState {
         };
         let mut pointers = Vec::with_capacity(put.len());
         let mut records = Vec::with_capacity(put.len());
-        for DealerStock { dealership, cars } in put {
-            pointers.push(self.write_chunks(&epoch, &dealership.id, cars, progress).await?);
-            records.push(dealership);
+        for dealer in put {
+            records.push(dealer.dealership.clone());
+            pointers.push(self.write_chunks(&epoch, dealer, progress).await?);
         }
         let mut invocation = self.commit.prepare_invoke();
         invocation
@@ -520,10 +520,12 @@ fn pack(cars: &[Car]) -> std::io::Result<(Vec<u8>, Fingerprint)> {
 fn unpack(
     dealership: &str,
     compressed: &[u8],
+    expected: usize,
     updates: &BTreeMap<String, String>,
 ) -> Result<Vec<Car>, StateError> {
     let decoder = zstd::Decoder::new(compressed).map_err(|error| damaged(dealership, error.to_string()))?;
-    let mut cars = rows::read_cars(decoder, dealership).map_err(|reason| damaged(dealership, reason))?;
+    let mut cars =
+        rows::read_cars(decoder, dealership, expected).map_err(|reason| damaged(dealership, reason))?;
     if updates.is_empty() {
         return Ok(cars);
     }

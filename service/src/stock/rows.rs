@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
+use super::upload::MOST_CARS;
 use crate::{
     document::Value,
     fields::{Fields, Findings, Shape},
@@ -450,12 +451,12 @@ pub fn write_cars(mut writer: impl Write, cars: &[Car]) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads cars of one dealership, one a line.
+/// Reads cars of one dealership, one a line. `expected` is how many there should be.
 ///
 /// # Errors
 /// The first line that is no car, with its number and what is wrong with it.
-pub fn read_cars(reader: impl Read, dealership: &str) -> Result<Vec<Car>, String> {
-    let mut cars = Vec::new();
+pub fn read_cars(reader: impl Read, dealership: &str, expected: usize) -> Result<Vec<Car>, String> {
+    let mut cars = Vec::with_capacity(expected.min(MOST_CARS));
     for (index, line) in BufReader::new(reader).lines().enumerate() {
         let number = index + 1;
         let line = line.map_err(|error| format!("line {number}: {error}"))?;
@@ -522,7 +523,7 @@ mod tests {
         let cars = vec![full_car(), bare];
         let mut text = Vec::new();
         write_cars(&mut text, &cars).unwrap();
-        assert_eq!(read_cars(text.as_slice(), "d-1"), Ok(cars));
+        assert_eq!(read_cars(text.as_slice(), "d-1", 2), Ok(cars));
     }
 
     /// Prevents the store from losing or changing a field of a dealership.

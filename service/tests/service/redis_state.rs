@@ -81,7 +81,7 @@ async fn a_piece_that_is_missing_or_altered_refuses_the_commit() {
         };
         let change = Change {
             basis: Basis::Version(version.clone()),
-            put: vec![dealer("a", 9)],
+            put: vec![dealer("a", 9).into()],
             remove: vec![],
             marks: Vec::new(),
             updates: Vec::new(),
@@ -179,7 +179,7 @@ async fn a_full_server_keeps_the_old_stock() {
     };
     let change = Change {
         basis: Basis::Version(version.clone()),
-        put: vec![dealer("a", 9)],
+        put: vec![dealer("a", 9).into()],
         remove: vec![],
         marks: Vec::new(),
         updates: Vec::new(),

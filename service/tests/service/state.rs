@@ -40,7 +40,7 @@ pub(crate) async fn commit(
     let marks = Vec::new();
     let change = Change {
         basis,
-        put,
+        put: put.into_iter().map(Arc::new).collect(),
         remove,
         marks,
         updates: Vec::new(),
@@ -58,7 +58,7 @@ async fn mark(state: &dyn State, head: Head, put: DealerStock, marks: &[(&str, b
     let change = Change {
         basis: Basis::Version(head.version),
         marks: marks.collect(),
-        put: vec![put],
+        put: vec![put.into()],
         remove: vec![],
         updates: Vec::new(),
         once: None,
@@ -301,6 +301,18 @@ async fn one_dealer_is_seen_as_in_the_whole_stock(state: Arc<dyn State>) {
         ("c", None),
     ] {
         let view = state.dealer(id).await.unwrap();
+        let outline = state.outline(id).await.unwrap();
+        let versions = state.versions().await.unwrap();
+        let record = view.stock.as_ref().map(|stock| stock.dealership.clone());
+        assert_eq!(
+            (outline.head, outline.fingerprint, outline.dealership),
+            (
+                view.head.clone(),
+                view.fingerprint,
+                record.zip(versions.dealers.get(id).cloned())
+            ),
+            "{id}: an outline says the same"
+        );
         assert_eq!((view.head, view.stock), (head.clone(), stock), "{id}");
         assert_eq!(view.sold, BTreeMap::new());
     }
@@ -341,6 +353,10 @@ async fn sold_marks_come_and_go(state: Arc<dyn State>) {
     let head = mark(&*state, head, dealer("a", 3), &[("a-0", true), ("a-1", true)]).await;
     let marked = |view: DealerView| view.sold.into_keys().collect::<Vec<_>>();
     assert_eq!(marked(state.dealer("a").await.unwrap()), ["a-0", "a-1"]);
+    assert_eq!(
+        state.outline("a").await.unwrap().sold,
+        state.dealer("a").await.unwrap().sold
+    );
     let head = mark(&*state, head, dealer("a", 1), &[("a-0", false)]).await;
     let view = state.dealer("a").await.unwrap();
     assert!(view.sold.values().all(|at| *at <= head.changed_at));
@@ -371,7 +387,7 @@ async fn a_change_is_remembered_with_its_request(state: Arc<dyn State>) {
     );
     let change = |basis: &Head, once: &Once| Change {
         basis: Basis::Version(basis.version.clone()),
-        put: vec![dealer("a", 2)],
+        put: vec![dealer("a", 2).into()],
         remove: vec![],
         marks: vec![],
         updates: Vec::new(),

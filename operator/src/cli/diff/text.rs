@@ -7,13 +7,14 @@ use super::Change;
 use crate::{
     cli::terminal::{Colour, Palette},
     names,
+    reconcile::rollout::state,
 };
 
 /// Lines around each change.
 const CONTEXT: usize = 3;
 
-/// What the server counts and writes by itself, and our own hash of what we want, which says nothing to
-/// a person.
+/// What the server counts and writes by itself, and our own notes about what we applied, which say
+/// nothing to a person.
 const NOISE: [&str; 6] = [
     "managedFields",
     "resourceVersion",
@@ -82,7 +83,8 @@ fn yaml(mut object: Value) -> String {
         metadata.retain(|key, _| !NOISE.contains(&key.as_str()));
         let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
         if let Some(annotations) = annotations {
-            for ours in [names::APPLIED, names::POD_TEMPLATE, names::POD_METADATA] {
+            let common = [names::APPLIED, names::POD_TEMPLATE, names::POD_METADATA];
+            for ours in common.into_iter().chain(state::ANNOTATIONS) {
                 annotations.remove(ours);
             }
             if annotations.is_empty() {

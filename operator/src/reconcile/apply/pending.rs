@@ -8,7 +8,7 @@ use super::{
 use crate::{
     children::Place,
     reconcile::validate::Scaling,
-    resources::{Child, Kind, common},
+    resources::{Child, Kind},
 };
 
 /// What an apply would do.
@@ -83,9 +83,6 @@ async fn judge(scope: &Scope<'_>, child: &Child, pending: &mut Pending) -> Resul
     let grows = kind == Kind::StatefulSet && volume::fit(&mut desired, &live).is_some();
     if let (Kind::Deployment, Scaling::Automatic { min, .. }) = (kind, &scope.validated.scaling) {
         replicas::carry(&mut desired, Some(&live), *min);
-    }
-    if matches!(kind, Kind::Deployment | Kind::StatefulSet) {
-        common::carry(&mut desired, &live);
     }
     if grows || changes(scope, &place, &desired, hash, &live).is_some() {
         pending.differing.push((kind, name.clone()));

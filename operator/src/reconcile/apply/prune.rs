@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use super::{Error, Scope, controller_uid};
 use crate::{
-    children::{CONFIG_MAPS, Place, SERVICE_ACCOUNT},
+    children::{CONFIG_MAPS, Place, SERVICE_ACCOUNT, config_map_names},
     client::bounded,
+    names,
     resources::{Child, Kind},
 };
 
@@ -25,7 +26,7 @@ pub(super) async fn prune(
     let mut deleted = Vec::new();
     for (kind, object) in unwanted(scope, wanted, kinds) {
         let name = object.name_any();
-        delete(scope, kind, &object).await?;
+        delete(scope, kind, &name, object.uid()).await?;
         scope.children.forget(&Place {
             kind,
             namespace: scope.validated.owner.namespace.clone(),
@@ -52,7 +53,7 @@ pub(super) fn unwanted(
                 .iter()
                 .any(|child| child.kind == kind && child.name == name);
             let is_going = object.metadata.deletion_timestamp.is_some();
-            if is_ours && !is_wanted && !is_going && !is_in_use(scope, kind, &name) {
+            if is_ours && !is_wanted && !is_going && !is_in_use(scope, wanted, kind, &name) {
                 found.push((kind, object));
             }
         }
@@ -60,9 +61,10 @@ pub(super) fn unwanted(
     found
 }
 
-/// Whether a ReplicaSet with pods, a pod or an unfinished Job names the object: pods of an older revision
-/// may still have to start again with their settings, and as whom they were.
-fn is_in_use(scope: &Scope<'_>, kind: Kind, name: &str) -> bool {
+/// Whether a ReplicaSet with pods, the last one that worked, a pod or an unfinished Job names the object:
+/// pods of an older revision may still have to start again with their settings, and as whom they were. So
+/// may those of a template that was not built now, but kept or put back.
+fn is_in_use(scope: &Scope<'_>, wanted: &[Child], kind: Kind, name: &str) -> bool {
     let owner = &scope.validated.owner;
     let names = |object: &DynamicObject| match kind {
         Kind::ConfigMap => {
@@ -81,27 +83,57 @@ fn is_in_use(scope: &Scope<'_>, kind: Kind, name: &str) -> bool {
         count(&object.data["spec"]["replicas"]) > 0 || count(&object.data["status"]["replicas"]) > 0
     };
     let is_unfinished = |object: &DynamicObject| object.data["status"]["completionTime"].is_null();
-    named_by(Kind::ReplicaSet, has_pods)
+    let is_named_in = |child: &Child| {
+        let pod = &child.object["spec"]["template"]["spec"];
+        match kind {
+            Kind::ConfigMap => config_map_names(pod).iter().any(|named| named == name),
+            Kind::ServiceAccount => pod["serviceAccountName"] == name,
+            _ => false,
+        }
+    };
+    wanted.iter().any(is_named_in)
+        || last_good(scope, wanted).is_some_and(|set| names(&set))
+        || named_by(Kind::ReplicaSet, has_pods)
         || named_by(Kind::Pod, |_| true)
         || named_by(Kind::Job, is_unfinished)
 }
 
-async fn delete(scope: &Scope<'_>, kind: Kind, object: &DynamicObject) -> Result<(), Error> {
+/// The ReplicaSet that a rollout which fails goes back to.
+fn last_good(scope: &Scope<'_>, wanted: &[Child]) -> Option<Arc<DynamicObject>> {
+    let deployment = wanted.iter().find(|child| child.kind == Kind::Deployment)?;
+    let name = deployment.object["metadata"]["annotations"][names::LAST_GOOD].as_str()?;
+    scope.children.get(&Place {
+        kind: Kind::ReplicaSet,
+        namespace: scope.validated.owner.namespace.clone(),
+        name: name.to_owned(),
+    })
+}
+
+/// Deletes an object, if it is still the one that is meant.
+pub(super) async fn delete(
+    scope: &Scope<'_>,
+    kind: Kind,
+    name: &str,
+    uid: Option<String>,
+) -> Result<(), Error> {
     let api: Api<DynamicObject> = Api::namespaced_with(
         scope.client.clone(),
         &scope.validated.owner.namespace,
         &kind.api_resource(),
     );
-    let name = object.name_any();
     let preconditions = Preconditions {
-        uid: object.uid(),
+        uid,
         resource_version: None,
     };
     let parameters = DeleteParams::background().preconditions(preconditions);
-    match bounded(api.delete(&name, &parameters)).await {
+    match bounded(api.delete(name, &parameters)).await {
         Ok(_) => Ok(()),
         // Gone already, or a namesake in its place: either way not ours to delete.
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
-        Err(source) => Err(Error::Delete { kind, name, source }),
+        Err(source) => Err(Error::Delete {
+            kind,
+            name: name.to_owned(),
+            source,
+        }),
     }
 }

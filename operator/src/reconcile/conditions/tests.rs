@@ -4,7 +4,7 @@ use k8s_openapi::api::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::resources::Kind;
+use crate::{reconcile::rollout::decide::Standing, resources::Kind};
 
 fn resource(spec: Value) -> FaciliAutoDeployment {
     serde_json::from_value(json!({
@@ -156,7 +156,13 @@ fn external_redis_gates_only_without_its_secret() {
 /// Prevents: tools that wait for a resource being told two things at once, or that a rollout is done.
 #[test]
 fn reconciling_and_stalled_are_present_only_when_true_and_never_both() {
-    let deadline = json!({"conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]});
+    let rollout = |api: Standing| Look {
+        rollout: Some(Report {
+            api,
+            ..Report::default()
+        }),
+        ..Look::default()
+    };
     let failure = |failure: Failure| Look {
         failure: Some(failure),
         ..Look::default()
@@ -192,10 +198,17 @@ fn reconciling_and_stalled_are_present_only_when_true_and_never_both() {
             Some(("Reconciling", "RollingOut")),
         ),
         (
-            deployed(deadline),
-            Look::default(),
+            healthy(),
+            rollout(Standing::Failed(message())),
             Some(("Stalled", "RolloutFailed")),
         ),
+        (
+            healthy(),
+            rollout(Standing::RolledBack(message())),
+            Some(("Stalled", "RolledBack")),
+        ),
+        (healthy(), rollout(Standing::Waiting(message())), None),
+        (healthy(), rollout(Standing::Held), None),
         (
             healthy(),
             failure(Failure::Invalid { message: message() }),

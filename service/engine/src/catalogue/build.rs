@@ -23,6 +23,9 @@ use crate::{
     utilities::{Utilities, age},
 };
 
+/// From how many cars on memory is given back while they are joined.
+const WORTH_SHRINKING: usize = 10_000;
+
 pub(super) fn build(
     stock: Stock,
     tables: Arc<Tables>,
@@ -36,7 +39,8 @@ pub(super) fn build(
         cars,
     } = stock;
     dealerships.sort_by(|a, b| a.id.cmp(&b.id));
-    let cars = order.apply(cars);
+    let mut cars = cars;
+    order.apply(&mut cars);
     let length = cars.len();
     let (brands, brand_of) = brands(&cars, &tables);
     let dealership_of: HashMap<&str, usize> = dealerships
@@ -64,7 +68,11 @@ pub(super) fn build(
     let shown_economy_column = tables.criteria.economy_column(Usage::Family);
     let mut models = ModelMemory::default();
     let mut joined = Vec::with_capacity(length);
-    for (car, dealership) in cars.into_iter().zip(dealership_of_cars) {
+    // From the end, so that what is joined gives its memory back meanwhile: a large stock never takes it twice.
+    while let Some((car, dealership)) = cars.pop().zip(dealership_of_cars.pop()) {
+        if cars.capacity() > WORTH_SHRINKING && cars.len() < cars.capacity() / 2 {
+            cars.shrink_to_fit();
+        }
         let dealership = dealership as usize;
         // `brands` was made from these cars.
         let brand = brand_of[&car.brand];
@@ -88,6 +96,7 @@ pub(super) fn build(
         }));
     }
     drop(dealership_of);
+    joined.reverse();
     Ok(Catalogue {
         blocks: in_blocks(joined),
         length,
@@ -146,14 +155,21 @@ impl Order {
         }
     }
 
-    fn apply(self, cars: Vec<Car>) -> Vec<Car> {
-        let Some(rows) = self.rows else {
-            return cars;
-        };
-        let mut taken: Vec<Option<Car>> = cars.into_iter().map(Some).collect();
-        rows.into_iter()
-            .filter_map(|row| taken[row as usize].take())
-            .collect()
+    /// Moves each car to its place, in place: each goes where the one before it in its cycle was.
+    fn apply(self, cars: &mut [Car]) {
+        let mut rows = self.rows.unwrap_or_default();
+        for first in 0..rows.len() {
+            let mut place = first;
+            loop {
+                let wanted = rows[place] as usize;
+                rows[place] = place as u32;
+                if wanted == first {
+                    break;
+                }
+                cars.swap(place, wanted);
+                place = wanted;
+            }
+        }
     }
 }
 

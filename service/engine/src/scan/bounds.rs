@@ -11,7 +11,7 @@ use crate::{
     },
     filters::Filters,
     questionnaire::Quality,
-    ranking::{PriceScale, Scoring, guard},
+    ranking::{PriceScale, Scoring, guard, key},
     recommendation::Criterion,
     stock::Centavos,
 };
@@ -161,8 +161,19 @@ impl<'search> Bounds<'search> {
     }
 
     /// Whether a car passes what the bounds see only from afar: the budget to the centavo, and the radius.
-    pub(super) fn passes(&self, detail: &Detail) -> bool {
+    fn passes(&self, detail: &Detail) -> bool {
         detail.price <= self.budget_maximum && self.nearness.passes(detail.place)
+    }
+
+    /// The key of a car in the order, `None` when it fails what its bound does not show.
+    #[inline]
+    pub(super) fn key(&self, detail: &Detail, bound: u16, nearest: u16, ordinal: usize) -> Option<u128> {
+        if !self.passes(detail) {
+            return None;
+        }
+        let score = self.exact(detail, bound, nearest);
+        let price = Centavos(detail.price);
+        Some(key(score, price, detail.odometer_km, detail.year, ordinal))
     }
 
     /// What distance adds to the bounds of a block; `None` when no place of it passes the radius.
@@ -171,7 +182,7 @@ impl<'search> Bounds<'search> {
     }
 
     /// The score of a car: its bound, less what each part of the bound says too much.
-    pub(super) fn exact(&self, detail: &Detail, bound: u16, nearest: u16) -> u32 {
+    fn exact(&self, detail: &Detail, bound: u16, nearest: u16) -> u32 {
         let mut too_much = 1 + u32::from(nearest - self.nearness.points(detail.place));
         let guarded_gaps = self.guarded & !detail.known;
         if guarded_gaps != 0 {

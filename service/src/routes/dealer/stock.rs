@@ -226,7 +226,7 @@ pub(in crate::routes) async fn put(
     let key = IdempotencyKey::of(&request)?.filter(|_| !dry_run);
     let condition = text_of(&request, &IF_MATCH).map(IfMatch::parse);
     // Who does not exist need not send a hundred thousand cars to learn it.
-    let dealership = shared.desk.dealer(&id).await?.dealership;
+    let dealership = shared.desk.record(&id).await?;
     let place = shared.desk.place()?;
     let mut fingerprint = key.is_some().then(|| {
         let mut fingerprint = Fingerprint::default();

@@ -5,21 +5,22 @@ use std::borrow::Cow;
 
 use actix_web::web::Bytes;
 use faciliauto_engine::{
-    catalogue::Catalogue,
+    catalogue::{Catalogue, CatalogueCar},
     cost::{CostOfOwnership, FinancialHealth},
     questionnaire::Quality,
     recommendation::{
         Alternative, Comparison, Contribution, Difference, Filter, FilterCount, Recommendation, Recommended,
     },
-    stock::Centavos,
+    stock::{Centavos, Dealership},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::questionnaire::Asked;
 use crate::{
+    car_texts::{CarText, CarTexts},
     fields::Warning,
-    json::{WriteError, with_text},
+    json::{WriteError, Written, body_of, with_text},
     routes::{query::push_escaped, wire::CarAnswer},
     stock::rows::reais,
 };
@@ -52,7 +53,8 @@ struct ProfileSummary<'a> {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Recommendation")]
 struct RecommendationAnswer<'a> {
-    car: CarAnswer<'a>,
+    #[schemars(with = "CarAnswer<'a>")]
+    car: CarPart<'a>,
     match_score: f64,
     match_percentage: f64,
     justification: &'a str,
@@ -65,12 +67,20 @@ struct RecommendationAnswer<'a> {
     fits_budget: Option<bool>,
     budget_percentage: Option<f64>,
     financial_health: Option<&'a str>,
-    whatsapp_url: Option<String>,
+    whatsapp_url: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     distance_km: Option<u32>,
     /// Only where there is a list from before to compare with.
     #[serde(skip_serializing_if = "Option::is_none")]
     improved: Option<bool>,
+}
+
+/// A car as JSON that was written before, or about to be.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum CarPart<'a> {
+    Written(Written<'a>),
+    Typed(Box<CarAnswer<'a>>),
 }
 
 /// A recommendation with the wishes that were given up for it.
@@ -79,7 +89,7 @@ struct RecommendationAnswer<'a> {
 struct AlternativeAnswer<'a> {
     #[serde(flatten)]
     recommendation: RecommendationAnswer<'a>,
-    relaxed: Vec<std::borrow::Cow<'a, str>>,
+    relaxed: Vec<Cow<'a, str>>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -137,6 +147,7 @@ struct FilterAnswer<'a> {
 impl<'a> Answer<'a> {
     pub(in crate::routes) fn new(
         catalogue: &'a Catalogue,
+        texts: &'a CarTexts,
         asked: &'a Asked,
         recommendation: &'a Recommendation<'_>,
     ) -> Self {
@@ -156,22 +167,22 @@ impl<'a> Answer<'a> {
         Self {
             total_recommendations: cars.len(),
             profile_summary: ProfileSummary {
-                budget_range: format!(
-                    "{} - {}",
-                    money(wanted.budget_minimum),
-                    money(wanted.budget_maximum)
-                ),
+                budget_range: [
+                    money(wanted.budget_minimum).as_str(),
+                    money(wanted.budget_maximum).as_str(),
+                ]
+                .join(" - "),
                 usage: wanted.usage.word(),
                 location: asked.location.as_deref(),
                 top_priorities: top_priorities.iter().copied().map(Quality::word).collect(),
             },
             recommendations: cars
                 .iter()
-                .map(|car| RecommendationAnswer::new(catalogue, car))
+                .map(|car| RecommendationAnswer::new(catalogue, texts, car))
                 .collect(),
             alternatives: alternatives
                 .iter()
-                .map(|alternative| AlternativeAnswer::new(catalogue, alternative))
+                .map(|alternative| AlternativeAnswer::new(catalogue, texts, alternative))
                 .collect(),
             filters: filters.iter().map(FilterAnswer::from).collect(),
             warnings: &asked.warnings,
@@ -192,18 +203,18 @@ impl<'a> Answer<'a> {
 /// The body of the answer.
 pub(super) fn write(
     catalogue: &Catalogue,
+    texts: &CarTexts,
     asked: &Asked,
     recommendation: &Recommendation<'_>,
 ) -> Result<Bytes, WriteError> {
-    let answer = Answer::new(catalogue, asked, recommendation);
-    // As long as the text and no longer: answers are kept, and counted by their length.
-    with_text(&answer, Bytes::copy_from_slice)
+    body_of(&Answer::new(catalogue, texts, asked, recommendation))
 }
 
 impl<'a> RecommendationAnswer<'a> {
-    fn new(catalogue: &'a Catalogue, recommended: &'a Recommended<'a>) -> Self {
+    fn new(catalogue: &'a Catalogue, texts: &'a CarTexts, recommended: &'a Recommended<'a>) -> Self {
         let Recommended {
             car,
+            ordinal,
             dealership,
             match_tenths,
             contributions,
@@ -214,8 +225,26 @@ impl<'a> RecommendationAnswer<'a> {
             comparison,
             price_to_be_first,
         } = recommended;
+        let text = texts.of_car(*ordinal, || {
+            let typed = CarAnswer::of(catalogue, car, dealership);
+            let json = with_text(&typed, |json| std::str::from_utf8(json).map(Into::into));
+            Some(CarText {
+                json: json.ok()?.ok()?,
+                whatsapp_url: conversation(car, dealership).map(Into::into),
+            })
+        });
+        let (car, whatsapp_url) = match text {
+            Some(text) => (
+                CarPart::Written(Written::new(&text.json)),
+                text.whatsapp_url.as_deref().map(Cow::Borrowed),
+            ),
+            None => (
+                CarPart::Typed(Box::new(CarAnswer::of(catalogue, car, dealership))),
+                conversation(car, dealership).map(Cow::Owned),
+            ),
+        };
         Self {
-            car: CarAnswer::of(catalogue, car, dealership),
+            car,
             match_score: f64::from(*match_tenths) / 1000.0,
             match_percentage: percent(*match_tenths),
             justification,
@@ -230,19 +259,16 @@ impl<'a> RecommendationAnswer<'a> {
             budget_percentage: cost.budget_percentage,
             financial_health: cost.health.map(FinancialHealth::word),
             tco_breakdown: CostAnswer::from(cost),
-            whatsapp_url: dealership.whatsapp.as_deref().map(|number| {
-                let (name, year, price) = (car.display_name(), car.car.year, money(car.car.price));
-                whatsapp_url(number, &name, year, &price)
-            }),
+            whatsapp_url,
         }
     }
 }
 
 impl<'a> AlternativeAnswer<'a> {
-    fn new(catalogue: &'a Catalogue, alternative: &'a Alternative<'a>) -> Self {
+    fn new(catalogue: &'a Catalogue, texts: &'a CarTexts, alternative: &'a Alternative<'a>) -> Self {
         let Alternative { recommended, relaxed } = alternative;
         Self {
-            recommendation: RecommendationAnswer::new(catalogue, recommended),
+            recommendation: RecommendationAnswer::new(catalogue, texts, recommended),
             relaxed: relaxed.iter().map(Filter::word).collect(),
         }
     }
@@ -378,6 +404,13 @@ const GREETING: &str = "Ol%C3%A1%21%20Vi%20o%20";
 /// ` no FacilIAuto e gostaria de mais informações.`, as a part of a URL.
 const INTEREST: &str = "%20no%20FacilIAuto%20e%20gostaria%20de%20mais%20informa%C3%A7%C3%B5es.";
 
+/// Opens a conversation with the seller of a car, when they have a number for it.
+fn conversation(item: &CatalogueCar, seller: &Dealership) -> Option<String> {
+    let number = seller.whatsapp.as_deref()?;
+    let (name, price) = (item.display_name(), money(item.car.price));
+    Some(whatsapp_url(number, &name, item.car.year, &price))
+}
+
 /// Opens a conversation with the seller, with a first sentence written.
 fn whatsapp_url(number: &str, car: &str, year: u16, price: &str) -> String {
     let mut url = String::with_capacity(320);
@@ -414,6 +447,7 @@ mod tests {
         let stock = StockFile::read(SAMPLE, today).unwrap().stock;
         let tables = Tables::bundled().unwrap();
         let catalogue = Catalogue::build(stock, &tables, today, "a.1".to_owned()).unwrap();
+        let texts = CarTexts::of(catalogue.len());
         let wishes = [
             json!({}),
             json!({"city": "Campinas", "state": "SP", "raio_maximo_km": 40.5, "unknown \"field\"": 1}),
@@ -444,8 +478,9 @@ mod tests {
                     body["orcamento_max"] = most.into();
                     let asked = questionnaire::read(body.into(), &catalogue).unwrap();
                     let recommendation = catalogue.recommend(&asked.questionnaire);
-                    let answer = Answer::new(&catalogue, &asked, &recommendation);
-                    let written = write(&catalogue, &asked, &recommendation).unwrap();
+                    let none = CarTexts::none();
+                    let answer = Answer::new(&catalogue, &none, &asked, &recommendation);
+                    let written = write(&catalogue, &texts, &asked, &recommendation).unwrap();
                     let written = std::str::from_utf8(&written).unwrap();
                     assert_eq!(written, serde_json::to_string(&answer).unwrap());
                     match recommendation.cars.len() {

@@ -1,10 +1,10 @@
 //! `POST /recommend`: answers of a buyer in, cars with reasons and costs out.
 //!
 //! ```text
-//!   bytes ▶ JSON ▶ answered before? ▶ questionnaire (every mistake named) ▶ engine ▶ answer
+//!   bytes ▶ the very same answered before? ▶ JSON ▶ answered before? ▶ questionnaire (every mistake named) ▶ engine ▶ answer
 //! ```
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -19,13 +19,22 @@ use serde_json::json;
 
 use super::openapi::{Description, Group};
 use crate::{
-    document::Value, error::ApiError, metrics::Metrics, response_cache::Remembered, startup::Shared,
+    car_texts::CarTexts,
+    catalogue::ServedCatalogue,
+    document::Value,
+    error::ApiError,
+    metrics::Metrics,
+    response_cache::{Counted, Miss, Remembered},
+    startup::Shared,
 };
 use questionnaire::Asked;
 
 pub(super) mod answer;
 pub(super) mod questionnaire;
 mod whereabouts;
+
+/// Where it is asked.
+pub(super) const PATH: &str = "/recommend";
 
 /// Up to how many cars a list is made on the thread that serves: it takes less time than handing it to another would.
 pub(super) const CARS_AT_ONCE: usize = 10_000;
@@ -54,74 +63,82 @@ pub(super) async fn recommend(
     body: web::Bytes,
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = parse(&request, &body)?;
+    says_json(&request)?;
     let served = shared.showroom.open()?;
-    let key = shared.responses.key(&body);
+    let responses = &shared.responses;
+    let spelling = responses.spelling(&body);
+    if let Some(found) = responses.known_by(spelling, &served.catalogue) {
+        return Ok(again(&shared.metrics, &found));
+    }
+    let body = json(&body)?;
+    let key = responses.key(&body);
+    let mut miss = Miss::First;
     if let Some(key) = key {
-        let found = shared.responses.get(key, &served.catalogue);
-        shared
-            .metrics
-            .cached(found.as_ref().map(|_| ()).map_err(|miss| *miss));
-        if let Ok(remembered) = found {
-            count(&shared.metrics, &remembered);
-            return Ok(answered(remembered.body));
+        match responses.get(key, &served.catalogue) {
+            Ok(found) => {
+                responses.know_by(spelling, key);
+                return Ok(again(&shared.metrics, &found));
+            }
+            Err(why) => miss = why,
         }
+        shared.metrics.cached(Err(miss));
     }
     let asked = questionnaire::read(body, &served.catalogue)?;
     let small = served.catalogue.len() <= CARS_AT_ONCE;
-    let remembered = if small {
-        made(&served.catalogue, &asked, &shared.metrics)
+    let (body, counted) = if small {
+        made(&served, &asked, &shared.metrics)
     } else {
-        let lent = shared.clone();
-        let make = move || made(&served.catalogue, &asked, &lent.metrics);
+        let (lent, served) = (shared.clone(), Arc::clone(&served));
+        let make = move || made(&served, &asked, &lent.metrics);
         shared.gate.run(make).await?
     }?;
-    count(&shared.metrics, &remembered);
-    let body = remembered.body.clone();
-    if let Some(key) = key {
-        shared.responses.put(key, remembered);
+    count(&shared.metrics, &counted);
+    if let Some(key) = key
+        && responses.admits(key, miss)
+    {
+        // As long as the text and no longer: answers that are kept are counted by their length.
+        let kept = Bytes::copy_from_slice(&body);
+        responses.put(key, Remembered::new(kept, counted, &served.catalogue));
+        responses.know_by(spelling, key);
     }
     Ok(answered(body))
 }
 
-fn made(catalogue: &Catalogue, asked: &Asked, metrics: &Metrics) -> Result<Remembered, ApiError> {
-    let started = Instant::now();
-    let recommendation = catalogue.recommend(&asked.questionnaire);
-    metrics.recommendation_made(started.elapsed());
-    let body = answer::write(catalogue, asked, &recommendation).map_err(|_| ApiError::Internal)?;
-    Ok(remembered(body, catalogue, asked, &recommendation))
+/// An answer that was made before.
+fn again(metrics: &Metrics, remembered: &Remembered) -> HttpResponse {
+    metrics.cached(Ok(()));
+    count(metrics, &remembered.counted);
+    answered(remembered.body.clone())
 }
 
-/// An answer with what is counted of it.
-pub(super) fn remembered(
-    body: Bytes,
-    catalogue: &Catalogue,
-    asked: &Asked,
-    recommendation: &Recommendation<'_>,
-) -> Remembered {
-    let empty_cause = recommendation
-        .cars
-        .is_empty()
-        .then(|| cause(recommendation).into());
-    let matches = recommendation.cars.iter().map(|car| car.match_tenths).collect();
-    Remembered::new(
-        body,
-        asked.questionnaire.usage,
-        matches,
-        recommendation.diversity_thousandths,
-        empty_cause,
-        catalogue,
-    )
+fn made(served: &ServedCatalogue, asked: &Asked, metrics: &Metrics) -> Result<(Bytes, Counted), ApiError> {
+    let started = Instant::now();
+    let recommendation = served.catalogue.recommend(&asked.questionnaire);
+    metrics.recommendation_made(started.elapsed());
+    let body = answer::write(&served.catalogue, &served.texts, asked, &recommendation);
+    let body = body.map_err(|_| ApiError::Internal)?;
+    Ok((body, counted(asked, &recommendation)))
+}
+
+/// What is counted of an answer.
+pub(super) fn counted(asked: &Asked, recommendation: &Recommendation<'_>) -> Counted {
+    let empty = recommendation.cars.is_empty();
+    Counted {
+        usage: asked.questionnaire.usage,
+        matches: recommendation.cars.iter().map(|car| car.match_tenths).collect(),
+        diversity_thousandths: recommendation.diversity_thousandths,
+        empty_cause: empty.then(|| cause(recommendation).into()),
+    }
 }
 
 /// An answer counts whenever it is sent.
-pub(super) fn count(metrics: &Metrics, answer: &Remembered) {
+pub(super) fn count(metrics: &Metrics, counted: &Counted) {
     metrics.recommendation(
-        answer.usage,
-        answer.matches.iter().copied(),
-        answer.diversity_thousandths,
+        counted.usage,
+        counted.matches.iter().copied(),
+        counted.diversity_thousandths,
     );
-    if let Some(cause) = &answer.empty_cause {
+    if let Some(cause) = &counted.empty_cause {
         metrics.empty_recommendation(cause.to_string());
     }
 }
@@ -141,12 +158,18 @@ pub(super) fn answered(body: Bytes) -> HttpResponse {
 pub fn answer_to(body: &[u8], catalogue: &Catalogue) -> Result<Bytes, ApiError> {
     let asked = questionnaire::read(json(body)?, catalogue)?;
     let recommendation = catalogue.recommend(&asked.questionnaire);
-    let written = answer::write(catalogue, &asked, &recommendation);
+    let written = answer::write(catalogue, &CarTexts::none(), &asked, &recommendation);
     written.map_err(|_| ApiError::Internal)
 }
 
 /// The body as JSON, when it says that it is.
 pub(super) fn parse<'body>(request: &HttpRequest, body: &'body [u8]) -> Result<Value<'body>, ApiError> {
+    says_json(request)?;
+    json(body)
+}
+
+/// Refuses a body that is not said to be JSON.
+fn says_json(request: &HttpRequest) -> Result<(), ApiError> {
     let declared = request
         .headers()
         .get(CONTENT_TYPE)
@@ -157,14 +180,20 @@ pub(super) fn parse<'body>(request: &HttpRequest, body: &'body [u8]) -> Result<V
         let essence = essence.to_ascii_lowercase();
         essence.starts_with("application/") && essence.ends_with("+json")
     };
-    if !essence.eq_ignore_ascii_case("application/json") && !is_json() {
-        return Err(ApiError::UnsupportedMediaType);
+    if essence.eq_ignore_ascii_case("application/json") || is_json() {
+        Ok(())
+    } else {
+        Err(ApiError::UnsupportedMediaType)
     }
-    json(body)
 }
 
 fn json(body: &[u8]) -> Result<Value<'_>, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::BrokenJson {
+    // Looked at once as a whole, and not text by text.
+    let read = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    };
+    read.map_err(|error| ApiError::BrokenJson {
         line: error.line(),
         column: error.column(),
     })

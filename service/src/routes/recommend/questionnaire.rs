@@ -1,6 +1,8 @@
 //! Reads what an app sends as a buyer's answers. Nothing is ignored in silence: what is not used is named in
 //! a warning, what cannot be understood is an error with its pointer.
 
+use std::sync::LazyLock;
+
 use faciliauto_engine::{
     catalogue::Catalogue,
     equipment,
@@ -178,7 +180,7 @@ fn fields_of(
     let year_maximum = fields.integer("ano_maximo", 1900..=2100);
     let odometer_maximum_km = fields.integer("km_maxima", 0..=5_000_000);
     let mut must_haves = fields
-        .words("must_haves", &must_haves(), MustHave::from_word)
+        .words("must_haves", &MUST_HAVES, MustHave::from_word)
         .unwrap_or_default();
     must_haves.sort();
     must_haves.dedup();
@@ -271,10 +273,10 @@ fn payment(fields: &mut Fields<'_>, surroundings: &mut Surroundings) -> Payment 
 }
 
 /// The words of what may be asked to be there.
-fn must_haves() -> Vec<&'static str> {
+static MUST_HAVES: LazyLock<Vec<&str>> = LazyLock::new(|| {
     let gearbox = std::iter::once("cambio_automatico");
     gearbox.chain(equipment::VOCABULARY.iter().copied()).collect()
-}
+});
 
 /// A range that does not exist is refused like a contradiction, as existing apps expect: 400.
 fn income(inner: &mut Fields<'_>, surroundings: &mut Surroundings) -> Option<IncomeRange> {

@@ -8,8 +8,8 @@ use super::{Content, Kept, MemoryState};
 use crate::state::{
     CatalogVersion, StateError, Written,
     dealers::{
-        CarGlance, DealerVersion, DealerView, Dealers, DealershipGlance, TokenChange, TokenDigest, Updates,
-        Versions,
+        CarGlance, DealerOutline, DealerVersion, DealerView, Dealers, DealershipGlance, TokenChange,
+        TokenDigest, Updates, Versions,
     },
     once::{OnceKey, Remembered},
 };
@@ -43,6 +43,19 @@ impl Dealers for MemoryState {
             sold: content.sold.get(id).cloned().unwrap_or_default(),
         });
         ready(view).boxed()
+    }
+
+    fn outline<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<DealerOutline, StateError>> {
+        let outline = self.with_content(|content| {
+            let kept = content.dealers.get(id);
+            DealerOutline {
+                head: content.head.clone(),
+                dealership: kept.map(|kept| (kept.stock.dealership.clone(), kept.version())),
+                fingerprint: kept.map(|kept| kept.fingerprint).unwrap_or_default(),
+                sold: content.sold.get(id).cloned().unwrap_or_default(),
+            }
+        });
+        ready(outline).boxed()
     }
 
     fn glance<'a>(&'a self, id: &'a str, car: &'a str) -> BoxFuture<'a, Result<CarGlance, StateError>> {

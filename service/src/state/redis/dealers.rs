@@ -14,7 +14,8 @@ use crate::{
     state::{
         CatalogVersion, DealerStock, StateError, Written,
         dealers::{
-            CarGlance, DealerView, Dealers, DealershipGlance, TokenChange, TokenDigest, Updates, Versions,
+            CarGlance, DealerOutline, DealerView, Dealers, DealershipGlance, TokenChange, TokenDigest,
+            Updates, Versions,
         },
         once::{OnceKey, REMEMBERED_FOR, Remembered},
     },
@@ -25,6 +26,10 @@ use crate::{
 const SNAPSHOT: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed_at'), \
      redis.call('HGET', KEYS[2], ARGV[1]), redis.call('HGET', KEYS[3], ARGV[1]), redis.call('HGETALL', KEYS[4]), \
      redis.call('HGETALL', KEYS[5])}";
+
+/// The same without its updates.
+const OUTLINE: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed_at'), \
+     redis.call('HGET', KEYS[2], ARGV[1]), redis.call('HGET', KEYS[3], ARGV[1]), redis.call('HGETALL', KEYS[4])}";
 
 /// The version of the whole, one pointer, and one car's update, read in one step.
 const GLANCE: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed_at'), \
@@ -37,6 +42,16 @@ const UPDATES: &str = "return {redis.call('HGET', KEYS[1], ARGV[1]), redis.call(
 const VERSIONS: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed_at'), \
      redis.call('HGETALL', KEYS[2])}";
 
+/// When cars were sold, in milliseconds, by their ids.
+type Marks = BTreeMap<String, i64>;
+
+fn sold(marks: Marks) -> BTreeMap<String, Timestamp> {
+    let marks = marks.into_iter();
+    marks
+        .filter_map(|(car, at)| Some((car, Timestamp::from_millisecond(at).ok()?)))
+        .collect()
+}
+
 impl RedisState {
     pub(super) async fn epoch(&self) -> Result<String, StateError> {
         let mut connection = self.manager.clone();
@@ -46,7 +61,6 @@ impl RedisState {
 
     async fn read_dealer(&self, id: &str) -> Result<DealerView, StateError> {
         let epoch = self.epoch().await?;
-        type Marks = BTreeMap<String, i64>;
         type Snapshot = (
             (Option<u64>, Option<i64>),
             Option<String>,
@@ -79,15 +93,44 @@ impl RedisState {
                 })
             }
         };
-        let sold = marks
-            .into_iter()
-            .filter_map(|(car, at)| Some((car, Timestamp::from_millisecond(at).ok()?)))
-            .collect();
         Ok(DealerView {
             head,
             stock,
             fingerprint,
-            sold,
+            sold: sold(marks),
+        })
+    }
+
+    async fn read_outline(&self, id: &str) -> Result<DealerOutline, StateError> {
+        let epoch = self.epoch().await?;
+        type Outline = ((Option<u64>, Option<i64>), Option<String>, Option<String>, Marks);
+        let script = Script::new(OUTLINE);
+        let mut invocation = script.key(self.keys.catalog(&epoch));
+        invocation
+            .key(self.keys.dealerships(&epoch))
+            .key(self.keys.stock(&epoch))
+            .key(format!("{}{id}", self.keys.sold_prefix(&epoch)))
+            .arg(id);
+        let mut connection = self.manager.clone();
+        let (fields, record, pointer, marks): Outline =
+            self.bounded(invocation.invoke_async(&mut connection)).await?;
+        let mut fingerprint = Fingerprint::default();
+        let dealership = match (record, pointer) {
+            (None, _) => None,
+            (Some(_), None) => return Err(damaged(id, "there is no stock for it")),
+            (Some(record), Some(pointer)) => {
+                fingerprint = Pointer::parse(&pointer)
+                    .ok_or_else(|| damaged(id, "its pointer is not understood"))?
+                    .fingerprint;
+                let dealership = rows::dealership_from_json(&record).map_err(|reason| damaged(id, reason))?;
+                Some((dealership, pointer::version(&pointer)))
+            }
+        };
+        Ok(DealerOutline {
+            head: head_of(epoch, fields).ok_or(StateError::NotOpen)?,
+            dealership,
+            fingerprint,
+            sold: sold(marks),
         })
     }
 
@@ -241,6 +284,10 @@ impl RedisState {
 impl Dealers for RedisState {
     fn dealer<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<DealerView, StateError>> {
         self.read_dealer(id).boxed()
+    }
+
+    fn outline<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<DealerOutline, StateError>> {
+        self.read_outline(id).boxed()
     }
 
     fn glance<'a>(&'a self, id: &'a str, car: &'a str) -> BoxFuture<'a, Result<CarGlance, StateError>> {
