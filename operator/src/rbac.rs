@@ -133,11 +133,12 @@ const RULES: &[Rule] = &[
     ),
     Rule::new(
         &[
-            "Read for reasons that people need (image, crash loop, no room), and for which revisions still run.",
+            "Read for reasons that people need (image, crash loop, no room), and for which revisions still run. Deleted",
+            "by UID where a StatefulSet does not replace a pod that never became ready.",
         ],
         "",
         &["pods"],
-        &["list", "watch"],
+        &["list", "watch", "delete"],
     ),
     Rule::new(&[], "apps", &["replicasets"], &["list", "watch"]),
     Rule::new(

@@ -1,12 +1,14 @@
 //! What an apply would do, found without writing anything: what a paused resource leaves undone.
 
 use kube::{Api, ResourceExt, api::DynamicObject};
+use serde_json::json;
 
 use super::{
     Error, NameConflict, Scope, changes, controller_uid, find, is_leftover, prune, replicas, volume,
 };
 use crate::{
     children::Place,
+    names,
     reconcile::validate::Scaling,
     resources::{Child, Kind},
 };
@@ -49,12 +51,7 @@ pub async fn pending(scope: &Scope<'_>, wanted: &[Child]) -> Result<Pending, Err
 }
 
 async fn judge(scope: &Scope<'_>, child: &Child, pending: &mut Pending) -> Result<(), Error> {
-    let Child {
-        kind,
-        name,
-        object,
-        hash,
-    } = child;
+    let Child { kind, name, .. } = child;
     let (kind, owner) = (*kind, &scope.validated.owner);
     let place = Place {
         kind,
@@ -79,6 +76,12 @@ async fn judge(scope: &Scope<'_>, child: &Child, pending: &mut Pending) -> Resul
     if kind == Kind::Job {
         return Ok(());
     }
+    // Which generation was applied last is noted, and no part of what is declared.
+    let noted = live.annotations().get(names::GENERATION);
+    let as_noted = noted.map(|generation| {
+        child.changed(|object| object["metadata"]["annotations"][names::GENERATION] = json!(generation))
+    });
+    let Child { object, hash, .. } = as_noted.as_ref().unwrap_or(child);
     let mut desired = object.clone();
     let grows = kind == Kind::StatefulSet && volume::fit(&mut desired, &live).is_some();
     if let (Kind::Deployment, Scaling::Automatic { min, .. }) = (kind, &scope.validated.scaling) {

@@ -75,6 +75,10 @@ pub const CONDITIONS: &[ConditionMeaning] = &[
             ),
             ("Unreachable", "It is ready, and the API does not reach it."),
             (
+                "RedisImageIncompatible",
+                "A new image did not become ready, so the old one goes back.",
+            ),
+            (
                 "UrlSecretMissing",
                 "The Secret with the URL of the external Redis, or its key, is missing.",
             ),
@@ -188,6 +192,14 @@ pub const CONDITIONS: &[ConditionMeaning] = &[
         ],
     },
     ConditionMeaning {
+        kind: "UpgradeHeld",
+        meaning: "A new operator would replace the pods, and does not. Absent otherwise.",
+        reasons: &[(
+            "OtherFailed",
+            "What it builds failed for another resource, which the message names.",
+        )],
+    },
+    ConditionMeaning {
         kind: "Stalled",
         meaning: "Only a person can make what is declared become what serves, as kstatus understands it. Absent otherwise; never beside Reconciling.",
         reasons: &[
@@ -202,7 +214,14 @@ pub const CONDITIONS: &[ConditionMeaning] = &[
                 "The StorageClass does not let Redis's volume grow.",
             ),
             ("Paused", "What is declared waits for `spec.paused` to be false."),
-            ("RolloutFailed", "Pods of the new revision do not become ready."),
+            (
+                "RolledBack",
+                "Pods of the new revision did not become ready, and the last one that worked serves again. Another revision is tried at once; the same one with another value of the annotation `faciliauto.com/retry`.",
+            ),
+            (
+                "RolloutFailed",
+                "Pods of the new revision do not become ready, and nothing is put back: `rollout.onFailure` is Manual, or there is nothing to go back to.",
+            ),
         ],
     },
 ];
@@ -225,6 +244,7 @@ mod tests {
         "InvalidImageName",
         "PodScheduled",
         "ProgressDeadlineExceeded",
+        "Redis",
         "ReplicaFailure",
         "ResolvedRefs",
         "ScalingActive",
@@ -251,6 +271,7 @@ mod tests {
         let drawn: BTreeSet<&str> = [
             include_str!("../conditions.rs"),
             include_str!("outside.rs"),
+            include_str!("rollout.rs"),
             include_str!("stock.rs"),
             include_str!("../exposure.rs"),
             include_str!("../refusals.rs"),
