@@ -49,7 +49,7 @@ use crate::{
     probe::Reports,
     reconcile::{
         apply::{Outcome, Scope, apply, credentials::Generated, delete_pods},
-        conditions::Look,
+        conditions::{Look, autoscaling},
         dereference::dereference,
         observe::Observed,
         passwords::{Step, keep::UnderWay},
@@ -544,7 +544,8 @@ async fn answer(
         }
     }
     context.events.publish_all(resource, &notices).await;
-    Ok([held, ask_again].into_iter().flatten().min())
+    let patience = autoscaling::patience_until(&observed, Timestamp::now()).map(guard::until);
+    Ok([held, ask_again, patience].into_iter().flatten().min())
 }
 
 /// A new generation is acknowledged at once: tools wait for it.

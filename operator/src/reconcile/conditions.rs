@@ -1,5 +1,6 @@
 //! Conditions: what holds and what does not, drawn from what is live. Pure; time is a parameter.
 
+pub mod autoscaling;
 pub mod glossary;
 mod outside;
 mod rollout;
@@ -109,7 +110,7 @@ pub fn conditions(
         Some(available),
         Some(redis),
         exposed,
-        Some(autoscaling_active(resource, observed)),
+        Some(autoscaling::active(resource, observed, previous, now)),
         outside::monitoring_ready(resource, &look.capabilities),
         stock::seeded(resource, observed, look, previous),
         paused,
@@ -348,63 +349,6 @@ fn ready(available: &Draft, redis: &Draft, exposed: Option<&Draft>) -> Draft {
         return Draft::new("Ready", FALSE, exposed.reason.clone(), exposed.message.clone());
     }
     Draft::new("Ready", TRUE, "Ready", "The API and its Redis are up.")
-}
-
-fn autoscaling_active(resource: &FaciliAutoDeployment, observed: &Observed) -> Draft {
-    const KIND: &str = "AutoscalingActive";
-    if !resource.spec.autoscaling.enabled {
-        return Draft::new(
-            KIND,
-            FALSE,
-            "Disabled",
-            "Autoscaling is off; spec.replicas sets the number of API pods.",
-        );
-    }
-    let status = observed
-        .autoscaler
-        .as_ref()
-        .and_then(|autoscaler| autoscaler.status.as_ref());
-    let condition = |kind: &str| {
-        let conditions = status.and_then(|status| status.conditions.as_ref());
-        conditions
-            .into_iter()
-            .flatten()
-            .find(|condition| condition.type_ == kind)
-    };
-    let is_at_maximum = condition("ScalingLimited").is_some_and(|limited| {
-        limited.status == TRUE && limited.reason.as_deref() == Some("TooManyReplicas")
-    });
-    // The autoscaler's own message names whichever metric won this time, and so never rests.
-    match condition("ScalingActive") {
-        Some(active) if active.status == TRUE && is_at_maximum => {
-            let message = format!(
-                "HorizontalPodAutoscaler {} asks for more than {} pods: raise autoscaling.maxReplicas, or give each pod more with api.resources.requests.",
-                resource.name_any(),
-                resource.spec.autoscaling.max_replicas
-            );
-            Draft::new(KIND, TRUE, "AtMaximum", message)
-        }
-        Some(active) if active.status == TRUE => Draft::new(
-            KIND,
-            TRUE,
-            "Active",
-            "The autoscaler measures use and sets the number of API pods.",
-        ),
-        Some(active) => {
-            let reason = active.reason.clone().unwrap_or_else(|| "Inactive".to_owned());
-            let message = format!(
-                "The autoscaler cannot measure use ({reason}): check that metrics-server runs, and see `kubectl describe hpa {}`.",
-                resource.name_any()
-            );
-            Draft::new(KIND, FALSE, reason, message)
-        }
-        None => Draft::new(
-            KIND,
-            UNKNOWN,
-            "NotMeasuredYet",
-            "The autoscaler has not reported yet.",
-        ),
-    }
 }
 
 fn name_conflict(resource: &FaciliAutoDeployment, conflicts: &[NameConflict]) -> Option<Draft> {

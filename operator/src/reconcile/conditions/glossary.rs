@@ -118,7 +118,10 @@ pub const CONDITIONS: &[ConditionMeaning] = &[
                 "It asks for more pods than `autoscaling.maxReplicas`.",
             ),
             ("Disabled", "Autoscaling is off."),
-            ("NotMeasuredYet", "Unknown: the autoscaler has not reported yet."),
+            (
+                "NotMeasuredYet",
+                "Unknown: the autoscaler has not measured yet; what is wrong is told after 90 s.",
+            ),
             (
                 "Inactive",
                 "It cannot measure; usually it gives a reason of its own.",
@@ -270,6 +273,7 @@ mod tests {
     fn every_condition_and_reason_is_explained() {
         let drawn: BTreeSet<&str> = [
             include_str!("../conditions.rs"),
+            include_str!("autoscaling.rs"),
             include_str!("outside.rs"),
             include_str!("rollout.rs"),
             include_str!("stock.rs"),

@@ -526,6 +526,52 @@ fn autoscaler_at_its_maximum_says_so() {
         };
         summary(&of(&observed, &Look::default()), "AutoscalingActive")
     };
+    let unmeasured = |before: &FaciliAutoDeploymentStatus, now: i64| {
+        let autoscaler: HorizontalPodAutoscaler = serde_json::from_value(json!({
+            "metadata": {"name": "producao"},
+            "status": {"desiredReplicas": 0, "conditions": [{
+                "type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric",
+                "lastTransitionTime": "1970-01-01T00:16:40Z",
+            }]},
+        }))
+        .expect("an autoscaler");
+        let observed = Observed {
+            autoscaler: Some(autoscaler),
+            ..healthy()
+        };
+        let drawn = conditions(
+            &resource(json!({})),
+            &observed,
+            &Look::default(),
+            before,
+            seconds(now),
+        );
+        summary(&drawn, "AutoscalingActive")
+    };
+    let nothing = FaciliAutoDeploymentStatus::default();
+    assert_eq!(
+        unmeasured(&nothing, 1_089),
+        is("Unknown", "NotMeasuredYet"),
+        "pods are new"
+    );
+    assert_eq!(
+        unmeasured(&nothing, 1_090),
+        is("False", "FailedGetResourceMetric")
+    );
+    let active: Condition = serde_json::from_value(json!({
+        "type": "AutoscalingActive", "status": "True", "reason": "Active", "message": "",
+        "lastTransitionTime": "1970-01-01T00:00:00Z",
+    }))
+    .expect("a condition");
+    let well = FaciliAutoDeploymentStatus {
+        conditions: vec![active],
+        ..nothing
+    };
+    assert_eq!(
+        unmeasured(&well, 1_089),
+        is("True", "Active"),
+        "metrics-server restarts"
+    );
     assert_eq!(with("True", "TooManyReplicas"), is("True", "AtMaximum"));
     assert_eq!(with("True", "TooFewReplicas"), is("True", "Active"));
     assert_eq!(with("False", "DesiredWithinRange"), is("True", "Active"));
