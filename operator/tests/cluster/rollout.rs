@@ -138,7 +138,10 @@ async fn image_that_is_not_there_goes_back_and_nobody_notices() {
 /// Prevents: settings with which the API does not run taking those pods down that do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_that_crash_go_back_and_nobody_notices() {
-    let starved = json!({"api": {"resources": {"requests": {"cpu": "10m", "memory": "7Mi"}, "limits": {"memory": "7Mi"}}}});
+    let starved = json!({"api": {
+        "cache": {"maxBytes": "1Mi"},
+        "resources": {"requests": {"cpu": "10m", "memory": "7Mi"}, "limits": {"memory": "7Mi"}},
+    }});
     let fixed = json!({"api": {"logLevel": "debug"}});
     fails_and_is_fixed("crashing", starved, fixed, "failed").await;
 }
