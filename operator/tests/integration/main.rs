@@ -15,6 +15,7 @@ mod manifests;
 mod network;
 mod passwords;
 mod paused;
+mod prometheus;
 mod promtool;
 mod redis_server;
 mod restricted;

@@ -39,7 +39,7 @@ fn alerts() -> Vec<Value> {
 }
 
 /// Every query of every dashboard, with the place where it stands.
-fn dashboard_queries() -> Vec<(String, String)> {
+pub(crate) fn dashboard_queries() -> Vec<(String, String)> {
     let mut queries = Vec::new();
     for (word, document) in dashboards::documents("faciliauto", "faciliauto") {
         for panel in document["panels"].as_array().expect("panels") {

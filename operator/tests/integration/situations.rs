@@ -6,7 +6,7 @@ use faciliauto_operator::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, NAME, NAMESPACE, path, run_controllers, writes};
+use crate::harness::{Harness, NAME, NAMESPACE, path, resource_path, run_controllers, writes};
 
 fn deployment(harness: &Harness) -> Value {
     harness.child(Kind::Deployment, NAME).expect("the Deployment")
@@ -334,6 +334,28 @@ async fn invalid_resource_is_told_and_what_runs_goes_on() {
             .expect("children")
             .is_empty()
     );
+}
+
+/// Prevents: a resource that an older server stored and this operator cannot read being tried for ever, or
+/// costing what runs; that others are looked at meanwhile is the guard's doing, by which it is read at all.
+#[tokio::test]
+async fn resource_that_cannot_be_read_is_told_and_left_alone() {
+    let mut harness = Harness::new(json!({}));
+    harness.settle().await;
+    let before = harness.api.with(|state| state.objects.clone());
+    harness.api.edit(&resource_path(), |resource| {
+        resource["spec"]["autoscaling"] = json!("as ever");
+    });
+    let error = harness.look().await.expect_err("it cannot be read");
+    assert_eq!((error.category(), error.retry()), ("decode", Retry::OnChange));
+    assert!(harness.told().contains(&"Rejected".to_owned()));
+    let after = harness.api.with(|state| state.objects.clone());
+    let touched: Vec<_> = after
+        .iter()
+        .filter(|(path, object)| before.get(*path) != Some(*object))
+        .map(|(path, _)| path.clone())
+        .collect();
+    assert_eq!(touched, [resource_path()], "by us alone");
 }
 
 /// Prevents: a missing seed file holding up the whole system.
