@@ -30,8 +30,19 @@ fn alert_groups() -> Value {
         .take()
 }
 
+/// The alerts about the operator itself.
+fn operator_alert_groups() -> Value {
+    let file = repository().join("manifests/monitoring/prometheus-rule.yaml");
+    let text = fs::read_to_string(file).expect("the alerts");
+    let mut rule: Value = serde_yaml::from_str(&text).expect("YAML");
+    rule["spec"].take()
+}
+
 fn alerts() -> Vec<Value> {
-    let groups = alert_groups();
+    alerts_of(&alert_groups())
+}
+
+fn alerts_of(groups: &Value) -> Vec<Value> {
     let groups = groups["groups"].as_array().expect("groups").iter();
     groups
         .flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default())
@@ -207,7 +218,19 @@ fn every_alert_says_what_is_wrong_and_where_to_read_on() {
     ];
     assert_eq!(names.into_iter().collect::<Vec<_>>(), expected);
     assert_eq!(alerts.len(), 7 + 8, "two objectives over four windows");
-    for alert in alerts {
+    let of_the_operator = alerts_of(&operator_alert_groups());
+    assert_eq!(of_the_operator.len(), 3);
+    let metrics = fs::read_to_string(repository().join("operator/src/metrics.rs")).expect("the source");
+    for alert in &of_the_operator {
+        for name in metrics_of(alert["expr"].as_str().expect("a query")) {
+            let name = name.trim_end_matches("_total").trim_end_matches("_seconds");
+            assert!(
+                metrics.contains(&format!("\"{name}\"")),
+                "{name} is exposed by nobody: {alert}"
+            );
+        }
+    }
+    for alert in alerts.into_iter().chain(of_the_operator) {
         let severity = alert["labels"]["severity"].as_str().expect("a severity");
         assert!(["critical", "warning", "info"].contains(&severity), "{alert}");
         for text in ["summary", "description"] {
@@ -229,10 +252,14 @@ fn every_alert_says_what_is_wrong_and_where_to_read_on() {
 /// Prevents: a case of an alert that nobody tried: each must be shown firing, and each silent.
 #[test]
 fn every_alert_is_tried_both_ways() {
-    let text = fs::read_to_string(cases()).expect("the cases");
-    let cases: Value = serde_yaml::from_str(&text).expect("YAML");
+    let mut tests = Vec::new();
+    for file in [cases(), operator_cases()] {
+        let text = fs::read_to_string(file).expect("the cases");
+        let cases: Value = serde_yaml::from_str(&text).expect("YAML");
+        tests.extend(cases["tests"].as_array().expect("tests").clone());
+    }
     let mut seen: BTreeMap<String, (bool, bool)> = BTreeMap::new();
-    for test in cases["tests"].as_array().expect("tests") {
+    for test in &tests {
         for case in test["alert_rule_test"].as_array().expect("cases") {
             let name = case["alertname"].as_str().expect("a name").to_owned();
             let fires = case["exp_alerts"]
@@ -243,7 +270,7 @@ fn every_alert_is_tried_both_ways() {
             seen.1 |= !fires;
         }
     }
-    for alert in alerts() {
+    for alert in alerts().into_iter().chain(alerts_of(&operator_alert_groups())) {
         let name = alert["alert"].as_str().expect("a name");
         assert_eq!(seen.get(name), Some(&(true, true)), "{name}: (fires, is silent)");
     }
@@ -251,6 +278,10 @@ fn every_alert_is_tried_both_ways() {
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/alerts/cases.yaml")
+}
+
+fn operator_cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/alerts/operator-cases.yaml")
 }
 
 /// A folder of this test's own.
@@ -279,12 +310,17 @@ fn promtool(arguments: &[&str], folder: &Path) {
 #[test]
 #[ignore = "needs promtool: make test-alerts"]
 fn promtool_sees_alerts_fire_when_they_should_and_only_then() {
-    let folder = folder("alerts");
-    fs::write(folder.join("rules.yaml"), alert_groups().to_string()).expect("the rules");
-    fs::copy(cases(), folder.join("cases.yaml")).expect("the cases");
-    promtool(&["check", "rules", "rules.yaml"], &folder);
-    promtool(&["test", "rules", "cases.yaml"], &folder);
-    fs::remove_dir_all(folder).expect("the folder goes");
+    for (word, groups, cases) in [
+        ("system", alert_groups(), cases()),
+        ("operator", operator_alert_groups(), operator_cases()),
+    ] {
+        let folder = folder(&format!("alerts-{word}"));
+        fs::write(folder.join("rules.yaml"), groups.to_string()).expect("the rules");
+        fs::copy(cases, folder.join("cases.yaml")).expect("the cases");
+        promtool(&["check", "rules", "rules.yaml"], &folder);
+        promtool(&["test", "rules", "cases.yaml"], &folder);
+        fs::remove_dir_all(folder).expect("the folder goes");
+    }
 }
 
 /// Prevents: a panel that shows an error in place of a graph.
