@@ -24,8 +24,10 @@ def cargo_test(target: Target) -> None:
     environment = {**os.environ, "KUBECONFIG": target.kubeconfig}
     if target.local:
         environment["FACILIAUTO_TEST_REDIS_IMAGE"] = LOCAL_REDIS_IMAGE
-    command = ["cargo", "test", "--locked", "-p", "faciliauto-operator", "--test", "cluster",
-               "--", "--test-threads", str(SIDE_BY_SIDE)]  # fmt: skip
+    # The whole workspace, as the other tests are built: a package by itself would be built anew with other features.
+    command = [
+        "cargo", "test", "--locked", "--workspace", "--test", "cluster", "--", "--test-threads", str(SIDE_BY_SIDE),
+    ]  # fmt: skip
     try:
         done = subprocess.run(command, cwd=REPOSITORY, env=environment, timeout=LIMIT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
