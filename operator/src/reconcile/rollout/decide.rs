@@ -116,13 +116,17 @@ pub fn decide(wish: &Wish<'_>, live: Option<&Live>) -> Decision {
             ..state
         };
         return if failure.retrying {
-            follow(wish, live, state)
+            follow(wish, &live.judgement, state, |state, fault| {
+                fail(wish, live, state, fault)
+            })
         } else {
             stay_back(wish, live, state, failure)
         };
     }
     if live.state.template.as_ref() == Some(&identity) {
-        return follow(wish, live, state);
+        return follow(wish, &live.judgement, state, |state, fault| {
+            fail(wish, live, state, fault)
+        });
     }
     // Something new. What it replaces is noted in the same write, if it worked.
     let good = live
@@ -137,7 +141,13 @@ pub fn decide(wish: &Wish<'_>, live: Option<&Live>) -> Decision {
     applied(wish, state, Standing::Followed, None)
 }
 
-fn applied(wish: &Wish<'_>, state: State, standing: Standing, look_again: Option<Timestamp>) -> Decision {
+/// The template that was built, and what is to be remembered beside it.
+pub(super) fn applied(
+    wish: &Wish<'_>,
+    state: State,
+    standing: Standing,
+    look_again: Option<Timestamp>,
+) -> Decision {
     Decision {
         template: wish.template.clone(),
         state,
@@ -146,12 +156,17 @@ fn applied(wish: &Wish<'_>, state: State, standing: Standing, look_again: Option
     }
 }
 
-/// What was asked for has been applied: how does it do?
-fn follow(wish: &Wish<'_>, live: &Live, state: State) -> Decision {
+/// What was asked for has been applied: how does it do? `fail` decides what becomes of it when it failed.
+pub(super) fn follow(
+    wish: &Wish<'_>,
+    judgement: &Judgement,
+    state: State,
+    fail: impl FnOnce(State, &Fault) -> Decision,
+) -> Decision {
     if wish.is_edited {
         return applied(wish, state, Standing::Followed, None);
     }
-    match &live.judgement {
+    match judgement {
         Judgement::Complete => {
             let state = State {
                 failed: None,
@@ -165,7 +180,7 @@ fn follow(wish: &Wish<'_>, live: &Live, state: State) -> Decision {
             let look_again = Some(*due).filter(|due| *due > wish.now);
             applied(wish, state, Standing::Waiting(message.clone()), look_again)
         }
-        Judgement::Failed(fault) => fail(wish, live, state, fault),
+        Judgement::Failed(fault) => fail(state, fault),
     }
 }
 

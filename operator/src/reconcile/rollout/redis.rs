@@ -11,7 +11,7 @@ use kube::{ResourceExt, api::DynamicObject};
 use serde_json::{Value, json};
 
 use super::{
-    decide::{Decision, Standing, Wish, is_operators_doing},
+    decide::{Decision, Standing, Wish, applied, follow, is_operators_doing},
     judge::{Fault, Judgement, is_ready, judge},
     revisions::is_observed,
     state::{Failure, State},
@@ -166,7 +166,9 @@ pub fn decide(wish: &Wish<'_>, live: Option<&Live>) -> Decision {
         // Not by itself, unlike the API: each attempt takes the Redis away that serves.
         let is_asked_for = wish.retry.is_some() && wish.retry != failure.retry.as_deref();
         return match (failure.retrying, is_asked_for) {
-            (true, _) => follow(wish, live, state),
+            (true, _) => follow(wish, &live.judgement, state, |state, fault| {
+                fail(wish, live, state, fault)
+            }),
             (false, true) => {
                 let failure = Failure {
                     retrying: true,
@@ -183,7 +185,9 @@ pub fn decide(wish: &Wish<'_>, live: Option<&Live>) -> Decision {
     }
     if image(&live.template) == wanted {
         return if is_same {
-            follow(wish, live, state)
+            follow(wish, &live.judgement, state, |state, fault| {
+                fail(wish, live, state, fault)
+            })
         } else {
             // The image stays, so there is none to go back to.
             applied(wish, state, Standing::Followed, None)
@@ -202,37 +206,6 @@ fn new_image(wish: &Wish<'_>, live: &Live, state: State) -> Decision {
         ..state
     };
     applied(wish, state, Standing::Followed, None)
-}
-
-fn applied(wish: &Wish<'_>, state: State, standing: Standing, look_again: Option<Timestamp>) -> Decision {
-    Decision {
-        template: wish.template.clone(),
-        state,
-        standing,
-        look_again,
-    }
-}
-
-fn follow(wish: &Wish<'_>, live: &Live, state: State) -> Decision {
-    if wish.is_edited {
-        return applied(wish, state, Standing::Followed, None);
-    }
-    match &live.judgement {
-        Judgement::Complete => {
-            let state = State {
-                failed: None,
-                failure: None,
-                ..state
-            };
-            applied(wish, state, Standing::Followed, None)
-        }
-        Judgement::Progressing { due } => applied(wish, state, Standing::Followed, *due),
-        Judgement::Waiting { message, due } => {
-            let look_again = Some(*due).filter(|due| *due > wish.now);
-            applied(wish, state, Standing::Waiting(message.clone()), look_again)
-        }
-        Judgement::Failed(fault) => fail(wish, live, state, fault),
-    }
 }
 
 fn fail(wish: &Wish<'_>, live: &Live, state: State, fault: &Fault) -> Decision {
