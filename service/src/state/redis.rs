@@ -45,7 +45,8 @@ use redis::{
     AsyncCommands, Client, ConnectionInfo, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use tokio::{sync::Notify, time::timeout};
+use tokio::{runtime::Handle, sync::Notify, time::timeout};
+use tokio_util::context::TokioContext;
 
 use self::{confirmation::Confirmer, keys::Keys, pointer::Pointer};
 use super::{
@@ -125,6 +126,9 @@ impl Patience {
 pub struct RedisState {
     client: Client,
     manager: ConnectionManager,
+    /// Drives the connection and every one that replaces it. A connection that a thread of the HTTP server made would
+    /// end with that thread, under those who write the last things of a process.
+    home: Handle,
     keys: Keys,
     patience: Patience,
     commit: Script,
@@ -163,6 +167,7 @@ impl RedisState {
         Ok(Self {
             client,
             manager,
+            home: Handle::current(),
             keys,
             patience,
             commit: Script::new(COMMIT),
@@ -211,7 +216,8 @@ impl RedisState {
     /// A command with a hard bound, which the manager alone does not give while it reconnects.
     async fn bounded<T>(&self, command: impl Future<Output = RedisResult<T>>) -> Result<T, StateError> {
         let begun = Instant::now();
-        let answer = timeout(self.patience.whole, command).await;
+        let command = timeout(self.patience.whole, command);
+        let answer = TokioContext::new(command, self.home.clone()).await;
         if let Some(observe) = &self.observe {
             observe(begun.elapsed());
         }

@@ -296,7 +296,7 @@ async fn what_waits_is_written_before_the_process_ends() {
     serving.process.signal("TERM");
     server.start_again();
     let status = serving.process.wait(Duration::from_secs(20)).expect("it ends");
-    assert!(status.success(), "{status}");
+    assert!(status.success(), "{status}: {:#?}", serving.rest_of_log());
     eventually("another replica reaches the store", async || {
         let request = market.request(Method::GET, "/api/ml/stats", ADMIN);
         (market.send(request).await.status == 200).then_some(())

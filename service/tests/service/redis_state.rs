@@ -1,6 +1,9 @@
 //! What the Redis adapter promises beyond the port: what lies where, for how long, and what a commit refuses.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use faciliauto_service::state::{
     Basis, CatalogVersion, Change, State, StateError,
@@ -9,7 +12,7 @@ use faciliauto_service::state::{
 };
 
 use crate::{
-    harness::{fixtures::dealer, redis_server::RedisServer},
+    harness::{eventually, fixtures::dealer, redis_server::RedisServer},
     state::{commit, redis_state},
 };
 
@@ -232,7 +235,7 @@ async fn a_user_limited_to_the_prefix_is_enough() {
     };
     let state = settings("test", "secret");
     let listener = tokio::spawn(state.listen());
-    tokio::time::timeout(std::time::Duration::from_secs(5), state.changed())
+    tokio::time::timeout(Duration::from_secs(5), state.changed())
         .await
         .expect("may subscribe");
     let head = commit(&state, Basis::Unopened, vec![dealer("a", 1)], &[])
@@ -251,4 +254,29 @@ async fn a_user_limited_to_the_prefix_is_enough() {
         wrong.is_err_and(|error| !error.to_string().contains("secret")),
         "no secret in a message"
     );
+}
+
+/// Prevents the last writes of a process from being lost: threads that answer requests end before it does, and one of
+/// them may just be making the connection that the others wait for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_outlives_the_thread_that_asked_for_it() {
+    let mut server = RedisServer::start();
+    let (state, _) = opened(&server).await;
+    let state = Arc::new(state);
+    for milliseconds in [5, 20, 60, 120] {
+        server.kill();
+        let asking = Arc::clone(&state);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let patience = Duration::from_millis(milliseconds);
+                // The first finds the connection lost, which begins the next one.
+                let asked = async { while asking.head().await.is_err() {} };
+                let _ = tokio::time::timeout(patience, asked).await;
+            });
+        });
+        thread.join().expect("it ends");
+        server.start_again();
+        eventually("the store answers again", async || state.head().await.ok().flatten()).await;
+    }
 }
