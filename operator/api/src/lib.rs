@@ -51,8 +51,8 @@ pub use security_context::{NumericId, SecurityContextSettings};
 pub use service_account::ServiceAccountSettings;
 pub use spec::{DeletionPolicy, FaciliAutoDeployment, FaciliAutoDeploymentSpec};
 pub use status::{
-    BackupFailure, BackupStatus, ChildStatus, FaciliAutoDeploymentStatus, RedisStatus, RestorePhase, RestoreStatus,
-    RolloutStatus, StockStatus,
+    BackupFailure, BackupStatus, ChildStatus, FaciliAutoDeploymentStatus, RedisStatus, RestorePhase,
+    RestoreStatus, RolloutStatus, StockStatus,
 };
 pub use stock::{Seed, Stock};
 pub use trust::Trust;

@@ -286,7 +286,11 @@ mod tests {
                 json!({"backup": {"resources": {"requests": {"cpu": 2}, "limits": {"cpu": "1500m"}}}}),
                 "backup.resources.requests.cpu must not exceed",
             ),
-            ("a", json!({"restore": {"id": "../a"}}), "restore.id must be 1 to 63"),
+            (
+                "a",
+                json!({"restore": {"id": "../a"}}),
+                "restore.id must be 1 to 63",
+            ),
             (
                 "a",
                 json!({"restore": {"id": "a", "from": "../a"}}),

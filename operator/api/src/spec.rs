@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ApiSpec, Autoscaling, Backup, DisruptionBudget, Exposure, FaciliAutoDeploymentStatus, Image, Monitoring,
-    NetworkPolicySettings, Redis, Restore, Rollout, SecurityContextSettings, ServiceAccountSettings, Stock, Trust,
+    NetworkPolicySettings, Redis, Restore, Rollout, SecurityContextSettings, ServiceAccountSettings, Stock,
+    Trust,
 };
 
 /// What a production FacilIAuto system should look like in this namespace. An empty spec is a whole,

@@ -132,6 +132,10 @@ pub struct BackupStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_schedule_time: Option<Time>,
 
+    /// Since when there are backups by this schedule: until the first one, they are awaited from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+
     /// Name of the last backup that counts.
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 128))]
