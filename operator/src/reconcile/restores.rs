@@ -96,11 +96,18 @@ fn id_of(job: &Job) -> Option<&str> {
     job.annotations().get(names::RESTORE_ID).map(String::as_str)
 }
 
+/// Whether it takes a restore back: only one that carries it out names a backup.
+fn is_undo(job: &Job) -> bool {
+    !job.annotations().contains_key(names::RESTORE_FROM)
+}
+
 /// The Job of an id that was made last: one that carries it out, or one that takes it back.
 fn last_job<'a>(observed: &'a Observed, id: &str) -> Option<&'a Job> {
     observed
         .jobs_of(names::RESTORE)
         .filter(|job| id_of(job) == Some(id))
+        // An attempt to take one back that failed has changed nothing.
+        .filter(|job| !is_undo(job) || standing(job) != Standing::Failed)
         .max_by_key(|job| (job.creation_timestamp().map(|time| time.0), job.name_any()))
 }
 
