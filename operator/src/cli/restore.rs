@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use faciliauto_api::{FaciliAutoDeployment, RestorePhase, RestoreStatus};
 use k8s_openapi::{api::batch::v1::Job, jiff::Timestamp};
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, Resource,
     api::{Patch, PatchParams},
 };
 use serde_json::json;

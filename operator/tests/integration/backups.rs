@@ -100,6 +100,7 @@ fn end_restore(harness: &Harness, name: &str, condition: &str, report: (i32, Val
     harness.api.edit(&path(Kind::Job, name), |job| {
         job["metadata"]["uid"] = json!(format!("uid of {name}"));
         job["status"] = json!({
+            "startTime": "2026-02-01T09:00:00Z",
             "completionTime": (condition == "Complete").then_some(at),
             "conditions": [{"type": condition, "status": "True", "lastTransitionTime": at}],
         });
