@@ -92,9 +92,8 @@ pub fn fit(desired: &mut Value, live: &DynamicObject) -> Option<Quantity> {
 pub fn fit_claim(desired: &mut Value, live: &DynamicObject) -> bool {
     for field in ["storageClassName", "accessModes"] {
         let present = &live.data["spec"][field];
-        let wanted = &mut desired["spec"][field];
         // What is not asked for is not compared.
-        if !wanted.is_null() && !present.is_null() {
+        if let Some(wanted) = desired["spec"].get_mut(field).filter(|_| !present.is_null()) {
             wanted.clone_from(present);
         }
     }

@@ -87,10 +87,6 @@ pub(super) fn ready(
         );
         return Draft::new(KIND, FALSE, "Missed", message);
     }
-    let next = status
-        .next_schedule_time
-        .as_ref()
-        .map_or_else(String::new, |next| format!(" The next one is due {}.", next.0));
     let Some(last) = &status.last_success_time else {
         return Draft::new(
             KIND,
@@ -104,7 +100,7 @@ pub(super) fn ready(
         proof.0 >= last.0 || last.0.duration_since(proof.0).as_secs() < 60
     });
     if !declared.verify {
-        let message = format!("{so_far} None is proven, for backup.verify is false.{next}");
+        let message = format!("{so_far} None is proven, for backup.verify is false.");
         return Draft::new(KIND, TRUE, "Unproven", message);
     }
     if !is_proven {
@@ -113,7 +109,12 @@ pub(super) fn ready(
         );
         return Draft::new(KIND, FALSE, "NotVerified", message);
     }
-    Draft::new(KIND, TRUE, "Succeeded", format!("{so_far}{next}"))
+    Draft::new(
+        KIND,
+        TRUE,
+        "Succeeded",
+        format!("{so_far} It was restored aside, and is as it was."),
+    )
 }
 
 /// The last backup in a sentence.
