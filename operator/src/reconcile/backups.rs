@@ -94,7 +94,9 @@ fn note_success(status: &mut BackupStatus, report: job_ends::Report, ended: Time
             status.last_backup = shorten(&name, 128);
         }
     }
-    if let Some(verified) = report.verified_at.map(whole_seconds)
+    // One that is encrypted is proven before it is written: its proof counts from when it was there.
+    let verified = report.verified_at.map(|at| whole_seconds(at).max(finished));
+    if let Some(verified) = verified
         && status
             .last_verified_time
             .as_ref()

@@ -1,7 +1,10 @@
 //! Backups and restores as the operator keeps them: the volume that outlives everything, the CronJob, what
 //! Jobs say, and when a restore begins.
 
-use faciliauto_operator::resources::Kind;
+use faciliauto_operator::{
+    cli::{backup, restore},
+    resources::Kind,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -494,4 +497,55 @@ async fn another_redis_image_waits_for_a_backup() {
     });
     harness.settle_with(without_jobs).await;
     assert_eq!(image(&harness), old, "as a person declared it");
+}
+
+/// Prevents: a command that declares a restore which then never runs, or that leaves the source of an earlier
+/// one in place; and a backup by hand that nobody knows.
+#[tokio::test]
+async fn commands_write_what_the_operator_reads() {
+    let mut harness = Harness::new(json!({"restore": {"source": {"claimName": "outro-backup"}}}));
+    harness.settle().await;
+    let client = harness.api.client();
+    let job = backup::make(&client, NAMESPACE, NAME).await.expect("a Job");
+    let name = job.metadata.name.expect("a name");
+    assert!(name.starts_with("producao-backup-manual-"), "{name}");
+    let made = harness.child(Kind::Job, &name).expect("the Job");
+    let container = &made["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["args"], json!(["backup", "run", "--kind", "manual"]));
+    assert_eq!(made["metadata"]["ownerReferences"][0]["kind"], "CronJob");
+
+    let wish = restore::Wish {
+        id: "um".to_owned(),
+        from: "latest".to_owned(),
+        claim: None,
+    };
+    restore::declare(&client, NAMESPACE, NAME, &wish)
+        .await
+        .expect("it is declared");
+    let declared = harness.api.get(&resource_path()).expect("the resource")["spec"]["restore"].clone();
+    assert_eq!(declared, json!({"id": "um", "from": "latest", "source": null}));
+
+    harness.api.edit(&resource_path(), |resource| {
+        resource["spec"]["restore"] = json!({});
+        resource["status"]["restore"] = json!({"id": "um", "from": "B1", "phase": "Failed"});
+    });
+    let refused = restore::declare(&client, NAMESPACE, NAME, &wish).await;
+    let refused = refused.expect_err("each id runs once").to_string();
+    assert!(
+        refused.contains("restore um has ended already (Failed)"),
+        "{refused}"
+    );
+    harness.change_spec(|spec| spec["backup"] = json!({"enabled": false}));
+    let refused = restore::declare(&client, NAMESPACE, NAME, &wish).await;
+    let refused = refused.expect_err("no place for a safety backup").to_string();
+    assert!(
+        refused.contains("backup.enabled of producao is false"),
+        "{refused}"
+    );
+    let nothing = backup::make(&client, NAMESPACE, "ensaio").await;
+    let nothing = nothing.expect_err("there is none").to_string();
+    assert!(
+        nothing.contains("there is no CronJob ensaio-backup in the namespace lojas"),
+        "{nothing}"
+    );
 }

@@ -88,17 +88,13 @@ pub(super) fn ready(
         return Draft::new(KIND, FALSE, "Missed", message);
     }
     let Some(last) = &status.last_success_time else {
-        return Draft::new(
-            KIND,
-            UNKNOWN,
-            "NeverRan",
-            format!("There is no backup yet.{next}"),
-        );
+        let message = "There is no backup yet: the first is due by the schedule.";
+        return Draft::new(KIND, UNKNOWN, "NeverRan", message);
     };
-    let is_proven = status.last_verified_time.as_ref().is_some_and(|proof| {
-        // They are told in one report; an unproven one is newer than the last proof by a whole run.
-        proof.0 >= last.0 || last.0.duration_since(proof.0).as_secs() < 60
-    });
+    let is_proven = status
+        .last_verified_time
+        .as_ref()
+        .is_some_and(|proof| proof.0 >= last.0);
     if !declared.verify {
         let message = format!("{so_far} None is proven, for backup.verify is false.");
         return Draft::new(KIND, TRUE, "Unproven", message);
