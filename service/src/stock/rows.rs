@@ -468,7 +468,7 @@ pub fn read_cars(reader: impl Read, dealership: &str, expected: usize) -> Result
     Ok(cars)
 }
 
-fn first_mistake(findings: &Findings) -> String {
+pub(crate) fn first_mistake(findings: &Findings) -> String {
     findings.errors.first().map_or_else(
         || "no row".to_owned(),
         |error| format!("{} {}", error.pointer, error.message),
