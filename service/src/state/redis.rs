@@ -61,6 +61,7 @@ use crate::{
 mod confirmation;
 mod dealers;
 mod events;
+mod generations;
 mod keys;
 mod pointer;
 

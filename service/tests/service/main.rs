@@ -54,6 +54,7 @@ mod state;
 mod state_erasure;
 mod state_events;
 mod state_events_random;
+mod state_generations;
 mod state_updates;
 mod stats;
 mod stock_schema;

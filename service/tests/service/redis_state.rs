@@ -277,6 +277,9 @@ async fn a_connection_outlives_the_thread_that_asked_for_it() {
         });
         thread.join().expect("it ends");
         server.start_again();
-        eventually("the store answers again", async || state.head().await.ok().flatten()).await;
+        eventually("the store answers again", async || {
+            state.head().await.ok().flatten()
+        })
+        .await;
     }
 }
