@@ -392,7 +392,9 @@ impl Settings {
         };
         let url = match (redis_url, redis_url_file) {
             (Some(_), Some(_)) => {
-                return Err("--redis-url and --redis-url-file (or their variables) exclude each other".into());
+                return Err(
+                    "--redis-url and --redis-url-file (or their variables) exclude each other".into(),
+                );
             }
             (Some(url), None) => Some(UrlSource::Given(Secret::new(url))),
             (None, Some(file)) => Some(UrlSource::File(file)),
@@ -405,7 +407,9 @@ impl Settings {
                 trust_ca_file,
                 key_prefix,
             }),
-            (None, Some(_)) => return Err("--redis-password-file needs --redis-url or --redis-url-file".into()),
+            (None, Some(_)) => {
+                return Err("--redis-password-file needs --redis-url or --redis-url-file".into());
+            }
             (None, None) => None,
         };
         let limits = match (limits, &redis) {
@@ -421,12 +425,17 @@ impl Settings {
             Some(CommandArguments::Healthcheck) => Command::Healthcheck,
             Some(CommandArguments::Schema { which }) => Command::Schema(which),
             Some(CommandArguments::Import(_)) if redis.is_none() => {
-                return Err("import needs --redis-url or --redis-url-file: without it there is no store to write to".into());
+                return Err(
+                    "import needs --redis-url or --redis-url-file: without it there is no store to write to"
+                        .into(),
+                );
             }
             Some(CommandArguments::Backup(backup)) => {
                 let backup = BackupCommand::resolve(backup, credentials)?;
                 if backup.needs_store() && redis.is_none() {
-                    return Err("this needs --redis-url or --redis-url-file: the store to back up or restore".into());
+                    return Err(
+                        "this needs --redis-url or --redis-url-file: the store to back up or restore".into(),
+                    );
                 }
                 Command::Backup(backup)
             }

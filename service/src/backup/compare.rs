@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::{FutureExt, future::BoxFuture};
 
-use super::{
-    archive::Archive, error::BackupError, format::families::Family, packing::Lines, walk::Sinks,
-};
+use super::{archive::Archive, error::BackupError, format::families::Family, packing::Lines, walk::Sinks};
 
 /// Digests lines and keeps none.
 #[derive(Default)]
@@ -30,7 +28,10 @@ impl Digests {
     /// Compares every family of a store with the manifest.
     pub(super) fn compare(mut self, archive: &Archive) -> Result<(), BackupError> {
         // What was declared is of the deployment: no store has it.
-        for family in Family::ALL.into_iter().filter(|family| *family != Family::Declared) {
+        for family in Family::ALL
+            .into_iter()
+            .filter(|family| *family != Family::Declared)
+        {
             let facts = archive.facts(family)?;
             let found = self.0.remove(&family).unwrap_or_default();
             let (records, sha256) = (found.records, found.sha256());

@@ -127,7 +127,10 @@ impl BackupError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Locked { .. } | Self::LockLost { .. } | Self::Fenced { .. } => 4,
-            Self::Damaged { .. } | Self::Foreign { .. } | Self::NewerFormat { .. } | Self::WrongKey { .. } => 3,
+            Self::Damaged { .. }
+            | Self::Foreign { .. }
+            | Self::NewerFormat { .. }
+            | Self::WrongKey { .. } => 3,
             Self::NotFound(_) | Self::Usage(_) => 2,
             Self::FullTarget(_)
             | Self::TargetAway(_)

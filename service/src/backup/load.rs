@@ -21,9 +21,7 @@ use super::{
     error::BackupError,
     format::{
         families::Family,
-        records::{
-            self, DeclaredRecord, LedgerRecord, PersonSecretRecord, SoldRecord, TokenRecord,
-        },
+        records::{self, DeclaredRecord, LedgerRecord, PersonSecretRecord, SoldRecord, TokenRecord},
     },
     progress::Progress,
     unpacking::FamilyReader,
@@ -116,9 +114,16 @@ pub async fn load(
 /// An archive that is refused.
 pub async fn read_private(archive: &Archive) -> Result<Private, BackupError> {
     let mut private = Private::default();
-    let mut secrets =
-        FamilyReader::start(archive, Family::PersonSecret, records::read_line::<PersonSecretRecord>);
-    while let Some(PersonSecretRecord { person_secret, former }) = secrets.next().await? {
+    let mut secrets = FamilyReader::start(
+        archive,
+        Family::PersonSecret,
+        records::read_line::<PersonSecretRecord>,
+    );
+    while let Some(PersonSecretRecord {
+        person_secret,
+        former,
+    }) = secrets.next().await?
+    {
         let secret = PersonSecret::new(person_secret);
         if former {
             private.former_secrets.push(secret);
@@ -128,7 +133,12 @@ pub async fn read_private(archive: &Archive) -> Result<Private, BackupError> {
     }
     let mut ledger = FamilyReader::start(archive, Family::Ledger, records::read_line::<LedgerRecord>);
     while let Some(LedgerRecord { entry, at }) = ledger.next().await? {
-        in_order(archive, private.ledger.last_key_value().map(|(last, _)| last), &entry, Family::Ledger)?;
+        in_order(
+            archive,
+            private.ledger.last_key_value().map(|(last, _)| last),
+            &entry,
+            Family::Ledger,
+        )?;
         private.ledger.insert(entry, at);
     }
     Ok(private)
@@ -180,9 +190,18 @@ async fn load_dealers(
     }
     let mut stock = stock.lock().await;
     let orphan = [
-        tokens.peek().await?.map(|record| (Family::Tokens, &record.dealership)),
-        sold.peek().await?.map(|record| (Family::Sold, &record.dealership)),
-        stock.cars.peek().await?.map(|car| (Family::Stock, &car.dealership_id)),
+        tokens
+            .peek()
+            .await?
+            .map(|record| (Family::Tokens, &record.dealership)),
+        sold.peek()
+            .await?
+            .map(|record| (Family::Sold, &record.dealership)),
+        stock
+            .cars
+            .peek()
+            .await?
+            .map(|car| (Family::Stock, &car.dealership_id)),
     ];
     match orphan.into_iter().flatten().next() {
         None => Ok(()),
@@ -210,12 +229,19 @@ async fn sold_of(
 ) -> Result<BTreeMap<String, Timestamp>, BackupError> {
     let mut marks = BTreeMap::new();
     loop {
-        let batch = sold.next_while(usize::MAX, |record| record.dealership == id).await?;
+        let batch = sold
+            .next_while(usize::MAX, |record| record.dealership == id)
+            .await?;
         if batch.is_empty() {
             return Ok(marks);
         }
         for SoldRecord { car, at, .. } in batch {
-            in_order(archive, marks.last_key_value().map(|(last, _)| last), &car, Family::Sold)?;
+            in_order(
+                archive,
+                marks.last_key_value().map(|(last, _)| last),
+                &car,
+                Family::Sold,
+            )?;
             marks.insert(car, at);
         }
     }
@@ -237,9 +263,10 @@ impl StockReader {
             .await?;
         for car in &batch {
             if !self.ids.insert(self.hasher.hash_one(&car.id)) {
-                return Err(self
-                    .archive
-                    .damaged(format!("stock has the id {} a second time, at {dealership}", car.id)));
+                return Err(self.archive.damaged(format!(
+                    "stock has the id {} a second time, at {dealership}",
+                    car.id
+                )));
             }
         }
         Ok(batch)
@@ -277,8 +304,12 @@ async fn load_events(
         for event in &batch {
             let next = event.cursor();
             // Newest first: what comes is always before.
-            in_order(archive, last.as_ref().map(|last| std::cmp::Reverse(*last)).as_ref(),
-                &std::cmp::Reverse(next), family)?;
+            in_order(
+                archive,
+                last.as_ref().map(|last| std::cmp::Reverse(*last)).as_ref(),
+                &std::cmp::Reverse(next),
+                family,
+            )?;
             last = Some(next);
         }
         filler.events(&batch).await?;

@@ -95,7 +95,10 @@ impl Progress {
         if self.terminal {
             print(&format!("\r\x1b[Kwarning: {text}\n"));
         } else {
-            print(&format!("{}\n", serde_json::json!({"level": "WARN", "message": text})));
+            print(&format!(
+                "{}\n",
+                serde_json::json!({"level": "WARN", "message": text})
+            ));
         }
     }
 

@@ -7,10 +7,10 @@
 use faciliauto_engine::{
     catalogue::Catalogue,
     questionnaire::{Questionnaire, Usage},
-    stock::{Centavos, Dealership, Stock},
+    stock::{Centavos, Stock},
     tables::Tables,
 };
-use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture};
+use futures::{FutureExt, TryStreamExt, future::BoxFuture};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -29,7 +29,6 @@ use crate::{
     clock::Clock,
     random::in_hexadecimal,
     state::{
-        State, StateError,
         events::Event,
         generations::{CarBatches, Epoch, Fence, FillError, FilledDealer, Generations, Private, SourceError},
         memory::MemoryState,
@@ -92,7 +91,9 @@ impl Proof {
 }
 
 fn digest(manifest: &Manifest) -> Result<String, BackupError> {
-    let text = manifest.to_text().map_err(|error| BackupError::Other(error.to_string()))?;
+    let text = manifest
+        .to_text()
+        .map_err(|error| BackupError::Other(error.to_string()))?;
     Ok(in_hexadecimal(&Sha256::digest(text)))
 }
 
@@ -100,7 +101,11 @@ fn digest(manifest: &Manifest) -> Result<String, BackupError> {
 ///
 /// # Errors
 /// An archive that is not good, or a target that is away, of which nothing is noted.
-pub async fn prove_and_note(archive: &Archive, clock: &Clock, progress: &Progress) -> Result<Timestamp, BackupError> {
+pub async fn prove_and_note(
+    archive: &Archive,
+    clock: &Clock,
+    progress: &Progress,
+) -> Result<Timestamp, BackupError> {
     let outcome = prove(archive, clock, progress).await;
     let failure = match &outcome {
         Ok(()) => None,
@@ -130,10 +135,15 @@ pub async fn prove(archive: &Archive, clock: &Clock, progress: &Progress) -> Res
         ids: Ids::default(),
         stock: Stock::default(),
     };
-    aside.stock.cars.reserve_exact(usize::try_from(cars).unwrap_or_default());
+    aside
+        .stock
+        .cars
+        .reserve_exact(usize::try_from(cars).unwrap_or_default());
     load(archive, &mut aside, progress).await?;
     let Aside { digests, stock, .. } = aside;
-    digests.compare(archive).map_err(|error| archive.damaged(error.to_string()))?;
+    digests
+        .compare(archive)
+        .map_err(|error| archive.damaged(error.to_string()))?;
     progress.begin("catalogue", None);
     let clock = clock.clone();
     let recommended = tokio::task::spawn_blocking(move || recommend(stock, &clock)).await;

@@ -115,7 +115,11 @@ mod tests {
     /// Prevents the last good backup from going, when backups have failed for weeks or a clock was set forward.
     #[test]
     fn the_last_good_one_stays_whatever_the_clock_says() {
-        let failed = [(NEWEST, false, false), (EIGHT_DAYS, false, true), (MONTH, false, true)];
+        let failed = [
+            (NEWEST, false, false),
+            (EIGHT_DAYS, false, true),
+            (MONTH, false, true),
+        ];
         assert_eq!(gone(&failed, 1, "2036-01-01T00:00:00Z"), [NEWEST, MONTH]);
         assert_eq!(gone(&failed, 1, "2016-01-01T00:00:00Z"), [""; 0]);
         let none_good = [(NEWEST, false, false), (MONTH, true, true)];

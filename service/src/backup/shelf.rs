@@ -97,7 +97,10 @@ impl Shelf {
     /// # Errors
     /// There is none.
     pub fn latest(&self) -> Result<&Manifest, BackupError> {
-        let mut good = self.entries.iter().filter(|entry| entry.is_good() && !entry.is_safety());
+        let mut good = self
+            .entries
+            .iter()
+            .filter(|entry| entry.is_good() && !entry.is_safety());
         good.find_map(|entry| entry.manifest.as_ref().ok()).ok_or_else(|| {
             BackupError::NotFound(match self.entries.len() {
                 0 => format!("there is no backup at {}: make one by `backup run`", self.place),
@@ -178,8 +181,14 @@ mod tests {
             Some(new),
             "the clock was set back"
         );
-        assert_eq!(latest(vec![first(), scheduled(third, 3, None)]).as_deref(), Some(old));
-        assert_eq!(latest(vec![first(), scheduled(third, 3, Some(false))]).as_deref(), Some(old));
+        assert_eq!(
+            latest(vec![first(), scheduled(third, 3, None)]).as_deref(),
+            Some(old)
+        );
+        assert_eq!(
+            latest(vec![first(), scheduled(third, 3, Some(false))]).as_deref(),
+            Some(old)
+        );
         assert_eq!(
             latest(vec![first(), entry(third, 3, Kind::Safety, Some(true))]).as_deref(),
             Some(old)

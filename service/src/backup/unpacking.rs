@@ -99,7 +99,13 @@ impl<T: Send + 'static> FamilyReader<T> {
         fits: impl Fn(&T) -> bool,
     ) -> Result<Vec<T>, BackupError> {
         self.fill().await?;
-        let number = self.waiting.as_slice().iter().take(most).take_while(|record| fits(record)).count();
+        let number = self
+            .waiting
+            .as_slice()
+            .iter()
+            .take(most)
+            .take_while(|record| fits(record))
+            .count();
         Ok(self.waiting.by_ref().take(number).collect())
     }
 }

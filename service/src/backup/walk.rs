@@ -107,7 +107,10 @@ impl Ids {
     fn add(&mut self, cars: &[Car]) -> Result<(), WalkError> {
         for car in cars {
             if !self.seen.insert(self.hasher.hash_one(&car.id)) {
-                return Err(WalkError::Moved(format!("the car {} changed its dealership", car.id)));
+                return Err(WalkError::Moved(format!(
+                    "the car {} changed its dealership",
+                    car.id
+                )));
             }
         }
         Ok(())

@@ -114,7 +114,9 @@ pub async fn run(
 ) -> Result<Report, BackupError> {
     let name = BackupName::new(around.clock.now());
     let lock = Lock::take(Arc::clone(target), &format!("backup {name}"), &around.clock).await?;
-    let outcome = around.under(&lock, make(state, target, wish, name, &lock, around)).await;
+    let outcome = around
+        .under(&lock, make(state, target, wish, name, &lock, around))
+        .await;
     lock.let_go().await;
     outcome
 }
@@ -239,7 +241,9 @@ pub(super) async fn write(
             keep_days: wish.keep_days,
             families,
         };
-        let text = manifest.to_text().map_err(|error| BackupError::Other(error.to_string()))?;
+        let text = manifest
+            .to_text()
+            .map_err(|error| BackupError::Other(error.to_string()))?;
         lock.check().await?;
         draft.commit(text.into_bytes()).await?;
         return Ok(manifest);

@@ -227,7 +227,9 @@ pub struct Credentials(Vec<(String, String)>);
 
 impl Credentials {
     pub(super) fn of(variables: &[(String, String)]) -> Self {
-        let ours = variables.iter().filter(|(name, value)| name.starts_with(CREDENTIALS) && !value.is_empty());
+        let ours = variables
+            .iter()
+            .filter(|(name, value)| name.starts_with(CREDENTIALS) && !value.is_empty());
         Self(ours.cloned().collect())
     }
 

@@ -174,7 +174,9 @@ impl Manifest {
             // What was ours is damaged; what never was is foreign.
             let needle = PRODUCT.as_bytes();
             return Err(if bytes.windows(needle.len()).any(|window| window == needle) {
-                damaged(format!("{FILE} was changed or cut off: its last line is not its SHA-256"))
+                damaged(format!(
+                    "{FILE} was changed or cut off: its last line is not its SHA-256"
+                ))
             } else {
                 BackupError::Foreign {
                     backup: name.clone(),
@@ -200,8 +202,8 @@ impl Manifest {
                 known: FORMAT,
             });
         }
-        let manifest: Self =
-            serde_json::from_slice(body).map_err(|error| damaged(format!("{FILE} is not as it must be: {error}")))?;
+        let manifest: Self = serde_json::from_slice(body)
+            .map_err(|error| damaged(format!("{FILE} is not as it must be: {error}")))?;
         manifest.check(name).map_err(damaged)?;
         Ok(manifest)
     }
@@ -209,7 +211,10 @@ impl Manifest {
     /// Whether it fits itself and the name under which it lies.
     fn check(&self, name: &BackupName) -> Result<(), String> {
         if self.name != *name {
-            return Err(format!("{FILE} is of {}: it was copied under another name", self.name));
+            return Err(format!(
+                "{FILE} is of {}: it was copied under another name",
+                self.name
+            ));
         }
         if self.format == 0 {
             return Err("there was no format 0".to_owned());
@@ -326,11 +331,17 @@ pub(crate) mod tests {
         assert_eq!(code(&sealed(body), &name), "read");
         assert_eq!(with("faciliauto-backup", "another"), "foreign");
         assert_eq!(with("\"format\": 1", "\"format\": 2"), "newer-format");
-        assert_eq!(with("\"format\": 1", "\"format\": 2, \"more\": 1"), "newer-format");
+        assert_eq!(
+            with("\"format\": 1", "\"format\": 2, \"more\": 1"),
+            "newer-format"
+        );
         assert_eq!(with("\"format\": 1", "\"format\": 0"), "damaged");
         assert_eq!(with("\"family\": \"stock\"", "\"family\": \"sold\""), "damaged");
         assert_eq!(with("stock.jsonl.zst", "../stock.jsonl.zst"), "damaged");
-        assert_eq!(with("\"sequence\": 3", "\"sequence\": 3, \"sequence\": 4"), "damaged");
+        assert_eq!(
+            with("\"sequence\": 3", "\"sequence\": 3, \"sequence\": 4"),
+            "damaged"
+        );
         assert_eq!(with("ab12cd34", "ab12cd35"), "damaged");
         assert_eq!(code(&sealed("{}\n"), &name), "foreign");
         assert_eq!(code(b"", &name), "foreign");

@@ -49,7 +49,11 @@ impl FromStr for BackupName {
             17.. => matches!(letter, b'0'..=b'9' | b'a'..=b'f'),
             _ => letter.is_ascii_digit(),
         };
-        let is_name = text.len() == 25 && text.bytes().enumerate().all(|(index, letter)| fits(index, letter));
+        let is_name = text.len() == 25
+            && text
+                .bytes()
+                .enumerate()
+                .all(|(index, letter)| fits(index, letter));
         if is_name {
             Ok(Self(text.to_owned()))
         } else {

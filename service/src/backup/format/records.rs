@@ -148,7 +148,11 @@ pub fn write_cars(cars: &[Car], lines: &mut Vec<u8>) -> io::Result<()> {
 ///
 /// # Errors
 /// As [`write_line`].
-pub fn write_sold(dealership: &str, sold: &BTreeMap<String, Timestamp>, lines: &mut Vec<u8>) -> io::Result<()> {
+pub fn write_sold(
+    dealership: &str,
+    sold: &BTreeMap<String, Timestamp>,
+    lines: &mut Vec<u8>,
+) -> io::Result<()> {
     for (car, at) in sold {
         let record = SoldRecord {
             dealership: dealership.to_owned(),
@@ -274,8 +278,12 @@ fn read_event(
     deed: impl FnOnce(&mut EventRecord<String>) -> Option<Deed>,
 ) -> Result<Event, String> {
     let mut record: EventRecord<String> = read_line(line)?;
-    let deed = deed(&mut record).ok_or_else(|| format!("{} does not fit the rest of the event", record.deed))?;
-    let id: OnceKey = record.id.parse().map_err(|_| format!("{} names no event", record.id))?;
+    let deed =
+        deed(&mut record).ok_or_else(|| format!("{} does not fit the rest of the event", record.deed))?;
+    let id: OnceKey = record
+        .id
+        .parse()
+        .map_err(|_| format!("{} names no event", record.id))?;
     Ok(Event {
         id,
         at: record.at,
@@ -370,13 +378,18 @@ mod tests {
     /// Prevents a car from coming back to another dealership, or changed.
     #[test]
     fn cars_come_back_with_their_dealership() {
-        let file = crate::stock::StockFile::read(crate::stock::SAMPLE, jiff::civil::date(2026, 11, 25)).unwrap();
+        let file =
+            crate::stock::StockFile::read(crate::stock::SAMPLE, jiff::civil::date(2026, 11, 25)).unwrap();
         let mut lines = Vec::new();
         write_cars(&file.stock.cars, &mut lines).unwrap();
         let text = String::from_utf8(lines).unwrap();
         let cars: Vec<Car> = text.lines().map(|line| read_car(line).unwrap()).collect();
         assert_eq!(cars, file.stock.cars);
-        let unknown = text.lines().next().unwrap().replacen('{', r#"{"new_field":1,"#, 1);
+        let unknown = text
+            .lines()
+            .next()
+            .unwrap()
+            .replacen('{', r#"{"new_field":1,"#, 1);
         assert!(read_car(&unknown).is_err(), "a field that would be lost");
     }
 }

@@ -10,11 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{
-    FutureExt, StreamExt,
-    future::BoxFuture,
-    stream,
-};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 
 use super::{Draft, FileStream, FileVersion, Target, TargetError, Upload};
 use crate::{
@@ -57,9 +53,11 @@ impl DirectoryTarget {
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, TargetError> + Send + 'static,
 ) -> Result<T, TargetError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(TargetError::Away(format!("the work on the disk ended early: {error}"))))
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        Err(TargetError::Away(format!(
+            "the work on the disk ended early: {error}"
+        )))
+    })
 }
 
 /// Tells a full disk from one that is not there.
@@ -90,7 +88,14 @@ fn sync_directory(path: &Path) -> Result<(), TargetError> {
     let synced = File::open(path).and_then(|directory| directory.sync_all());
     match synced {
         // Some network file systems keep names at once and cannot be asked to.
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
         other => other.map_err(|error| failed("sync", path, &error)),
     }
 }
@@ -109,7 +114,9 @@ fn put_whole(root: &Path, path: &str, content: &[u8]) -> Result<(), TargetError>
     if let Err(error) = renamed {
         let _ = fs::remove_file(&beside);
         return Err(match failed("write", &place, &error) {
-            TargetError::NotFound(path) => TargetError::Away(format!("{path} went away while it was written")),
+            TargetError::NotFound(path) => {
+                TargetError::Away(format!("{path} went away while it was written"))
+            }
             other => other,
         });
     }
@@ -143,7 +150,9 @@ fn guard(root: &Path) -> Result<File, TargetError> {
     match file.lock() {
         // Creation alone is one step everywhere; only whoever takes a dead one's lock over has several.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
-        other => other.map(|()| file).map_err(|error| failed("lock", &path, &error)),
+        other => other
+            .map(|()| file)
+            .map_err(|error| failed("lock", &path, &error)),
     }
 }
 
@@ -172,7 +181,9 @@ impl Target for DirectoryTarget {
         let path = self.root.join(path);
         async move {
             let opened = path.clone();
-            let file = off_thread(move || File::open(&opened).map_err(|error| failed("open", &opened, &error))).await?;
+            let file =
+                off_thread(move || File::open(&opened).map_err(|error| failed("open", &opened, &error)))
+                    .await?;
             let pieces = stream::unfold(Some(file), move |file| {
                 let path = path.clone();
                 async move {
@@ -272,7 +283,10 @@ impl Target for DirectoryTarget {
                         backup: root.join(name.as_str()),
                     };
                     if draft.backup.exists() {
-                        return Err(TargetError::Away(format!("{} is there already", draft.backup.display())));
+                        return Err(TargetError::Away(format!(
+                            "{} is there already",
+                            draft.backup.display()
+                        )));
                     }
                     fs::create_dir(&draft.place).map_err(|error| failed("make", &draft.place, &error))?;
                     Ok(draft)
@@ -307,7 +321,8 @@ impl Target for DirectoryTarget {
                 let name = name.to_string_lossy();
                 let rest = name.strip_prefix(DRAFT).or_else(|| name.strip_prefix(REMOVED));
                 if rest.is_some_and(|rest| rest.parse::<BackupName>().is_ok()) {
-                    fs::remove_dir_all(entry.path()).map_err(|error| failed("remove", &entry.path(), &error))?;
+                    fs::remove_dir_all(entry.path())
+                        .map_err(|error| failed("remove", &entry.path(), &error))?;
                 }
             }
             Ok(())
@@ -372,8 +387,10 @@ impl Upload for FileUpload {
         async move {
             let (file, path) = (self.file.take(), self.path.clone());
             let file = off_thread(move || {
-                let mut file = file.ok_or_else(|| TargetError::Away(format!("{} was given up", path.display())))?;
-                file.write_all(&piece).map_err(|error| failed("write", &path, &error))?;
+                let mut file =
+                    file.ok_or_else(|| TargetError::Away(format!("{} was given up", path.display())))?;
+                file.write_all(&piece)
+                    .map_err(|error| failed("write", &path, &error))?;
                 Ok(file)
             });
             self.file = Some(file.await?);
@@ -385,7 +402,9 @@ impl Upload for FileUpload {
     fn finish(self: Box<Self>) -> BoxFuture<'static, Result<(), TargetError>> {
         off_thread(move || match &self.file {
             None => Err(TargetError::Away(format!("{} was given up", self.path.display()))),
-            Some(file) => file.sync_all().map_err(|error| failed("sync", &self.path, &error)),
+            Some(file) => file
+                .sync_all()
+                .map_err(|error| failed("sync", &self.path, &error)),
         })
         .boxed()
     }

@@ -163,7 +163,10 @@ impl Lock {
     ///
     /// # Errors
     /// Those of the work, or [`BackupError::LockLost`].
-    pub async fn during<T>(&self, work: impl Future<Output = Result<T, BackupError>>) -> Result<T, BackupError> {
+    pub async fn during<T>(
+        &self,
+        work: impl Future<Output = Result<T, BackupError>>,
+    ) -> Result<T, BackupError> {
         let mut lost = self.lost.clone();
         let is_lost = async {
             match lost.wait_for(Option::is_some).await {
@@ -246,7 +249,9 @@ async fn renew(target: &dyn Target, claim: &Claim, clock: &Clock) -> Result<Rene
         // The holder itself may have moved it on at the same time.
         None => match target.look(PATH).await? {
             Some((found, _)) if claim.is_of(&found) => Ok(Renewal::Done),
-            other => Ok(Renewal::Lost(other.map_or_else(String::new, |(found, _)| holder(&found)))),
+            other => Ok(Renewal::Lost(
+                other.map_or_else(String::new, |(found, _)| holder(&found)),
+            )),
         },
     }
 }
@@ -275,8 +280,9 @@ fn locked(target: &dyn Target, found: Option<&Content>) -> BackupError {
     BackupError::Locked {
         target: target.place(),
         holder: found.map_or_else(|| "somebody".to_owned(), |found| found.holder.clone()),
-        until: found
-            .and_then(|found| found.deadline)
-            .map_or_else(|| "a time that is not known".to_owned(), |deadline| deadline.to_string()),
+        until: found.and_then(|found| found.deadline).map_or_else(
+            || "a time that is not known".to_owned(),
+            |deadline| deadline.to_string(),
+        ),
     }
 }

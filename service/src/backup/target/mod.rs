@@ -11,19 +11,13 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use futures::{
-    StreamExt,
-    future::BoxFuture,
-    stream::BoxStream,
-};
+use futures::{StreamExt, future::BoxFuture, stream::BoxStream};
 
 use self::{directory::DirectoryTarget, s3::S3Target};
 use super::format::name::BackupName;
 use crate::configuration::backup::{Place, TargetSettings};
 
 pub mod directory;
-#[cfg(test)]
-pub(crate) mod failing;
 pub mod http;
 pub mod lock;
 pub mod s3;
@@ -77,8 +71,10 @@ pub trait Target: Send + Sync + fmt::Debug {
     ) -> BoxFuture<'a, Result<Option<FileVersion>, TargetError>>;
 
     /// A small file with its version; `None` when there is none.
-    fn look<'a>(&'a self, path: &'a str)
-    -> BoxFuture<'a, Result<Option<(Vec<u8>, FileVersion)>, TargetError>>;
+    fn look<'a>(
+        &'a self,
+        path: &'a str,
+    ) -> BoxFuture<'a, Result<Option<(Vec<u8>, FileVersion)>, TargetError>>;
 
     /// Writes a small file in place of this version; `None` when it is another meanwhile.
     fn replace<'a>(

@@ -51,7 +51,9 @@ impl S3Target {
             ca_file,
             credentials,
         } = settings;
-        let unusable = |error: Error| TargetError::Settings(format!("failed to use s3://{bucket}: {}", with_cause(&error)));
+        let unusable = |error: Error| {
+            TargetError::Settings(format!("failed to use s3://{bucket}: {}", with_cause(&error)))
+        };
         let mut builder = AmazonS3Builder::new();
         for (name, value) in credentials.variables() {
             if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
@@ -81,9 +83,14 @@ impl S3Target {
                 _ => endpoint.to_owned(),
             });
         }
-        let prefix = Path::parse(prefix)
-            .map_err(|error| TargetError::Settings(format!("failed to use the prefix {prefix:?}: {error}")))?;
-        Ok(Self::over(Arc::new(builder.build().map_err(unusable)?), bucket, prefix))
+        let prefix = Path::parse(prefix).map_err(|error| {
+            TargetError::Settings(format!("failed to use the prefix {prefix:?}: {error}"))
+        })?;
+        Ok(Self::over(
+            Arc::new(builder.build().map_err(unusable)?),
+            bucket,
+            prefix,
+        ))
     }
 
     /// Over any store, for tests.
@@ -103,7 +110,10 @@ impl S3Target {
     async fn objects(&self, name: &BackupName) -> Result<Vec<Path>, TargetError> {
         let within = self.path(name.as_str());
         let listed = self.store.list(Some(&within)).map_ok(|object| object.location);
-        listed.try_collect().await.map_err(|error| self.failed("list", name.as_str(), &error))
+        listed
+            .try_collect()
+            .await
+            .map_err(|error| self.failed("list", name.as_str(), &error))
     }
 
     async fn remove_objects(&self, name: &BackupName) -> Result<(), TargetError> {
@@ -130,7 +140,11 @@ impl S3Target {
             mode: mode.clone(),
             ..PutOptions::default()
         };
-        match self.store.put_opts(&self.path(path), content.into(), options).await {
+        match self
+            .store
+            .put_opts(&self.path(path), content.into(), options)
+            .await
+        {
             Ok(done) => done.e_tag.map(|tag| Some(FileVersion(tag))).ok_or_else(|| {
                 TargetError::Settings(format!(
                     "the server of s3://{} answers a write without an ETag, which the lock needs",
@@ -158,9 +172,9 @@ fn failed(bucket: &str, action: &str, path: &str, error: &Error) -> TargetError 
     let text = format!("failed to {action} {path} in s3://{bucket}: {cause}");
     let is_full = ["QuotaExceeded", "StorageFull", "InsufficientStorage", "507"];
     match error {
-        _ if cause.contains("NoSuchBucket") => {
-            TargetError::Settings(format!("the bucket {bucket} is not there: make it first, or correct its name"))
-        }
+        _ if cause.contains("NoSuchBucket") => TargetError::Settings(format!(
+            "the bucket {bucket} is not there: make it first, or correct its name"
+        )),
         Error::NotFound { .. } => TargetError::NotFound(format!("{path} in s3://{bucket}")),
         _ if is_full.iter().any(|word| cause.contains(word)) => TargetError::Full(text),
         _ => TargetError::Away(text),
@@ -177,9 +191,7 @@ impl Target for S3Target {
             let listed = self.store.list_with_delimiter(Some(&self.prefix)).await;
             let listed = listed.map_err(|error| self.failed("list", "backups", &error))?;
             let names = listed.common_prefixes.iter();
-            Ok(names
-                .filter_map(|path| path.filename()?.parse().ok())
-                .collect())
+            Ok(names.filter_map(|path| path.filename()?.parse().ok()).collect())
         }
         .boxed()
     }
@@ -200,7 +212,8 @@ impl Target for S3Target {
     fn put<'a>(&'a self, path: &'a str, content: Vec<u8>) -> BoxFuture<'a, Result<(), TargetError>> {
         async move {
             let put = self.store.put(&self.path(path), content.into()).await;
-            put.map(|_| ()).map_err(|error| self.failed("write", path, &error))
+            put.map(|_| ())
+                .map_err(|error| self.failed("write", path, &error))
         }
         .boxed()
     }
@@ -246,7 +259,10 @@ impl Target for S3Target {
     fn begin<'a>(&'a self, name: &'a BackupName) -> BoxFuture<'a, Result<Box<dyn Draft>, TargetError>> {
         async move {
             if !self.objects(name).await?.is_empty() {
-                return Err(TargetError::Away(format!("{name} is in {} already", self.place())));
+                return Err(TargetError::Away(format!(
+                    "{name} is in {} already",
+                    self.place()
+                )));
             }
             let draft = S3Draft {
                 target: self.clone(),
@@ -259,7 +275,8 @@ impl Target for S3Target {
 
     fn remove<'a>(&'a self, name: &'a BackupName) -> BoxFuture<'a, Result<(), TargetError>> {
         async move {
-            self.delete(&self.path(&format!("{name}/{}", manifest::FILE))).await?;
+            self.delete(&self.path(&format!("{name}/{}", manifest::FILE)))
+                .await?;
             self.remove_objects(name).await
         }
         .boxed()
@@ -337,7 +354,12 @@ impl S3Upload {
         let part = PutPayload::from(self.waiting.split().freeze());
         let sent = match &mut self.parts {
             Some(parts) => parts.put_part(part).await,
-            None => match self.target.store.put_multipart(&self.target.path(&self.path)).await {
+            None => match self
+                .target
+                .store
+                .put_multipart(&self.target.path(&self.path))
+                .await
+            {
                 Ok(mut begun) => {
                     let sent = begun.put_part(part).await;
                     self.parts = Some(begun);
