@@ -11,6 +11,7 @@
 mod harness;
 
 mod acl_sync;
+mod backup;
 mod cars;
 mod confirmation;
 mod cors;

@@ -86,19 +86,20 @@ impl S3Target {
         let prefix = Path::parse(prefix).map_err(|error| {
             TargetError::Settings(format!("failed to use the prefix {prefix:?}: {error}"))
         })?;
-        Ok(Self::over(
-            Arc::new(builder.build().map_err(unusable)?),
-            bucket,
-            prefix,
-        ))
+        Path::parse(prefix).map_err(|error| {
+            TargetError::Settings(format!("failed to use the prefix {prefix:?}: {error}"))
+        })?;
+        let store = builder.build().map_err(unusable)?;
+        Ok(Self::over(Arc::new(store), bucket, prefix))
     }
 
-    /// Over any store, for tests.
-    pub(crate) fn over(store: Arc<dyn ObjectStore>, bucket: &str, prefix: Path) -> Self {
+    /// Over any store of objects.
+    #[must_use]
+    pub fn over(store: Arc<dyn ObjectStore>, bucket: &str, prefix: &str) -> Self {
         Self {
             store,
             bucket: bucket.to_owned(),
-            prefix,
+            prefix: Path::from(prefix),
         }
     }
 
