@@ -9,7 +9,7 @@ use futures::future::{BoxFuture, FutureExt, ready};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use self::events::EventLog;
+use self::events::{EventLog, milliseconds};
 use super::{
     Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, Written,
     dealers::{CarFacts, CarUpdate, SoldMark, TokenDigest},
@@ -161,7 +161,8 @@ impl MemoryState {
             once,
         } = change;
         let mut stored = self.stored();
-        let now = self.clock.now();
+        // As precise as a shared store is.
+        let now = milliseconds(self.clock.now());
         let Stored {
             current: content,
             fence,

@@ -546,7 +546,7 @@ async fn one_can_go_back_to_the_generation_before(state: Arc<dyn State>) {
     let back = Whole::of_current(&*state).await;
     assert_eq!(back.dealers, old.dealers);
     assert_eq!(back.events, old.without_events_of("ana"));
-    assert_eq!(back.private.ledger, live);
+    assert!(back.private.ledger.keys().eq(live.keys()));
     let outline = state.generation_outline(&kept.epoch).await.unwrap();
     assert_eq!(outline.restored_as.as_deref(), Some("u1"));
     let kept = state.kept().await.unwrap().unwrap();

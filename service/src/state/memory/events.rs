@@ -397,6 +397,6 @@ fn check_room(events: usize) -> Result<(), StateError> {
 }
 
 /// As precise as a shared store is.
-fn milliseconds(at: Timestamp) -> Timestamp {
+pub(super) fn milliseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }

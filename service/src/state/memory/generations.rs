@@ -9,7 +9,10 @@ use futures::{
 };
 use jiff::Timestamp;
 
-use super::{Content, Kept, MemoryState, Stored, events::EventLog};
+use super::{
+    Content, Kept, MemoryState, Stored,
+    events::{EventLog, milliseconds},
+};
 use crate::{
     random,
     state::{
@@ -174,7 +177,7 @@ impl Stored {
 
 impl MemoryState {
     fn raise(&self, id: &str) -> Result<Fence, StateError> {
-        let now = self.clock.now();
+        let now = milliseconds(self.clock.now());
         let mut stored = self.stored();
         if let Some(raised) = &stored.fence
             && raised.fence.id != id
@@ -194,7 +197,7 @@ impl MemoryState {
     }
 
     fn begin(&self, fence: &Fence) -> Result<Epoch, StateError> {
-        let now = self.clock.now();
+        let now = milliseconds(self.clock.now());
         let mut stored = self.stored();
         let epoch = Epoch::new(random::hexadecimal(8));
         stored.raised(fence, now)?.filling = Some(epoch.clone());
@@ -240,7 +243,7 @@ impl MemoryState {
                 reason,
             })?);
         }
-        let now = self.clock.now();
+        let now = milliseconds(self.clock.now());
         let mut stored = self.stored();
         let content = stored.filled(fence, generation, now)?;
         let stock = Arc::new(DealerStock { dealership, cars });
@@ -335,7 +338,7 @@ impl Generations for MemoryState {
     }
 
     fn renew_fence<'a>(&'a self, fence: &'a Fence) -> BoxFuture<'a, Result<Fence, StateError>> {
-        let now = self.clock.now();
+        let now = milliseconds(self.clock.now());
         let renewed = self.stored().raised(fence, now).map(|raised| {
             raised.fence.deadline = after(now, FENCE_LASTS);
             raised.fence.clone()
@@ -369,7 +372,7 @@ impl Generations for MemoryState {
         generation: &'a Epoch,
         events: &'a [Event],
     ) -> BoxFuture<'a, Result<(), StateError>> {
-        let now = self.clock.now();
+        let now = milliseconds(self.clock.now());
         let mut stored = self.stored();
         let content = stored.filled(fence, generation, now);
         ready(content.and_then(|content| content.events.fill_all(events))).boxed()
@@ -381,7 +384,7 @@ impl Generations for MemoryState {
         generation: &'a Epoch,
         private: &'a Private,
     ) -> BoxFuture<'a, Result<(), StateError>> {
-        let now = self.clock.now();
+        let now = milliseconds(self.clock.now());
         let mut stored = self.stored();
         let content = stored.filled(fence, generation, now);
         ready(content.and_then(|content| content.events.fill_private(private.clone()))).boxed()
@@ -393,7 +396,7 @@ impl Generations for MemoryState {
         generation: &'a Epoch,
         further: &'a [Private],
     ) -> BoxFuture<'a, Result<(), StateError>> {
-        let now = self.clock.now();
+        let now = milliseconds(self.clock.now());
         ready(self.stored().apply(fence, generation, further, now)).boxed()
     }
 
@@ -404,7 +407,7 @@ impl Generations for MemoryState {
         restored_as: &'a str,
         keep: Duration,
     ) -> BoxFuture<'a, Result<Head, StateError>> {
-        let now = self.clock.now();
+        let now = milliseconds(self.clock.now());
         let switched = self.stored().switch(fence, to, restored_as, keep, now);
         let head = switched.map(|(head, is_news)| {
             if is_news {
@@ -416,12 +419,12 @@ impl Generations for MemoryState {
     }
 
     fn kept(&self) -> BoxFuture<'_, Result<Option<KeptGeneration>, StateError>> {
-        let now = self.clock.now();
+        let now = milliseconds(self.clock.now());
         ready(Ok(self.stored().kept(now).cloned())).boxed()
     }
 
     fn drop_generation<'a>(&'a self, generation: &'a Epoch) -> BoxFuture<'a, Result<(), StateError>> {
-        let now = self.clock.now();
+        let now = milliseconds(self.clock.now());
         let mut stored = self.stored();
         if stored.is_in_use(generation, now) {
             return ready(Err(StateError::GenerationInUse(generation.to_string()))).boxed();
@@ -431,7 +434,7 @@ impl Generations for MemoryState {
     }
 
     fn sweep_generations(&self) -> BoxFuture<'_, Result<usize, StateError>> {
-        let now = self.clock.now();
+        let now = milliseconds(self.clock.now());
         let mut stored = self.stored();
         let beside: Vec<Epoch> = stored.beside.keys().cloned().collect();
         let unused: Vec<Epoch> = beside
