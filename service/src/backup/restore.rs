@@ -55,6 +55,9 @@ mod work;
 /// For how long one can go back to what a store held before.
 pub const KEEP: Duration = Duration::from_secs(24 * 3600);
 
+/// How long to try to let writes through again, when the store may be away.
+const GIVE_UP: Duration = Duration::from_secs(5);
+
 /// How long to ask whether a switch went through, when its answer was lost.
 const ASK_FOR: Duration = Duration::from_secs(60);
 
@@ -147,10 +150,10 @@ pub async fn restore(
         Some(hand) if phase != Some(Phase::Verify) => {
             match Lock::resume(Arc::clone(&request.target), hand.lock.clone(), &around.clock).await? {
                 Some(lock) => lock,
-                None => Lock::take(Arc::clone(&request.target), &holder, &around.clock).await?,
+                None => around.lock(&request.target, &holder).await?,
             }
         }
-        _ => Lock::take(Arc::clone(&request.target), &holder, &around.clock).await?,
+        _ => around.lock(&request.target, &holder).await?,
     };
     let restore = Restore {
         state,
@@ -367,32 +370,39 @@ impl Restore<'_> {
     /// is lost.
     async fn newer_ledgers(&self, restored: &Manifest) -> Result<Vec<Private>, BackupError> {
         let Request { target, source, .. } = self.request;
-        let mut shelves = vec![source];
-        if source.place() != target.place() {
-            shelves.push(target);
-        }
         let mut found = Vec::new();
-        for place in shelves {
-            let shelf = Shelf::look(place).await?;
-            let newest = shelf.newest().filter(|newest| newest.name != restored.name);
-            let Some(newest) = newest else {
-                continue;
-            };
-            let opened = Archive::open(Arc::clone(place), &newest.name, self.request.keys.clone()).await;
+        // Where the backup itself is, only later ones know more.
+        found.extend(self.newest_ledger(source, restored.sequence + 1).await?);
+        if source.place() != target.place() {
+            found.extend(self.newest_ledger(target, 0).await?);
+        }
+        Ok(found)
+    }
+
+    /// The ledger of the newest backup that can be read and has this number or a later one: it has what those before it
+    /// have.
+    async fn newest_ledger(
+        &self,
+        place: &Arc<dyn Target>,
+        from: u64,
+    ) -> Result<Option<Private>, BackupError> {
+        let shelf = Shelf::look(place).await?;
+        for manifest in shelf.manifests().filter(|manifest| manifest.sequence >= from) {
+            let opened = Archive::open(Arc::clone(place), &manifest.name, self.request.keys.clone()).await;
             let read = match opened {
                 Ok(archive) => read_private(&archive).await,
                 Err(error) => Err(error),
             };
             match read {
-                Ok(private) => found.push(private),
-                // A safety backup that is encrypted to somebody else holds what the store itself still has.
+                Ok(private) => return Ok(Some(private)),
+                Err(error @ (BackupError::TargetAway(_) | BackupError::Usage(_))) => return Err(error),
                 Err(error) => self.around.progress.warn(&format!(
                     "erasures that only the backup {} knows of are not applied: {error}",
-                    newest.name
+                    manifest.name
                 )),
             }
         }
-        Ok(found)
+        Ok(None)
     }
 
     /// Whether a switch whose answer says otherwise went through all the same.
@@ -430,7 +440,7 @@ impl Restore<'_> {
         if let Ok(Some(hand)) = self.work.hand(&self.request.id)
             && let Some(fence) = hand.fence
         {
-            let _ = self.state.lower_fence(&fence).await;
+            let _ = tokio::time::timeout(GIVE_UP, self.state.lower_fence(&fence)).await;
         }
     }
 }

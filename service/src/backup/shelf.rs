@@ -113,10 +113,11 @@ impl Shelf {
         })
     }
 
-    /// The newest of all that can be read, with those made for safety: its ledger has whatever the others have.
-    #[must_use]
-    pub fn newest(&self) -> Option<&Manifest> {
-        self.entries.iter().find_map(|entry| entry.manifest.as_ref().ok())
+    /// Those that can be read, newest first, with those made for safety.
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        self.entries
+            .iter()
+            .filter_map(|entry| entry.manifest.as_ref().ok())
     }
 }
 

@@ -95,10 +95,27 @@ impl Surroundings {
         lock: &Lock,
         work: impl Future<Output = Result<T, BackupError>>,
     ) -> Result<T, BackupError> {
+        self.unless_stopped(lock.during(work)).await
+    }
+
+    /// Does the work unless it is to stop.
+    ///
+    /// # Errors
+    /// Those of the work, or that it was stopped.
+    pub async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = Result<T, BackupError>>,
+    ) -> Result<T, BackupError> {
         tokio::select! {
-            outcome = lock.during(work) => outcome,
+            outcome = work => outcome,
             () = self.stop.cancelled() => Err(BackupError::Other("stopped by a signal".to_owned())),
         }
+    }
+
+    /// Takes the target's lock.
+    pub(super) async fn lock(&self, target: &Arc<dyn Target>, holder: &str) -> Result<Lock, BackupError> {
+        self.unless_stopped(Lock::take(Arc::clone(target), holder, &self.clock))
+            .await
     }
 }
 
@@ -113,7 +130,7 @@ pub async fn run(
     around: &Surroundings,
 ) -> Result<Report, BackupError> {
     let name = BackupName::new(around.clock.now());
-    let lock = Lock::take(Arc::clone(target), &format!("backup {name}"), &around.clock).await?;
+    let lock = around.lock(target, &format!("backup {name}")).await?;
     let outcome = around
         .under(&lock, make(state, target, wish, name, &lock, around))
         .await;
@@ -168,7 +185,9 @@ pub async fn prune(
     keep_days: u16,
     around: &Surroundings,
 ) -> Result<Vec<BackupName>, BackupError> {
-    let lock = Lock::take(Arc::clone(target), "backup prune", &around.clock).await?;
+    // Two that remove at once are two: each has a name of its own.
+    let holder = format!("backup prune {}", BackupName::new(around.clock.now()));
+    let lock = around.lock(target, &holder).await?;
     let outcome = around
         .under(&lock, async {
             target.sweep().await?;

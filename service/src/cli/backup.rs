@@ -177,10 +177,8 @@ async fn dispatch(
                 Wanted::Latest => Shelf::look(&target).await?.latest()?.name.clone(),
             };
             let archive = Archive::open(target, &name, keys(identity_file.as_deref())?).await?;
-            let at = tokio::select! {
-                proven = proof::prove_and_note(&archive, &around.clock, &around.progress) => proven?,
-                () = around.stop.cancelled() => return Err(BackupError::Other("stopped by a signal".to_owned())),
-            };
+            let proving = proof::prove_and_note(&archive, &around.clock, &around.progress);
+            let at = around.unless_stopped(proving).await?;
             let manifest = archive.manifest();
             Ok(Outcome::Report(json!({"backup": name, "verified_at": at,
                 "cars": manifest.records(Family::Stock),

@@ -25,6 +25,9 @@ pub const LASTS: Duration = Duration::from_secs(120);
 /// How often its holder moves it on.
 const RENEW_EVERY: Duration = Duration::from_secs(20);
 
+/// How long to try to say that it is let go.
+const LET_GO: Duration = Duration::from_secs(5);
+
 /// How often one that was written by a wrong clock is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -191,6 +194,10 @@ impl Lock {
     /// Lets it go. What cannot be said now ends by itself.
     pub async fn let_go(self) {
         self.renewal.abort();
+        let _ = tokio::time::timeout(LET_GO, self.say_so()).await;
+    }
+
+    async fn say_so(&self) {
         if let Ok(Some((found, version))) = self.target.look(PATH).await
             && self.claim.is_of(&found)
         {

@@ -30,11 +30,13 @@ use crate::{
 
 mod archive;
 mod commands;
+mod document;
 mod encrypted;
 mod killed;
 mod locks;
 mod process;
 mod restored;
+mod server;
 mod storage;
 
 /// What a run works with that nobody watches.

@@ -2,6 +2,7 @@
 
 pub(crate) mod application;
 pub(crate) mod buyers;
+pub(crate) mod cutter;
 pub(crate) mod dealers;
 pub(crate) mod fixtures;
 pub(crate) mod journal;
