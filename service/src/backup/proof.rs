@@ -97,12 +97,22 @@ fn digest(manifest: &Manifest) -> Result<String, BackupError> {
     Ok(in_hexadecimal(&Sha256::digest(text)))
 }
 
+/// Whether the outcome of a proof must be noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noting {
+    /// The backup counts only then.
+    Needed,
+    /// It may lie where one only reads; the proof is none the worse.
+    Wished,
+}
+
 /// Proves a backup and notes the outcome beside it; gives when that was.
 ///
 /// # Errors
 /// An archive that is not good, or a target that is away, of which nothing is noted.
 pub async fn prove_and_note(
     archive: &Archive,
+    noting: Noting,
     clock: &Clock,
     progress: &Progress,
 ) -> Result<Timestamp, BackupError> {
@@ -114,10 +124,11 @@ pub async fn prove_and_note(
     };
     let manifest = archive.manifest();
     let proof = Proof::new(manifest, clock.now(), failure)?;
-    match proof.write(archive.target().as_ref(), &manifest.name).await {
-        // A source may be only for reading; the proof is none the worse.
-        Err(error) => progress.warn(&format!("failed to note the proof beside the backup: {error}")),
-        Ok(()) => {}
+    if let Err(error) = proof.write(archive.target().as_ref(), &manifest.name).await {
+        if noting == Noting::Needed && outcome.is_ok() {
+            return Err(error);
+        }
+        progress.warn(&format!("failed to note the proof beside the backup: {error}"));
     }
     outcome.map(|()| proof.at)
 }

@@ -19,7 +19,7 @@ use super::{
     },
     packing::FamilyWriter,
     progress::Progress,
-    proof,
+    proof::{self, Noting},
     retention::superfluous,
     shelf::Shelf,
     target::{Draft, Target, lock::Lock},
@@ -162,7 +162,7 @@ async fn make(
     };
     if wish.verify {
         let archive = Archive::open(Arc::clone(target), &name, keys(wish)).await?;
-        let proven = proof::prove_and_note(&archive, &around.clock, &around.progress).await?;
+        let proven = proof::prove_and_note(&archive, Noting::Needed, &around.clock, &around.progress).await?;
         report.verified_at = Some(proven);
         if let Some(keep_days) = wish.keep_days {
             report.pruned = remove_old(target, keep_days, lock, around).await?;

@@ -23,7 +23,7 @@ use crate::{
         error::BackupError,
         format::{families::Family, manifest::Kind},
         progress::Progress,
-        proof,
+        proof::{self, Noting},
         restore::{self, Request, undo},
         shelf::{Entry, Shelf},
         target,
@@ -177,7 +177,7 @@ async fn dispatch(
                 Wanted::Latest => Shelf::look(&target).await?.latest()?.name.clone(),
             };
             let archive = Archive::open(target, &name, keys(identity_file.as_deref())?).await?;
-            let proving = proof::prove_and_note(&archive, &around.clock, &around.progress);
+            let proving = proof::prove_and_note(&archive, Noting::Wished, &around.clock, &around.progress);
             let at = around.unless_stopped(proving).await?;
             let manifest = archive.manifest();
             Ok(Outcome::Report(json!({"backup": name, "verified_at": at,

@@ -83,9 +83,6 @@ impl S3Target {
                 _ => endpoint.to_owned(),
             });
         }
-        let prefix = Path::parse(prefix).map_err(|error| {
-            TargetError::Settings(format!("failed to use the prefix {prefix:?}: {error}"))
-        })?;
         Path::parse(prefix).map_err(|error| {
             TargetError::Settings(format!("failed to use the prefix {prefix:?}: {error}"))
         })?;

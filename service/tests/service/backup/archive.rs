@@ -13,7 +13,7 @@ use faciliauto_service::backup::{
     format::{families::Family, manifest::Manifest, name::BackupName},
     load::{Nowhere, load},
     progress::Progress,
-    proof,
+    proof::{self, Noting},
     shelf::Shelf,
     target::Target,
     write::{self, Wish},
@@ -271,7 +271,7 @@ async fn a_backup_of_which_no_catalogue_can_be_made_is_not_proven() {
     let archive = Archive::open(Arc::clone(&target), &report.backup, Keys::default())
         .await
         .unwrap();
-    let error = proof::prove_and_note(&archive, &around().clock, &Progress::to_nobody())
+    let error = proof::prove_and_note(&archive, Noting::Wished, &around().clock, &Progress::to_nobody())
         .await
         .expect_err("no catalogue");
     assert_eq!(error.code(), "damaged", "{error}");

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use faciliauto_service::state::{State, StateError};
+use faciliauto_service::state::{State, StateError, events::Events};
 use serde_json::Value;
 
 use super::{digests, furnish};

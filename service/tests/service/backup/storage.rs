@@ -11,13 +11,10 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use faciliauto_service::{
-    backup::{
-        shelf::Shelf,
-        target::{Target, s3::S3Target},
-        write,
-    },
-    state::State,
+use faciliauto_service::backup::{
+    shelf::Shelf,
+    target::{Target, s3::S3Target},
+    write,
 };
 use futures::stream::BoxStream;
 use object_store::{
