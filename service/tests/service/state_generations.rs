@@ -1,31 +1,30 @@
-//! How a store holds generations, whichever adapter it is: how they are read, filled, switched to and dropped.
+//! How a store holds generations, whichever adapter it is: how they are read, filled and switched to.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use faciliauto_engine::stock::{Car, Centavos};
+use faciliauto_engine::stock::Car;
 use faciliauto_service::{
     clock::Clock,
-    housekeeping,
     state::{
-        Basis, Change, DealerStock, Head, State, StateError,
-        dealers::{CarFacts, CarUpdate, SoldMark, TokenDigest},
-        events::{Event, EventTotals, Events},
-        generations::{Epoch, Fence, FillError, FilledDealer, Private, SourceError},
+        Basis, DealerStock, State, StateError,
+        dealers::TokenDigest,
+        events::Events,
+        generations::{Epoch, FillError, FilledDealer, Private, SourceError},
         memory::MemoryState,
     },
-    stock::fingerprint::Fingerprint,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use crate::{
-    harness::{eventually, fixtures::dealer, redis_server::RedisServer},
+    harness::{
+        fixtures::dealer,
+        generations::{KEEP, Whole, current, lived_in},
+        redis_server::RedisServer,
+    },
     state::{commit, on_both, redis_state, set_token},
-    state_events::{by, everything, liked, store, viewed},
+    state_events::{everything, liked, store},
 };
-
-/// How long a generation is kept that was switched away.
-const KEEP: Duration = Duration::from_secs(24 * 3600);
 
 on_both! {
     /// Prevents a backup from having something else than the store, or leaving something out.
@@ -42,163 +41,14 @@ on_both! {
     a_generation_is_switched_to_once_its_ledgers_are_applied;
     /// Prevents a restore whose answer was lost from being done again, or from failing.
     a_switch_may_be_asked_for_again;
-    /// Prevents a restore from bringing back people who were erased and tokens that were revoked.
-    what_a_ledger_names_does_not_come_back;
-    /// Prevents erased people from coming back from a backup of another store, whose names are made otherwise.
-    ledgers_of_stores_with_other_secrets_are_united;
-    /// Prevents a restore from being for good, and the way back from bringing back what was erased meanwhile.
-    one_can_go_back_to_the_generation_before;
-    /// Prevents an erasure from being undone by going back.
-    an_erasure_covers_the_generation_that_is_kept;
     /// Prevents a deployment that lost everything, or is new, from having no way to a backup.
     a_store_that_is_not_open_is_restored_into;
-    /// Prevents what a dead restore left from lying there for ever, and what is needed from being dropped.
-    generations_that_nobody_needs_are_dropped;
-    /// Prevents a generation from being kept, and gone back to, for longer than promised.
-    a_generation_is_kept_for_its_time;
     /// Prevents half a dealership from standing in a generation because its cars could not be read to the end.
     a_dealership_is_filled_in_whole_or_not_at_all;
     /// Prevents a repetition from doubling what it gives.
     what_is_filled_in_twice_is_there_once;
     /// Prevents a write decided on what a restore replaced from landing in what it restored.
     a_change_of_the_generation_before_is_refused;
-}
-
-/// All that a generation holds, as the port gives it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Whole {
-    pub(crate) dealers: Vec<(FilledDealer, Vec<Car>)>,
-    pub(crate) events: Vec<Event>,
-    pub(crate) private: Private,
-}
-
-impl Whole {
-    pub(crate) async fn of(state: &dyn State, generation: &Epoch) -> Self {
-        let mut dealers = Vec::new();
-        for id in state.generation_outline(generation).await.unwrap().dealers {
-            let records = state.dealer_records(generation, &id).await.unwrap().unwrap();
-            let cars: Vec<Car> = records.cars.try_concat().await.unwrap();
-            assert_eq!(cars.len(), records.number_of_cars);
-            assert_eq!(Fingerprint::of(&cars), records.fingerprint);
-            let dealer = FilledDealer {
-                dealership: records.dealership,
-                token: records.token,
-                sold: records.sold,
-            };
-            dealers.push((dealer, cars));
-        }
-        let mut events: Vec<Event> = Vec::new();
-        loop {
-            let before = events.last().map(Event::cursor);
-            let page = state.events_page(generation, 3, before).await.unwrap();
-            let is_last = page.len() < 3;
-            events.extend(page);
-            if is_last {
-                break;
-            }
-        }
-        Self {
-            dealers,
-            events,
-            private: state.private(generation).await.unwrap(),
-        }
-    }
-
-    pub(crate) async fn of_current(state: &dyn State) -> Self {
-        Self::of(state, &current(state).await).await
-    }
-
-    /// Fills a new generation with it, ledgers applied.
-    pub(crate) async fn fill(&self, state: &dyn State, fence: &Fence) -> Result<Epoch, FillError> {
-        let generation = self.fill_only(state, fence).await?;
-        state.apply_ledgers(fence, &generation, &[]).await?;
-        Ok(generation)
-    }
-
-    pub(crate) async fn fill_only(&self, state: &dyn State, fence: &Fence) -> Result<Epoch, FillError> {
-        let generation = state.begin_generation(fence).await?;
-        state.fill_private(fence, &generation, &self.private).await?;
-        for (dealer, cars) in &self.dealers {
-            let cars = stream::iter(cars.chunks(2).map(|batch| Ok(batch.to_vec()))).boxed();
-            state
-                .fill_dealer(fence, &generation, dealer.clone(), cars)
-                .await?;
-        }
-        for events in self.events.chunks(2) {
-            state.fill_events(fence, &generation, events).await?;
-        }
-        Ok(generation)
-    }
-
-    /// Fills and switches.
-    pub(crate) async fn restore(&self, state: &dyn State, id: &str) -> Head {
-        let fence = state.raise_fence(id).await.unwrap();
-        let generation = self.fill(state, &fence).await.unwrap();
-        state.switch(&fence, &generation, id, KEEP).await.unwrap()
-    }
-
-    fn without_events_of(&self, id: &str) -> Vec<Event> {
-        let of_id =
-            |event: &&Event| event.user.as_deref() != Some(id) && event.session.as_deref() != Some(id);
-        self.events.iter().filter(of_id).cloned().collect()
-    }
-}
-
-pub(crate) async fn current(state: &dyn State) -> Epoch {
-    state.generation().await.unwrap().expect("an open store")
-}
-
-/// Dealers with cars, updates, marks and tokens; events of people; somebody erased and a token revoked.
-pub(crate) async fn lived_in(state: &dyn State) -> Head {
-    let head = commit(
-        state,
-        Basis::Unopened,
-        vec![dealer("a", 5), dealer("b", 0), dealer("c", 2)],
-        &[],
-    )
-    .await
-    .unwrap();
-    let facts = CarFacts {
-        available: false,
-        price: Centavos(4_321),
-        confirmed_on: None,
-    };
-    let mut updated = dealer("a", 5).cars;
-    facts.give(&mut updated[3]);
-    let change = Change {
-        basis: Basis::Version(head.version),
-        put: vec![],
-        remove: vec![],
-        marks: vec![SoldMark {
-            dealership: "a".to_owned(),
-            car: "a-3".to_owned(),
-            sold: true,
-        }],
-        updates: vec![CarUpdate {
-            dealership: "a".to_owned(),
-            car: "a-3".to_owned(),
-            facts,
-            fingerprint: Fingerprint::of(&updated),
-        }],
-        once: None,
-    };
-    let written = state.commit(change, &|_| {}).await.unwrap();
-    let head = written.confirmed().await.unwrap();
-    for (id, token) in [("a", "one"), ("a", "two"), ("c", "three")] {
-        assert!(set_token(state, id, Some(TokenDigest::of(token))).await);
-    }
-    let events = [
-        liked("1", "maria", "a-0"),
-        by(liked("2", "", "a-1"), "maria", "visit"),
-        viewed("3", "visit", "c-0", 7),
-        viewed("4", "gone", "c-0", 9),
-        liked("5", "ana", "c-1"),
-    ];
-    for event in &events {
-        store(state, event).await;
-    }
-    state.erase(&["gone".to_owned()]).await.unwrap();
-    head
 }
 
 async fn a_generation_reads_as_what_is_served(state: Arc<dyn State>) {
@@ -395,7 +245,7 @@ async fn without_the_fence_nothing_is_filled_or_switched(state: Arc<dyn State>) 
     assert_ne!(current(&*state).await, generation);
 }
 
-fn is_unready<T: std::fmt::Debug>(answer: Result<T, StateError>) {
+pub(crate) fn is_unready<T: std::fmt::Debug>(answer: Result<T, StateError>) {
     assert!(matches!(answer, Err(StateError::NotReady { .. })), "{answer:?}");
 }
 
@@ -431,158 +281,6 @@ async fn a_switch_may_be_asked_for_again(state: Arc<dyn State>) {
     assert_eq!(state.head().await.unwrap(), Some(head));
 }
 
-async fn what_a_ledger_names_does_not_come_back(state: Arc<dyn State>) {
-    let head = lived_in(&*state).await;
-    let whole = Whole::of_current(&*state).await;
-    // After the backup: maria is erased, a's token replaced, and c gone with its token.
-    state.erase(&["maria".to_owned()]).await.unwrap();
-    let new = TokenDigest::of("new");
-    assert!(set_token(&*state, "a", Some(new)).await);
-    commit(&*state, Basis::Version(head.version), vec![], &["c"])
-        .await
-        .unwrap();
-    let again = store(&*state, &liked("after", "maria", "a-0")).await;
-    let live = state.ledger().await.unwrap();
-    // Elsewhere, later: ana is erased.
-    let keys = state.person_keys().await.unwrap();
-    let elsewhere = Private {
-        ledger: BTreeMap::from([(format!("erased:{}", keys.ledger_name("ana")), again.at)]),
-        person_secret: whole.private.person_secret.clone(),
-        former_secrets: vec![],
-    };
-
-    let fence = state.raise_fence("r1").await.unwrap();
-    let generation = whole.fill_only(&*state, &fence).await.unwrap();
-    let further = [elsewhere.clone()];
-    state.apply_ledgers(&fence, &generation, &further).await.unwrap();
-    state.switch(&fence, &generation, "r1", KEEP).await.unwrap();
-    let restored = Whole::of(&*state, &generation).await;
-    let expected = Whole {
-        events: whole.without_events_of("maria"),
-        ..whole.clone()
-    };
-    assert_eq!(restored.events, expected.without_events_of("ana"));
-    assert_eq!(restored.events.len(), 1, "a visit of nobody in particular");
-    let mut united = live;
-    united.extend(elsewhere.ledger);
-    assert_eq!(restored.private.ledger, united);
-    let tokens: Vec<_> = restored.dealers.iter().map(|(dealer, _)| dealer.token).collect();
-    assert_eq!(tokens, [None, None, None], "all were revoked or replaced since");
-    let totals = state.totals().await.unwrap();
-    assert_eq!(
-        (totals.events(), totals.users, totals.sessions, totals.cars),
-        (1, 0, 1, 1)
-    );
-    assert_eq!(state.events_of("maria").await.unwrap(), []);
-    assert_eq!(state.events_of("visit").await.unwrap(), restored.events);
-}
-
-async fn ledgers_of_stores_with_other_secrets_are_united(state: Arc<dyn State>) {
-    let elsewhere = MemoryState::new(Clock::system());
-    lived_in(&elsewhere).await;
-    let foreign = Whole::of_current(&elsewhere).await;
-    lived_in(&*state).await;
-    let own = Whole::of_current(&*state).await;
-    assert_ne!(own.private.person_secret, foreign.private.person_secret);
-    state
-        .erase(&["ana".to_owned(), "maria".to_owned()])
-        .await
-        .unwrap();
-
-    foreign.restore(&*state, "r1").await;
-    let restored = Whole::of_current(&*state).await;
-    let expected = Whole {
-        events: foreign.without_events_of("maria"),
-        ..foreign.clone()
-    };
-    assert_eq!(
-        restored.events,
-        expected.without_events_of("ana"),
-        "erased here, found by the other name"
-    );
-    assert_eq!(restored.private.person_secret, foreign.private.person_secret);
-    let former = own.private.person_secret.clone().into_iter().collect::<Vec<_>>();
-    assert_eq!(restored.private.former_secrets, former);
-    // A backup of here, older than the erasures, is restored after that.
-    own.restore(&*state, "r2").await;
-    let restored = Whole::of_current(&*state).await;
-    let expected = Whole {
-        events: own.without_events_of("maria"),
-        ..own.clone()
-    };
-    assert_eq!(restored.events, expected.without_events_of("ana"));
-    let former = foreign
-        .private
-        .person_secret
-        .clone()
-        .into_iter()
-        .collect::<Vec<_>>();
-    assert_eq!(restored.private.former_secrets, former);
-}
-
-async fn one_can_go_back_to_the_generation_before(state: Arc<dyn State>) {
-    let before = lived_in(&*state).await;
-    let old = Whole::of_current(&*state).await;
-    let emptied = Whole {
-        dealers: vec![],
-        events: vec![],
-        ..old.clone()
-    };
-    let restored = emptied.restore(&*state, "r1").await;
-    assert_eq!(state.totals().await.unwrap(), EventTotals::none());
-    state.erase(&["ana".to_owned()]).await.unwrap();
-    let live = state.ledger().await.unwrap();
-
-    let kept = state.kept().await.unwrap().unwrap();
-    let fence = state.raise_fence("u1").await.unwrap();
-    is_unready(state.switch(&fence, &kept.epoch, "u1", KEEP).await);
-    state.apply_ledgers(&fence, &kept.epoch, &[]).await.unwrap();
-    let head = state.switch(&fence, &kept.epoch, "u1", KEEP).await.unwrap();
-    assert_eq!(head.version.epoch, before.version.epoch);
-    assert!(
-        head.version.counter > before.version.counter,
-        "replicas follow: {head:?}"
-    );
-    let back = Whole::of_current(&*state).await;
-    assert_eq!(back.dealers, old.dealers);
-    assert_eq!(back.events, old.without_events_of("ana"));
-    assert!(back.private.ledger.keys().eq(live.keys()));
-    let outline = state.generation_outline(&kept.epoch).await.unwrap();
-    assert_eq!(outline.restored_as.as_deref(), Some("u1"));
-    let kept = state.kept().await.unwrap().unwrap();
-    assert_eq!(kept.epoch.as_str(), restored.version.epoch, "and there again");
-    // A change that was decided on before all this is of a stock that nobody sees any more.
-    let stale = commit(&*state, Basis::Version(before.version), vec![dealer("a", 1)], &[]).await;
-    assert!(matches!(stale, Err(StateError::Moved)), "{stale:?}");
-    commit(&*state, Basis::Version(head.version), vec![dealer("a", 1)], &[])
-        .await
-        .unwrap();
-}
-
-async fn an_erasure_covers_the_generation_that_is_kept(state: Arc<dyn State>) {
-    lived_in(&*state).await;
-    let whole = Whole::of_current(&*state).await;
-    let emptied = Whole {
-        events: whole.without_events_of("maria"),
-        ..whole.clone()
-    };
-    emptied.restore(&*state, "r1").await;
-    let kept = state.kept().await.unwrap().unwrap().epoch;
-    assert_eq!(Whole::of(&*state, &kept).await, whole);
-    let erased = state
-        .erase(&["maria".to_owned(), "ana".to_owned()])
-        .await
-        .unwrap();
-    assert_eq!(erased.events, 1, "of what is served");
-    let kept = Whole::of(&*state, &kept).await;
-    let expected = Whole {
-        events: whole.without_events_of("maria"),
-        ..whole.clone()
-    };
-    assert_eq!(kept.events, expected.without_events_of("ana"));
-    assert_eq!(kept.private.ledger.len(), whole.private.ledger.len() + 2);
-}
-
 async fn a_store_that_is_not_open_is_restored_into(state: Arc<dyn State>) {
     let elsewhere = MemoryState::new(Clock::system());
     lived_in(&elsewhere).await;
@@ -597,79 +295,6 @@ async fn a_store_that_is_not_open_is_restored_into(state: Arc<dyn State>) {
     let opened = commit(&*state, Basis::Unopened, vec![], &[]).await;
     assert!(matches!(opened, Err(StateError::AlreadyOpen)), "{opened:?}");
     assert_eq!(state.totals().await.unwrap(), elsewhere.totals().await.unwrap());
-}
-
-fn is_in_use<T: std::fmt::Debug>(answer: Result<T, StateError>) {
-    assert!(
-        matches!(answer, Err(StateError::GenerationInUse(_))),
-        "{answer:?}"
-    );
-}
-
-async fn generations_that_nobody_needs_are_dropped(state: Arc<dyn State>) {
-    let before = lived_in(&*state).await;
-    let whole = Whole::of_current(&*state).await;
-    let fence = state.raise_fence("r1").await.unwrap();
-    let abandoned = whole.fill(&*state, &fence).await.unwrap();
-    let filled = whole.fill(&*state, &fence).await.unwrap();
-    is_in_use(state.drop_generation(&filled).await);
-    is_in_use(
-        state
-            .drop_generation(&Epoch::new(before.version.epoch.clone()))
-            .await,
-    );
-    assert_eq!(state.sweep_generations().await.unwrap(), 1, "the first");
-    let gone = state.generation_outline(&abandoned).await;
-    assert!(matches!(gone, Err(StateError::NoGeneration(_))), "{gone:?}");
-    is_unready(state.switch(&fence, &abandoned, "r1", KEEP).await);
-    state.switch(&fence, &filled, "r1", KEEP).await.unwrap();
-    is_in_use(state.drop_generation(&filled).await);
-    is_in_use(
-        state
-            .drop_generation(&Epoch::new(before.version.epoch.clone()))
-            .await,
-    );
-    assert_eq!(state.sweep_generations().await.unwrap(), 0);
-    // One that failed is dropped by whoever began it.
-    let fence = state.raise_fence("r2").await.unwrap();
-    let failed = whole.fill_only(&*state, &fence).await.unwrap();
-    state.lower_fence(&fence).await.unwrap();
-    state.drop_generation(&failed).await.unwrap();
-    state.drop_generation(&failed).await.unwrap();
-    state.drop_generation(&Epoch::new("nowhere")).await.unwrap();
-    assert_eq!(state.sweep_generations().await.unwrap(), 0);
-    // The next restore takes the place of what is kept.
-    whole.restore(&*state, "r3").await;
-    assert_eq!(state.kept().await.unwrap().unwrap().epoch, filled);
-    assert_eq!(housekeeping::take_turn(&*state).await.unwrap(), Some(0));
-    let gone = state.generation_outline(&Epoch::new(before.version.epoch)).await;
-    assert!(matches!(gone, Err(StateError::NoGeneration(_))), "{gone:?}");
-    assert_eq!(Whole::of_current(&*state).await, whole);
-    assert_eq!(Whole::of(&*state, &filled).await, whole);
-}
-
-async fn a_generation_is_kept_for_its_time(state: Arc<dyn State>) {
-    lived_in(&*state).await;
-    let whole = Whole::of_current(&*state).await;
-    let before = current(&*state).await;
-    let fence = state.raise_fence("r1").await.unwrap();
-    let generation = whole.fill(&*state, &fence).await.unwrap();
-    let moment = Duration::from_millis(1);
-    state.switch(&fence, &generation, "r1", moment).await.unwrap();
-    eventually("its time is over", async || {
-        state.kept().await.unwrap().is_none().then_some(())
-    })
-    .await;
-    let fence = state.raise_fence("u1").await.unwrap();
-    let applied = state.apply_ledgers(&fence, &before, &[]).await;
-    assert!(matches!(applied, Err(StateError::NoGeneration(_))), "{applied:?}");
-    state.erase(&["maria".to_owned()]).await.unwrap_err();
-    state.lower_fence(&fence).await.unwrap();
-    assert_eq!(state.erase(&["maria".to_owned()]).await.unwrap().events, 2);
-    assert_eq!(state.sweep_generations().await.unwrap(), 1);
-    let gone = state.private(&before).await;
-    assert!(matches!(gone, Err(StateError::NoGeneration(_))), "{gone:?}");
-    assert_eq!(state.erase(&["ana".to_owned()]).await.unwrap().events, 1);
 }
 
 async fn a_dealership_is_filled_in_whole_or_not_at_all(state: Arc<dyn State>) {

@@ -5,6 +5,7 @@ pub(crate) mod buyers;
 pub(crate) mod cutter;
 pub(crate) mod dealers;
 pub(crate) mod fixtures;
+pub(crate) mod generations;
 pub(crate) mod journal;
 pub(crate) mod process;
 pub(crate) mod proxy;

@@ -23,8 +23,9 @@ use crate::{
     stock::{fingerprint::Fingerprint, rows},
 };
 
-/// Events that one script writes: each takes about a dozen commands, and nobody is served meanwhile.
-pub(super) const EVENTS_AT_ONCE: usize = 500;
+/// Events that one script writes: each takes about a dozen commands, and nobody is served meanwhile. So few take the
+/// server two milliseconds, within what who counts requests waits for it.
+pub(super) const EVENTS_AT_ONCE: usize = 100;
 
 /// Fields that one script writes.
 const FIELDS_AT_ONCE: usize = 1000;
