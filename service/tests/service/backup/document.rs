@@ -35,10 +35,8 @@ async fn standard_tools_read_a_backup() {
         );
     }
     let lines = |name: &str| fs::read_to_string(place.join(name)).unwrap();
-    assert_eq!(
-        lines("cars.tsv").lines().next(),
-        Some("a\ta-0\tFiat\tArgo\t60000.0")
-    );
+    // Some versions of jq write 60000.0 as it stands there, others as 60000.
+    assert!(lines("cars.tsv").starts_with("a\ta-0\tFiat\tArgo\t60000"));
     assert_eq!(lines("cars.tsv").lines().count(), 7);
     assert!(lines("said.txt").ends_with(" liked\n"), "{}", lines("said.txt"));
     let clock = Clock::system();
