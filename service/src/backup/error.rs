@@ -93,7 +93,7 @@ pub enum BackupError {
     #[error("{0}")]
     Usage(String),
     /// What was loaded is not what the archive has.
-    #[error("what was loaded is not what the backup has: {0}; nothing was switched")]
+    #[error("what was loaded is not what the backup has: {0}")]
     Differs(String),
     /// Something that should not happen.
     #[error("{0}")]
