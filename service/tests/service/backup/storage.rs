@@ -12,6 +12,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use faciliauto_service::backup::{
+    restore::Stage,
     shelf::Shelf,
     target::{Target, s3::S3Target},
     write,
@@ -22,7 +23,8 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
 };
 
-use super::{around, backed_up, digests, empty, furnish, request, restore, wish};
+use super::{around, backed_up, digests, empty, furnish, process::change, request, restore, wish};
+use crate::state_events::liked;
 
 fn bucket(store: Arc<dyn ObjectStore>) -> Arc<dyn Target> {
     Arc::new(S3Target::over(store, "bucket", "shops/one"))
@@ -94,6 +96,47 @@ async fn a_bucket_that_takes_no_more_leaves_no_backup() {
         }
     }
     panic!("forty writes are not enough");
+}
+
+/// Prevents a bucket that dies during a restore from leaving a mixture, or a store that takes no writes; and the same
+/// restore from not being finished later. Every write fails in turn, and all after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_dies_during_a_restore_leaves_the_old_state_or_the_restored_one() {
+    let mut went_through = 0;
+    for writes in 0..60 {
+        let store = Arc::new(Failing {
+            inner: InMemory::new(),
+            left: AtomicUsize::new(usize::MAX),
+        });
+        let target = bucket(store.clone());
+        let (state, _) = backed_up(&target).await;
+        let restored = digests(state.as_ref()).await;
+        change(state.as_ref()).await;
+        let old = digests(state.as_ref()).await;
+        store.left.store(writes, Ordering::SeqCst);
+        let outcome = restore(&state, &request("r1", &target)).await;
+        let found = digests(state.as_ref()).await;
+        match &outcome {
+            Ok(_) => {
+                assert_eq!(found, restored, "{writes}");
+                went_through += 1;
+            }
+            Err(error) => {
+                assert_eq!(found, old, "{writes}: {error}");
+                assert_eq!(error.exit_code(), 1, "{writes}: {error}");
+            }
+        }
+        let event = liked("writes go through", "rui", "a-0");
+        crate::state_events::store(state.as_ref(), &event).await;
+        let whole = store.left.swap(usize::MAX, Ordering::SeqCst) > 0;
+        let again = restore(&state, &request("r1", &target)).await.unwrap();
+        assert_eq!(again.phase, Stage::Succeeded, "{writes}");
+        if whole {
+            assert!(writes > 10 && went_through > 1, "{writes} and {went_through}");
+            return;
+        }
+    }
+    panic!("sixty writes are not enough");
 }
 
 /// A store that takes so many writes and then no more.
