@@ -75,6 +75,11 @@ def names() -> set[str]:
     return set(ctr("images", "list", "-q").split())
 
 
+def also_known_as(reference: str, name: str) -> None:
+    """Gives a loaded image another name, whatever had that name before."""
+    ctr("images", "tag", "--force", reference, name)
+
+
 def import_archive(file: Path) -> None:
     ctr("images", "import", file, seconds=300)
 

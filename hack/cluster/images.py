@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from archive import machine
-from base_images import import_archive, loaded, names, remember
+from base_images import also_known_as, import_archive, loaded, names, remember
 from errors import ClusterError
 from settings import CACHE, CONTAINERD_SOCKET, REPOSITORY
 from steps import run, run_long, step
@@ -26,6 +26,8 @@ REFERENCES = {
     "operator": f"ghcr.io/faciliauto/operator:{VERSION}",
     "service": f"ghcr.io/faciliauto/service:{VERSION}",
 }
+# The same image as a mirror has it: what the tests of an operator's upgrade move systems to.
+MIRRORED = f"localhost/faciliauto/mirror/service:{VERSION}"
 BUILT = CACHE / "images"
 KEPT_BUILDS = 3
 # The promise of the original system, and our own.
@@ -46,6 +48,8 @@ def build_and_load() -> None:
         if reference not in present or known.get(reference, {}).get("key") != key
     ]
     if not missing:
+        if MIRRORED not in present:
+            also_known_as(REFERENCES["service"], MIRRORED)
         print("images: up to date")
         return
     programs = compile_programs(key)
@@ -57,6 +61,7 @@ def build_and_load() -> None:
             identity, size = describe(file)
             remember(REFERENCES[target], identity, key)
             report_size(target, size)
+    also_known_as(REFERENCES["service"], MIRRORED)
 
 
 def sources_key() -> str:

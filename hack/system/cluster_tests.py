@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 
-from target import LOCAL_REDIS_IMAGE, REPOSITORY, Target, TargetError
+from target import LOCAL_MIRROR, LOCAL_REDIS_IMAGE, REPOSITORY, Target, TargetError
 from temporary import temporary_system
 
 # A whole system comes up in each of some thirty tests. Most of their time is waiting for the cluster.
@@ -24,6 +24,7 @@ def cargo_test(target: Target) -> None:
     environment = {**os.environ, "KUBECONFIG": target.kubeconfig}
     if target.local:
         environment["FACILIAUTO_TEST_REDIS_IMAGE"] = LOCAL_REDIS_IMAGE
+        environment["FACILIAUTO_TEST_MIRROR"] = LOCAL_MIRROR
     # The whole workspace, as the other tests are built: a package by itself would be built anew with other features.
     command = [
         "cargo", "test", "--locked", "--workspace", "--test", "cluster", "--", "--test-threads", str(SIDE_BY_SIDE),

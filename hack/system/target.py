@@ -18,6 +18,8 @@ NAMESPACE = "faciliauto"
 RESOURCE = "faciliauto"
 # Nothing can be pulled on the local cluster: `hack/cluster images` loads a Redis under this name.
 LOCAL_REDIS_IMAGE = "localhost/faciliauto/redis:7.0"
+# And the API's image a second time, as a mirror has it.
+LOCAL_MIRROR = "localhost/faciliauto/mirror/service"
 
 
 class TargetError(Exception):

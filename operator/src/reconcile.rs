@@ -78,7 +78,7 @@ const STATUS_HOLD: Duration = Duration::from_secs(2);
 
 /// The same where only numbers and sentences differ: pods come and go one by one, and the next number is
 /// often the last.
-const FIGURES_HOLD: Duration = Duration::from_secs(10);
+const DETAILS_HOLD: Duration = Duration::from_secs(10);
 
 /// What reconciling works with; one for the process.
 pub struct Context {
@@ -526,8 +526,8 @@ async fn answer(
     let mut held = None;
     if status != previous {
         let urgent = status::ready_changed(&previous, &status) || generation_moved(&previous, &status);
-        let hold = if status::only_figures_changed(&previous, &status) {
-            FIGURES_HOLD
+        let hold = if status::only_details_changed(&previous, &status) {
+            DETAILS_HOLD
         } else {
             STATUS_HOLD
         };

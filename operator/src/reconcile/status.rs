@@ -172,15 +172,18 @@ pub fn ready_changed(before: &FaciliAutoDeploymentStatus, after: &FaciliAutoDepl
     is_true(&before.conditions, "Ready") != is_true(&after.conditions, "Ready")
 }
 
-/// Whether all that differs are numbers of pods and the sentences of conditions.
-pub fn only_figures_changed(before: &FaciliAutoDeploymentStatus, after: &FaciliAutoDeploymentStatus) -> bool {
-    without_figures(before) == without_figures(after)
+/// Whether all that differs is what fills in by itself while a system comes up: numbers of pods, sentences of conditions,
+/// which child is ready, that the stock is there.
+pub fn only_details_changed(before: &FaciliAutoDeploymentStatus, after: &FaciliAutoDeploymentStatus) -> bool {
+    without_details(before) == without_details(after)
 }
 
-fn without_figures(status: &FaciliAutoDeploymentStatus) -> FaciliAutoDeploymentStatus {
+fn without_details(status: &FaciliAutoDeploymentStatus) -> FaciliAutoDeploymentStatus {
     let mut status = FaciliAutoDeploymentStatus {
         replicas: None,
         ready_replicas: None,
+        stock: None,
+        children: Vec::new(),
         ..status.clone()
     };
     for condition in &mut status.conditions {
@@ -234,7 +237,7 @@ mod tests {
 
     /// Prevents: a write for each pod of a rollout; and a new reason that is told late, as if it were a number.
     #[test]
-    fn numbers_and_sentences_are_told_apart_from_the_rest() {
+    fn details_are_told_apart_from_the_rest() {
         let before = FaciliAutoDeploymentStatus {
             ready_replicas: Some(1),
             conditions: ready("False", "1 of 3 ready"),
@@ -246,16 +249,21 @@ mod tests {
             conditions: ready("False", "2 of 3 ready"),
             ..before.clone()
         };
-        assert!(only_figures_changed(&before, &after));
+        assert!(only_details_changed(&before, &after));
+        let child = FaciliAutoDeploymentStatus {
+            stock: Some(StockStatus { seeded: true }),
+            ..after.clone()
+        };
+        assert!(only_details_changed(&before, &child));
         let reason = FaciliAutoDeploymentStatus {
             conditions: ready("Unknown", "2 of 3 ready"),
             ..after.clone()
         };
-        assert!(!only_figures_changed(&before, &reason));
+        assert!(!only_details_changed(&before, &reason));
         let version = FaciliAutoDeploymentStatus {
             version: Some("1.2.3".to_owned()),
             ..after
         };
-        assert!(!only_figures_changed(&before, &version));
+        assert!(!only_details_changed(&before, &version));
     }
 }

@@ -3,17 +3,20 @@
 //! Every query is about the series of the API's Service: `namespace` and `service` are the labels that
 //! a ServiceMonitor gives them. Which system is shown is a variable, so that one dashboard can be
 //! turned to another system of the same cluster.
+//!
+//! One more is about the operator itself. It is no child of any system and comes with the install.
 
 mod board;
 mod business;
 mod objectives;
+mod operator;
 mod overview;
 mod performance;
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     names,
@@ -57,6 +60,41 @@ pub fn documents(namespace: &str, name: &str) -> Vec<(&'static str, Value)> {
         .collect()
 }
 
+/// Labels of the series of the operator, as the PodMonitor of the install makes them.
+const OPERATOR: &str = "namespace=\"$namespace\",container=\"operator\"";
+
+/// The dashboard about the operator that runs in `namespace`.
+pub fn operator_document(namespace: &str) -> Value {
+    operator::board().operator_document(namespace)
+}
+
+/// The same as a ConfigMap for the install, in YAML.
+///
+/// # Errors
+/// When it cannot be written as YAML.
+pub fn operator_manifest(namespace: &str) -> anyhow::Result<String> {
+    let document = serde_json::to_string_pretty(&operator_document(namespace))?;
+    let object = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": "faciliauto-operator-dashboard",
+            "namespace": namespace,
+            "labels": {
+                "app.kubernetes.io/name": names::FIELD_MANAGER,
+                "app.kubernetes.io/part-of": "faciliauto",
+                "grafana_dashboard": "1",
+            },
+            "annotations": {FOLDER: "FacilIAuto"},
+        },
+        "data": {"faciliauto-operator.json": document + "\n"},
+    });
+    let text = serde_yaml::to_string(&object)?;
+    Ok(format!(
+        "# Generated from operator/src/resources/dashboards/operator.rs by `make generate`.\n{text}"
+    ))
+}
+
 fn config_map(owner: &Owner, board: &Board, labels: &BTreeMap<String, String>) -> ConfigMap {
     let Owner { name, namespace, .. } = owner;
     let mut metadata = metadata(owner, names::dashboard(name, board.word), names::MONITORING);
@@ -73,9 +111,9 @@ fn config_map(owner: &Owner, board: &Board, labels: &BTreeMap<String, String>) -
     }
 }
 
-/// A query over the replicas that are shown: `§` stands for their labels.
+/// A query over the replicas that are shown: `§` stands for their labels, `¶` for those of the operator.
 fn query(text: &str) -> String {
-    text.replace('§', REPLICAS)
+    text.replace('§', REPLICAS).replace('¶', OPERATOR)
 }
 
 /// A query over the whole system: `§` stands for its labels.

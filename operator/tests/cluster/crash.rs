@@ -1,17 +1,16 @@
 //! The operator dies at awkward moments, and the next start goes on.
 
-use std::{
-    env,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::harness::{NAME, OPERATOR_NAMESPACE, alone, leader, scale_operator};
+use crate::{
+    harness::{NAME, alone, leader, scale_operator},
+    operator_process::OperatorProcess,
+};
 
 /// Prevents: a half-built system that a new operator process does not recognise as its own.
 ///
@@ -29,7 +28,7 @@ async fn operator_killed_during_bring_up_converges_after_restart() {
         sandbox.apply(json!({"autoscaling": {"minReplicas": 1}})).await;
         let mut password = None;
         for milliseconds in [250, 350, 500, 700, 1_000, 2_000] {
-            let mut operator = Operator::start();
+            let mut operator = OperatorProcess::start(&[]);
             sleep(Duration::from_millis(milliseconds)).await;
             operator.kill();
             let secret = sandbox
@@ -46,49 +45,9 @@ async fn operator_killed_during_bring_up_converges_after_restart() {
                 );
             }
         }
-        let _operator = Operator::start();
+        let _operator = OperatorProcess::start(&[]);
         sandbox.wait_until_ready().await;
         assert!(sandbox.resources().get(NAME).await.is_ok());
     })
     .await;
-}
-
-/// An operator process, killed when dropped.
-struct Operator(Child);
-
-impl Operator {
-    fn start() -> Self {
-        let log = env::temp_dir().join("faciliauto-operator-crash-test.log");
-        let log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(log)
-            .expect("a log file");
-        let child = Command::new(env!("CARGO_BIN_EXE_faciliauto-operator"))
-            .args(["run", "--listen", "127.0.0.1:0"])
-            // One name for all of them: a restart goes on with the lease of the one that was killed.
-            .args([
-                "--identity",
-                "crash-test",
-                "--lease-namespace",
-                OPERATOR_NAMESPACE,
-            ])
-            .stdout(Stdio::from(log.try_clone().expect("a second handle")))
-            .stderr(Stdio::from(log))
-            .spawn()
-            .expect("the operator starts");
-        Self(child)
-    }
-
-    fn kill(&mut self) {
-        self.0.kill().expect("SIGKILL");
-        self.0.wait().expect("the process is gone");
-    }
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

@@ -95,6 +95,13 @@ fn rights_are_fresh() {
     assert_fresh(&roles, &rbac::in_namespaces(&namespaces, "faciliauto-system"));
 }
 
+/// Prevents: a dashboard about the operator in the install that is not the one of the code.
+#[test]
+fn operator_dashboard_is_fresh() {
+    let made = dashboards::operator_manifest("faciliauto-system").expect("YAML");
+    assert_fresh(&repository().join("manifests/monitoring/dashboard.yaml"), &made);
+}
+
 /// Prevents: a change of any child that nobody meant, and samples that do not build.
 #[test]
 fn samples_render_as_recorded() {

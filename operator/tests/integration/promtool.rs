@@ -49,10 +49,22 @@ fn alerts_of(groups: &Value) -> Vec<Value> {
         .collect()
 }
 
-/// Every query of every dashboard, with the place where it stands.
+/// Every query of every dashboard of a system, with the place where it stands.
 pub(crate) fn dashboard_queries() -> Vec<(String, String)> {
+    queries_of(dashboards::documents("faciliauto", "faciliauto"))
+}
+
+/// The same of the dashboard about the operator.
+pub(crate) fn operator_dashboard_queries() -> Vec<(String, String)> {
+    queries_of(vec![(
+        "operator",
+        dashboards::operator_document("faciliauto-system"),
+    )])
+}
+
+fn queries_of(documents: Vec<(&'static str, Value)>) -> Vec<(String, String)> {
     let mut queries = Vec::new();
-    for (word, document) in dashboards::documents("faciliauto", "faciliauto") {
+    for (word, document) in documents {
         for panel in document["panels"].as_array().expect("panels") {
             for target in panel["targets"].as_array().into_iter().flatten() {
                 let place = format!("{word}: {}", panel["title"]);
@@ -221,12 +233,20 @@ fn every_alert_says_what_is_wrong_and_where_to_read_on() {
     let of_the_operator = alerts_of(&operator_alert_groups());
     assert_eq!(of_the_operator.len(), 3);
     let metrics = fs::read_to_string(repository().join("operator/src/metrics.rs")).expect("the source");
-    for alert in &of_the_operator {
-        for name in metrics_of(alert["expr"].as_str().expect("a query")) {
-            let name = name.trim_end_matches("_total").trim_end_matches("_seconds");
+    let queries = of_the_operator
+        .iter()
+        .map(|alert| alert["expr"].as_str().expect("a query").to_owned());
+    for query in queries.chain(operator_dashboard_queries().into_iter().map(|(_, query)| query)) {
+        let names = metrics_of(&query);
+        assert!(!names.is_empty(), "{query}");
+        for name in names {
+            let suffixes = ["_total", "_bucket", "_seconds", "_bytes"];
+            let name = suffixes
+                .iter()
+                .fold(name.as_str(), |name, suffix| name.trim_end_matches(suffix));
             assert!(
                 metrics.contains(&format!("\"{name}\"")),
-                "{name} is exposed by nobody: {alert}"
+                "{name} is exposed by nobody: {query}"
             );
         }
     }
@@ -328,7 +348,8 @@ fn promtool_sees_alerts_fire_when_they_should_and_only_then() {
 #[ignore = "needs promtool: make test-alerts"]
 fn promtool_understands_every_query_of_the_dashboards() {
     let folder = folder("dashboards");
-    let queries = dashboard_queries();
+    let mut queries = dashboard_queries();
+    queries.extend(operator_dashboard_queries());
     assert!(queries.len() > 60, "{}", queries.len());
     // A query becomes a rule, which promtool parses as Prometheus would.
     let rules: Vec<_> = queries

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::harness::{
     dealers::{ADMIN, AdminFile, row},
     eventually,
+    fixtures::{car_row, dealership_row},
     journal::{CARS, DEALERSHIP, Deed, Entry, Load, car_id, recommendation_p99, statuses},
     process::{self, ServingProcess},
     redis_server::RedisServer,
@@ -188,6 +189,20 @@ fn import(redis: &RedisServer) {
     assert!(imported.status.success(), "{imported:?}");
 }
 
+/// Brings the dealership itself back: of cars that are gone nothing is remembered, and then nothing could be lost.
+fn import_the_dealership(redis: &RedisServer) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("stock.json");
+    let cars: Vec<Value> = (0..CARS)
+        .map(|index| car_row(&car_id(index), DEALERSHIP))
+        .collect();
+    let stock = json!({"dealerships": [dealership_row(DEALERSHIP)], "cars": cars});
+    std::fs::write(&path, stock.to_string()).expect("a file");
+    let source = path.to_str().expect("a path");
+    let imported = process::run(&["--redis-url", &redis.url(), "import", source]);
+    assert!(imported.status.success(), "{imported:?}");
+}
+
 /// When what happened.
 struct Course {
     begun: Instant,
@@ -340,8 +355,12 @@ async fn a_read_only_store_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_emptied_store_is_noticed() {
     let mut shop = Shop::open().await;
-    let (course, journal) =
-        live_through(&mut shop, |redis| redis.ask(&["FLUSHALL"]), |redis| import(redis)).await;
+    let (course, journal) = live_through(
+        &mut shop,
+        |redis| redis.ask(&["FLUSHALL"]),
+        |redis| import_the_dealership(redis),
+    )
+    .await;
     let believed: Vec<_> = journal
         .iter()
         .filter(|entry| entry.deed != Deed::Recommend && entry.acknowledged)

@@ -223,9 +223,25 @@ impl Panel {
 impl Board {
     /// The dashboard as Grafana reads it, turned to one system.
     pub(super) fn document(&self, namespace: &str, name: &str) -> Value {
+        let title = format!("FacilIAuto {}: {namespace}/{name}", self.title);
+        self.titled(&title, namespace, name, &variables(namespace, name))
+    }
+
+    /// The dashboard as Grafana reads it, turned to the operator in a namespace.
+    pub(super) fn operator_document(&self, namespace: &str) -> Value {
+        let title = format!("FacilIAuto {}", self.title);
+        self.titled(
+            &title,
+            namespace,
+            names::FIELD_MANAGER,
+            &operator_variables(namespace),
+        )
+    }
+
+    fn titled(&self, title: &str, namespace: &str, name: &str, variables: &Value) -> Value {
         json!({
             "uid": names::dashboard_uid(namespace, name, self.word),
-            "title": format!("FacilIAuto {}: {namespace}/{name}", self.title),
+            "title": title,
             "description": self.description,
             "tags": ["faciliauto"],
             "editable": false,
@@ -239,7 +255,7 @@ impl Board {
                 "includeVars": false, "keepTime": true,
             }],
             "annotations": {"list": []},
-            "templating": {"list": variables(namespace, name)},
+            "templating": {"list": variables},
             "panels": self.panels(),
         })
     }
@@ -276,17 +292,35 @@ fn datasource() -> Value {
     json!({"type": "prometheus", "uid": "${datasource}"})
 }
 
+fn data_source_variable() -> Value {
+    json!({"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "refresh": 1})
+}
+
+/// What somebody chooses of the values of a label.
+fn label_variable(variable: &str, label: &str, text: &str, current: Value) -> Value {
+    json!({
+        "name": variable, "label": label, "type": "query", "datasource": datasource(),
+        "definition": text, "query": {"query": text, "refId": variable},
+        "refresh": 2, "sort": 1, "current": current,
+    })
+}
+
+fn chosen(value: &str) -> Value {
+    json!({"text": value, "value": value, "selected": true})
+}
+
+/// Whose operator is shown: the one in `namespace`, until somebody chooses another.
+fn operator_variables(namespace: &str) -> Value {
+    let namespaces = "label_values(faciliauto_leader{}, namespace)";
+    json!([
+        data_source_variable(),
+        label_variable("namespace", "Namespace", namespaces, chosen(namespace)),
+    ])
+}
+
 /// What is shown: the system in `namespace` called `name`, until somebody chooses another.
 fn variables(namespace: &str, name: &str) -> Value {
-    let chosen = |value: &str| json!({"text": value, "value": value, "selected": true});
-    let of_label = |variable: &str, label: &str, text: &str, current: Value| {
-        json!({
-            "name": variable, "label": label, "type": "query", "datasource": datasource(),
-            "definition": text, "query": {"query": text, "refId": variable},
-            "refresh": 2, "sort": 1, "current": current,
-        })
-    };
-    let mut pod = of_label(
+    let mut pod = label_variable(
         "pod",
         "Replica",
         "label_values(http_requests_in_flight{namespace=\"$namespace\",service=\"$instance\"}, pod)",
@@ -296,9 +330,14 @@ fn variables(namespace: &str, name: &str) -> Value {
     pod["includeAll"] = json!(true);
     pod["allValue"] = json!(".*");
     json!([
-        {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "refresh": 1},
-        of_label("namespace", "Namespace", "label_values(http_requests_in_flight{}, namespace)", chosen(namespace)),
-        of_label(
+        data_source_variable(),
+        label_variable(
+            "namespace",
+            "Namespace",
+            "label_values(http_requests_in_flight{}, namespace)",
+            chosen(namespace)
+        ),
+        label_variable(
             "instance",
             "System",
             "label_values(http_requests_in_flight{namespace=\"$namespace\"}, service)",

@@ -9,7 +9,8 @@ fn panels(document: &Value) -> Vec<Value> {
 /// Prevents: a panel that nobody can read without asking its author, and two that cover each other.
 #[test]
 fn every_panel_has_its_place_a_unit_and_says_what_it_shows() {
-    for (word, document) in documents("lojas", "producao") {
+    let operator = ("operator", operator_document("faciliauto-system"));
+    for (word, document) in documents("lojas", "producao").into_iter().chain([operator]) {
         let mut taken = BTreeSet::new();
         for panel in panels(&document) {
             let place = &panel["gridPos"];
@@ -33,7 +34,7 @@ fn every_panel_has_its_place_a_unit_and_says_what_it_shows() {
             assert_eq!(panel["datasource"]["uid"], "${datasource}", "{word}: {panel}");
             for target in panel["targets"].as_array().expect("queries") {
                 let text = target["expr"].as_str().expect("a query");
-                assert!(!text.contains('§'), "{text}");
+                assert!(!text.contains(['§', '¶']), "{text}");
                 let windows = text.match_indices('[').map(|(at, _)| &text[at..]);
                 let fixed = [
                     "[30d]",
