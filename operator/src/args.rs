@@ -35,6 +35,10 @@ pub enum Command {
     Diff(DiffSettings),
     /// Show what became of resources: conditions, objects, pods, events
     Status(StatusSettings),
+    /// Make a backup now
+    Backup(BackupSettings),
+    /// Put a backup in place of what is there, and show how far it is
+    Restore(RestoreSettings),
     /// Print the script that teaches a shell to complete this command
     Completions(CompletionsSettings),
     /// Ask a running operator on this machine whether it is alive
@@ -171,6 +175,48 @@ pub struct StatusSettings {
     /// Shape of the answer
     #[arg(short, long, value_name = "FORMAT", default_value = "tree")]
     pub output: OutputFormat,
+    /// Which cluster
+    #[command(flatten)]
+    pub cluster: Cluster,
+}
+
+/// Settings of `backup`.
+#[derive(Clone, Debug, Args)]
+pub struct BackupSettings {
+    /// Name of the resource
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Wait until it is made and proven; exits with 1 when it fails
+    #[arg(long)]
+    pub wait: bool,
+    /// Which cluster
+    #[command(flatten)]
+    pub cluster: Cluster,
+}
+
+/// Settings of `restore`. It exits with 1 when the restore fails.
+#[derive(Clone, Debug, Args)]
+pub struct RestoreSettings {
+    /// Name of the resource
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Name of the backup, or latest
+    #[arg(long, value_name = "BACKUP", required_unless_present = "undo", conflicts_with = "undo",
+        value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub from: Option<String>,
+    /// A word for this restore, each used once. Default: made up from the time
+    #[arg(long, value_name = "ID", conflicts_with = "undo",
+        value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub id: Option<String>,
+    /// A PersistentVolumeClaim with the backups of another system. Default: this one's own backups
+    #[arg(long, value_name = "CLAIM", conflicts_with = "undo")]
+    pub source_claim: Option<String>,
+    /// Do not wait until it has ended
+    #[arg(long, conflicts_with = "undo")]
+    pub no_wait: bool,
+    /// Take the last restore back: what was there before it is kept for 24 hours
+    #[arg(long)]
+    pub undo: bool,
     /// Which cluster
     #[command(flatten)]
     pub cluster: Cluster,

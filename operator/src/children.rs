@@ -280,6 +280,14 @@ pub fn project(kind: Kind, object: &mut DynamicObject) {
             object.data[CONFIG_MAPS] = json!(names);
         }
         Kind::ConfigMap => digest_values(&mut object.data["data"]),
+        Kind::PersistentVolumeClaim => {
+            let spec = keep(
+                object.data["spec"].take(),
+                &["accessModes", "resources", "storageClassName"],
+            );
+            let status = keep(object.data["status"].take(), &["phase", "capacity"]);
+            object.data = json!({"spec": spec, "status": status});
+        }
         _ => {}
     }
 }

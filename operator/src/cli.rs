@@ -1,12 +1,14 @@
 //! The command line over the same builders. Each verb reads, hands what it read to a pure function that
 //! draws the answer, and prints it.
 
+pub mod backup;
 pub mod completions;
 pub mod crd;
 pub mod declared;
 pub mod diff;
 pub mod rbac;
 pub mod render;
+pub mod restore;
 pub mod status;
 pub mod terminal;
 

@@ -21,7 +21,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use faciliauto_api::FaciliAutoDeployment;
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{Client, Resource, ResourceExt, api::DynamicObject, core::DeserializeGuard};
 use kube_runtime::{
     Config, Controller, Predicate, WatchStreamExt,
@@ -48,10 +48,10 @@ use crate::{
     http,
     lease::{Candidate, Timing, lead},
     memory::Memory,
-    metrics::{Leader, Metrics, PausedResources, ResourcesByReadiness, WatchAges},
+    metrics::{BackupTimes, Backups, Leader, Metrics, PausedResources, ResourcesByReadiness, WatchAges},
     names,
     probe::{self, Reports},
-    reconcile::{Context, conditions::find, error_policy, reconcile, waves::Waves},
+    reconcile::{Context, backups::deadlines, conditions::find, error_policy, reconcile, waves::Waves},
     resources::Kind,
     tasks::Tasks,
 };
@@ -132,6 +132,15 @@ async fn run(settings: RunSettings) -> anyhow::Result<()> {
     let (counted, leads) = (main_store.clone(), leadership.clone());
     let paused = move || leads.is_held().then(|| paused(&counted));
     registry.register_collector(Box::new(PausedResources(paused)));
+    let (counted, leads) = (main_store.clone(), leadership.clone());
+    let backups = move || {
+        if leads.is_held() {
+            backups(&counted)
+        } else {
+            Vec::new()
+        }
+    };
+    registry.register_collector(Box::new(Backups(backups)));
 
     let triggers = Triggers::default();
     let watching = {
@@ -533,4 +542,29 @@ fn paused(store: &Store<Guarded>) -> i64 {
         .iter()
         .filter(|resource| resource.0.as_ref().is_ok_and(|resource| resource.spec.paused));
     i64::try_from(paused.count()).unwrap_or(i64::MAX)
+}
+
+/// The times of every resource's backups, where they are on.
+fn backups(store: &Store<Guarded>) -> Vec<BackupTimes> {
+    let resources = store.state();
+    let declared = resources
+        .iter()
+        .filter_map(|resource| resource.0.as_ref().ok())
+        .filter(|resource| resource.spec.backup.enabled);
+    declared
+        .map(|resource| {
+            let status = resource.status.clone().unwrap_or_default();
+            let status = status.backup.unwrap_or_default();
+            let due = deadlines(resource, &status);
+            let seconds = |time: Option<Time>| time.map(|time| time.0.as_second());
+            BackupTimes {
+                namespace: resource.namespace().unwrap_or_default(),
+                name: resource.name_any(),
+                due: due.backup.map(Timestamp::as_second),
+                verification_due: due.proof.map(Timestamp::as_second),
+                last_success: seconds(status.last_success_time),
+                last_verified: seconds(status.last_verified_time),
+            }
+        })
+        .collect()
 }

@@ -32,5 +32,6 @@ pub mod probe;
 pub mod rbac;
 pub mod reconcile;
 pub mod resources;
+pub mod schedule;
 pub mod tasks;
 pub mod telemetry;

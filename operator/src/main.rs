@@ -38,6 +38,8 @@ fn main() -> ExitCode {
             Err(error) => report(Err(error), 2),
         },
         Command::Status(settings) => report(cli::status::print(&settings), 1),
+        Command::Backup(settings) => report(cli::backup::print(&settings), 1),
+        Command::Restore(settings) => report(cli::restore::print(&settings), 1),
         Command::Completions(settings) => {
             let name = program.name();
             report(

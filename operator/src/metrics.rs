@@ -227,6 +227,88 @@ where
     }
 }
 
+/// When one resource's backups were made and have to be made, in seconds since 1970.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BackupTimes {
+    /// The resource's namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// When the last one that counts was finished.
+    pub last_success: Option<i64>,
+    /// When one was last proven.
+    pub last_verified: Option<i64>,
+    /// Until when the next has to be there.
+    pub due: Option<i64>,
+    /// Until when the next proof has to be there.
+    pub verification_due: Option<i64>,
+}
+
+/// The backups of every resource, looked up when asked. None where nothing is said.
+///
+/// Ages would go on growing while the operator is away and its last value is remembered; moments do not.
+pub struct Backups<F>(pub F);
+
+impl<F> fmt::Debug for Backups<F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Backups")
+    }
+}
+
+/// A family: its name, its help, and which time it is of.
+type BackupFamily = (&'static str, &'static str, fn(&BackupTimes) -> Option<i64>);
+
+const BACKUP_FAMILIES: [BackupFamily; 4] = [
+    (
+        "faciliauto_backup_last_success_timestamp",
+        "When the last backup that counts was finished",
+        |times| times.last_success,
+    ),
+    (
+        "faciliauto_backup_last_verified_timestamp",
+        "When a backup was last proven by restoring it aside",
+        |times| times.last_verified,
+    ),
+    (
+        "faciliauto_backup_due_timestamp",
+        "Until when the next backup has to be there, by the schedule",
+        |times| times.due,
+    ),
+    (
+        "faciliauto_backup_verification_due_timestamp",
+        "Until when the next proof of a backup has to be there, by the schedule",
+        |times| times.verification_due,
+    ),
+];
+
+impl<F> Collector for Backups<F>
+where
+    F: Fn() -> Vec<BackupTimes> + Send + Sync + 'static,
+{
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let all = (self.0)();
+        for (name, help, time) in BACKUP_FAMILIES {
+            let mut family = encoder.encode_descriptor(
+                name,
+                help,
+                Some(&Unit::Seconds),
+                prometheus_client::metrics::MetricType::Gauge,
+            )?;
+            for times in &all {
+                let Some(time) = time(times) else {
+                    continue;
+                };
+                let labels = [
+                    ("namespace", times.namespace.as_str()),
+                    ("name", times.name.as_str()),
+                ];
+                ConstGauge::new(time).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// `process_*`, read from /proc when asked.
 #[derive(Debug)]
 struct Process {

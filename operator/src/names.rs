@@ -31,6 +31,11 @@ pub const RETRY: &str = "faciliauto.com/retry";
 /// tells Redis of the others.
 pub const CREDENTIALS: &str = "faciliauto.com/credentials";
 
+/// Of a Job that restores a backup: the id of the restore.
+pub const RESTORE_ID: &str = "faciliauto.com/restore-id";
+/// The same: the backup, as declared.
+pub const RESTORE_FROM: &str = "faciliauto.com/restore-from";
+
 /// Hash of the pod template without the labels and annotations that all objects have in common: while it
 /// stays, pods are not replaced on account of those.
 pub const POD_TEMPLATE: &str = "faciliauto.com/pod-template";
@@ -56,13 +61,17 @@ pub const REDIS: &str = "redis";
 pub const SEED: &str = "seed";
 /// Component label of the Jobs that tell Redis of its users.
 pub const ACL_SYNC: &str = "acl-sync";
+/// Component label of backups: of the CronJob, its Jobs and the volume. Also the container's name.
+pub const BACKUP: &str = "backup";
+/// Component label of the Jobs that restore a backup.
+pub const RESTORE: &str = "restore";
 /// Component label of what Prometheus and Grafana read.
 pub const MONITORING: &str = "monitoring";
 
 /// Components whose pods use Redis.
-pub const REDIS_CLIENTS: [&str; 3] = [API, SEED, ACL_SYNC];
+pub const REDIS_CLIENTS: [&str; 5] = [API, SEED, ACL_SYNC, BACKUP, RESTORE];
 /// Components whose pods are Jobs.
-pub const JOBS: [&str; 2] = [SEED, ACL_SYNC];
+pub const JOBS: [&str; 4] = [SEED, ACL_SYNC, BACKUP, RESTORE];
 
 /// Port of the API, by number; its name is `http`.
 pub const HTTP_PORT: i32 = 8000;
@@ -83,6 +92,26 @@ pub const STOCK_FILE: &str = "stock.json";
 pub const TRUST_FOLDER: &str = "/etc/faciliauto/trust";
 /// Key of those authorities in their ConfigMap.
 pub const TRUST_KEY: &str = "ca.crt";
+/// Folder in which backups are written to a volume.
+pub const BACKUP_FOLDER: &str = "/backups";
+/// Folder in which a restore finds the backups of another system.
+pub const SOURCE_FOLDER: &str = "/source";
+/// Folder in which a backup finds what the resource declares.
+pub const DECLARED_FOLDER: &str = "/etc/faciliauto/declared";
+/// Key of that in its ConfigMap.
+pub const DECLARED_FILE: &str = "resource.yaml";
+/// Folder in which a restore finds the private key of encrypted backups.
+pub const IDENTITY_FOLDER: &str = "/etc/faciliauto/identity";
+/// Key of that key in its Secret.
+pub const IDENTITY_KEY: &str = "identity.txt";
+/// Folder with the certificate authorities of the object storage that backups are written to.
+pub const S3_CA_FOLDER: &str = "/etc/faciliauto/s3-ca";
+/// The same for the object storage that a restore reads from.
+pub const SOURCE_S3_CA_FOLDER: &str = "/etc/faciliauto/source-s3-ca";
+/// Folder in which the containers of a restore leave each other notes.
+pub const WORK_FOLDER: &str = "/work";
+/// Keys of a Secret that opens object storage, and the variables in which programs look for them.
+pub const S3_KEYS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 /// Key of a Redis password, generated or the user's, and the file that pods find it in.
 pub const PASSWORD_KEY: &str = "password";
 /// Key of the password of who tells Redis of its users.
@@ -206,6 +235,27 @@ pub fn seed(instance: &str, hash: &str) -> String {
 /// Name of a Job that tells Redis of its users.
 pub fn acl_sync(instance: &str, hash: &str) -> String {
     format!("{instance}-{ACL_SYNC}-{hash}")
+}
+
+/// Name of the CronJob that makes backups, of their volume claim, and of the policy by which they reach
+/// object storage.
+pub fn backup(instance: &str) -> String {
+    format!("{instance}-{BACKUP}")
+}
+
+/// Name of the Job that makes a backup before something is changed.
+pub fn backup_before(instance: &str, hash: &str) -> String {
+    format!("{instance}-{BACKUP}-before-{hash}")
+}
+
+/// Name of the ConfigMap with what the resource declares, which goes into each backup.
+pub fn declared(instance: &str) -> String {
+    format!("{instance}-declared")
+}
+
+/// Name of the Job that restores a backup.
+pub fn restore(instance: &str, hash: &str) -> String {
+    format!("{instance}-{RESTORE}-{hash}")
 }
 
 /// Name of Redis's volume claim, which the StatefulSet makes from its template.

@@ -120,16 +120,22 @@ const RULES: &[Rule] = &[
         &["get", "list", "watch", "create", "patch"],
     ),
     Rule::new(
+        &["Backups by the clock; one that is no longer declared goes, and what it wrote stays."],
+        "batch",
+        &["cronjobs"],
+        KEEP,
+    ),
+    Rule::new(
         &["Secrets by name only, generated or referred to: no list, no watch, and none is ever deleted."],
         "",
         &["secrets"],
         &["get", "create", "patch"],
     ),
     Rule::new(
-        &["The volume of Redis, by name: read and grown, never deleted."],
+        &["The volumes of Redis and of backups: watched by our label, read, made and grown, never deleted."],
         "",
         &["persistentvolumeclaims"],
-        &["get", "patch"],
+        &["get", "list", "watch", "create", "patch"],
     ),
     Rule::new(
         &[

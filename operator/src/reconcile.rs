@@ -12,12 +12,15 @@
 //! A failure of an early step does not skip the last one: what went wrong is told in the conditions.
 
 pub mod apply;
+pub mod backups;
 pub mod conditions;
 pub mod dereference;
 pub mod exposure;
+pub mod job_ends;
 pub mod observe;
 pub mod passwords;
 pub mod refusals;
+pub mod restores;
 pub mod rollout;
 pub mod status;
 pub mod trouble;
@@ -25,6 +28,7 @@ pub mod validate;
 pub mod waves;
 
 mod guard;
+mod inputs;
 mod notices;
 mod paused;
 mod secrets;
@@ -34,7 +38,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode, Seed};
+use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode};
 use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
 use kube::{Client, Resource, ResourceExt, api::DynamicObject, core::DeserializeGuard};
 use kube_runtime::{controller::Action, reflector::ObjectRef};
@@ -51,13 +55,14 @@ use crate::{
         apply::{Outcome, Scope, apply, credentials::Generated, delete_pods},
         conditions::{Look, autoscaling},
         dereference::dereference,
+        inputs::{backup_inputs, is_seeded, retained, seed_is_due},
         observe::Observed,
         passwords::{Step, keep::UnderWay},
         rollout::Report,
         validate::{ReleaseDefaults, SeedSource, Validated, validate},
         waves::Waves,
     },
-    resources::{Inputs, Kind, build},
+    resources::{Inputs, Kind, backup_before, build},
 };
 
 /// Longest time that one look may take; every call within has a bound of its own.
@@ -344,6 +349,7 @@ async fn look(
     result?;
     let refers = resource.spec.redis.mode == RedisMode::External
         || !resource.spec.api.admin_tokens_secret.is_empty()
+        || !dereference::backup_references(resource).secrets.is_empty()
         || dereference::users_password_secret(resource).is_some();
     let rest = jitter(if refers { REST_WITH_REFERENCES } else { REST });
     let pauses = [held, progress.look_again, Some(rest)];
@@ -370,6 +376,10 @@ struct Progress {
     password_steps: Vec<Step>,
     /// What of it is under way.
     password_change: Option<UnderWay>,
+    /// What backups cannot do without and is not there.
+    backup_missing: Option<String>,
+    /// What the restore that is declared waits for.
+    restore_waits: Option<String>,
     /// When something is due.
     look_again: Option<Duration>,
 }
@@ -405,16 +415,22 @@ async fn steps(
         tell: kept.as_ref().and_then(|kept| kept.tell.clone()),
         passwords: kept.map(|kept| kept.passwords),
         seed_is_due: seed_is_due(resource, &before),
+        backups: backup_inputs(resource, &validated, &before, progress),
         optional_kinds: capabilities.present(),
     };
     let mut children = build(&validated, &inputs)
         .into_children()
         .map_err(apply::Error::Serialize)?;
+    let report = guard::guarded(context, resource, &validated, &before, &mut children);
+    if let Some(name) = &report.backup_before {
+        let job = backup_before(&validated, &inputs, name).map_err(apply::Error::Serialize)?;
+        children.extend(job);
+    }
+    let report = progress.rollout.insert(report);
     progress
         .wanted
         .extend(children.iter().map(|child| (child.kind, child.name.clone())));
-    let report = guard::guarded(context, resource, &validated, &before, &mut children);
-    let report = progress.rollout.insert(report);
+    progress.wanted.extend(retained(&validated, &before));
     let exposure = &resource.spec.exposure;
     let kept = exposure::kept_until_the_other_works(exposure, &before, &capabilities, Timestamp::now());
     let due = report.look_again.map(guard::until);
@@ -443,21 +459,6 @@ async fn steps(
 fn observe(context: &Context, validated: &Validated) -> Observed {
     let owner = &validated.owner;
     Observed::of(&context.children, &owner.namespace, &owner.name, &owner.uid)
-}
-
-/// The import is due once, and only when there is a Redis to take it: a Job that starts before fails
-/// and backs off for longer than Redis takes.
-fn seed_is_due(resource: &FaciliAutoDeployment, observed: &Observed) -> bool {
-    let redis = resource.spec.redis.mode == RedisMode::External || observed.redis_is_ready();
-    redis && resource.spec.stock.seed != Seed::None && !is_seeded(resource) && !observed.seeded()
-}
-
-fn is_seeded(resource: &FaciliAutoDeployment) -> bool {
-    resource
-        .status
-        .as_ref()
-        .and_then(|status| status.stock.as_ref())
-        .is_some_and(|stock| stock.seeded)
 }
 
 /// A Secret that was read by name, in the shape in which stores hold live children.
@@ -498,6 +499,8 @@ async fn answer(
         capabilities: context.capabilities.within(&namespace),
         rollout: progress.rollout.clone(),
         password_change: progress.password_change.clone(),
+        backup_missing: progress.backup_missing.clone(),
+        restore_waits: progress.restore_waits.clone(),
         store_trouble: context.reports.store_trouble(&reference, &uid),
     };
     let (previous, since_write) = context.memory.with(&reference, &uid, |remembered| {

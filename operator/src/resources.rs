@@ -3,6 +3,8 @@
 pub mod acl_sync_job;
 pub mod alerts;
 pub mod autoscaler;
+pub mod backup;
+mod backup_pod;
 pub mod common;
 pub mod config;
 pub mod dashboards;
@@ -17,6 +19,7 @@ pub mod redis_acl;
 pub mod redis_config;
 pub mod redis_login;
 pub mod redis_stateful_set;
+pub mod restore_job;
 pub mod seed_job;
 pub mod service;
 pub mod service_account;
@@ -48,6 +51,7 @@ use crate::{
     },
 };
 
+use backup::BackupResources;
 use common::CommonMetadata;
 use third_party::{HttpRouteSpec, PrometheusRuleSpec, ServiceMonitorSpec, ThirdParty};
 
@@ -62,8 +66,19 @@ pub struct Inputs {
     pub tell: Option<String>,
     /// Whether the stock import is due: never done, and Redis is there to take it.
     pub seed_is_due: bool,
+    /// What is under way with backups.
+    pub backups: BackupInputs,
     /// Those of [`Kind::OPTIONAL`] that the cluster has; no object of another is built.
     pub optional_kinds: BTreeSet<Kind>,
+}
+
+/// What build needs to know of backups beside the declaration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BackupInputs {
+    /// Whether a restore runs or is to begin, and no backup begins by the clock meanwhile.
+    pub is_held: bool,
+    /// Whether the Job of the restore that is declared is to be there.
+    pub restore_is_due: bool,
 }
 
 /// Every child of one resource.
@@ -97,6 +112,10 @@ pub struct Resources {
     pub alerts: Option<ThirdParty<PrometheusRuleSpec>>,
     /// Dashboards.
     pub dashboards: Vec<ConfigMap>,
+    /// What backups consist of.
+    pub backup: Option<BackupResources>,
+    /// The restore, while it is due.
+    pub restore: Option<Job>,
     /// What all of them carry.
     pub common: CommonMetadata,
 }
@@ -149,6 +168,11 @@ pub fn build(validated: &Validated, inputs: &Inputs) -> Resources {
     };
     let login = redis_login::build(validated, inputs.passwords.as_ref());
     let has = |kind: Kind| inputs.optional_kinds.contains(&kind);
+    let BackupInputs {
+        is_held,
+        restore_is_due,
+    } = inputs.backups;
+    let settings = validated.backup.as_ref();
     let exposure = &validated.exposure;
     let monitoring = &validated.monitoring;
     Resources {
@@ -181,6 +205,11 @@ pub fn build(validated: &Validated, inputs: &Inputs) -> Resources {
             .as_ref()
             .map(|labels| dashboards::build(validated, labels))
             .unwrap_or_default(),
+        backup: settings.map(|settings| backup::build(validated, settings, &login, is_held)),
+        restore: settings
+            .zip(validated.restore.as_ref())
+            .filter(|_| restore_is_due)
+            .map(|(settings, restore)| restore_job::build(validated, settings, restore, &login)),
         service_account: service_account::build(validated),
         seed: inputs
             .seed_is_due
@@ -218,6 +247,8 @@ impl Resources {
             service_monitor,
             alerts,
             dashboards,
+            backup,
+            restore,
             common,
         } = self;
         let mut children = Vec::new();
@@ -279,14 +310,56 @@ impl Resources {
         for dashboard in &dashboards {
             children.push(child(Kind::ConfigMap, dashboard)?);
         }
+        if let Some(BackupResources {
+            declared,
+            volume,
+            cron_job,
+        }) = backup
+        {
+            children.push(child(Kind::ConfigMap, &declared)?);
+            if let Some(volume) = volume {
+                children.push(child(Kind::PersistentVolumeClaim, &volume)?);
+            }
+            // Before a restore: from then on no backup begins by the clock.
+            children.push(child(Kind::CronJob, &cron_job)?);
+        }
+        // It mounts what was written above.
+        if let Some(restore) = restore {
+            children.push(child(Kind::Job, &restore)?);
+        }
         Ok(children
             .into_iter()
-            .map(|(kind, name, mut object)| {
-                common.add_to(kind, &mut object);
-                Child::new(kind, name, object)
-            })
+            .map(|built| finished(built, &common))
             .collect())
     }
+}
+
+/// The Job of this name that makes a backup before another image of Redis goes in; none while backups are
+/// off.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn backup_before(
+    validated: &Validated,
+    inputs: &Inputs,
+    name: &str,
+) -> Result<Option<Child>, serde_json::Error> {
+    let Some(settings) = &validated.backup else {
+        return Ok(None);
+    };
+    let login = redis_login::build(validated, inputs.passwords.as_ref());
+    let job = backup::before_upgrade(validated, settings, &login, name.to_owned());
+    let built = child(Kind::Job, &job)?;
+    Ok(Some(finished(built, &validated.common)))
+}
+
+/// An object with what all of them carry.
+fn finished((kind, name, mut object): Built, common: &CommonMetadata) -> Child {
+    // A volume outlives what its labels would speak of.
+    if kind != Kind::PersistentVolumeClaim {
+        common.add_to(kind, &mut object);
+    }
+    Child::new(kind, name, object)
 }
 
 /// An object with its kind and name, as JSON.

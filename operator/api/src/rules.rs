@@ -241,6 +241,73 @@ mod tests {
                 }}}}),
                 "redis.managed.resources.limits.memory must be at least",
             ),
+            (
+                "a",
+                json!({"backup": {"schedule": "0 2 * *"}}),
+                "backup.schedule must be five fields",
+            ),
+            (
+                "a",
+                json!({"backup": {"schedule": "TZ=UTC 0 2 * * *"}}),
+                "backup.schedule must be five fields",
+            ),
+            (
+                "a",
+                json!({"backup": {"timeZone": "America/São_Paulo"}}),
+                "backup.timeZone must be a name",
+            ),
+            (
+                "a",
+                json!({"backup": {"storage": {"size": "0"}}}),
+                "backup.storage.size must be more than 0",
+            ),
+            (
+                "a",
+                json!({"backup": {"objectStore": {"url": "https://bucket.example"}}}),
+                "objectStore.url must be s3://",
+            ),
+            (
+                "a",
+                json!({"backup": {"objectStore": {"url": "s3://bucket/prefix", "endpoint": "s3.example"}}}),
+                "objectStore.endpoint must be https://",
+            ),
+            (
+                "a",
+                json!({"backup": {"encryption": {"recipient": "AGE-SECRET-KEY-1"}}}),
+                "backup.encryption.recipient must be a public key",
+            ),
+            (
+                "a",
+                json!({"backup": {"resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "512Mi"}}}}),
+                "backup.resources.requests.memory must not exceed",
+            ),
+            (
+                "a",
+                json!({"backup": {"resources": {"requests": {"cpu": 2}, "limits": {"cpu": "1500m"}}}}),
+                "backup.resources.requests.cpu must not exceed",
+            ),
+            (
+                "a",
+                json!({"restore": {"id": "../a"}}),
+                "restore.id must be 1 to 63",
+            ),
+            (
+                "a",
+                json!({"restore": {"id": "a", "from": "../a"}}),
+                "restore.from must be 'latest'",
+            ),
+            (
+                "a",
+                json!({"restore": {"id": "a", "source": {
+                    "claimName": "outro-backup", "objectStore": {"url": "s3://bucket"},
+                }}}),
+                "restore.source takes claimName or objectStore.url",
+            ),
+            (
+                "a",
+                json!({"backup": {"enabled": false}, "restore": {"id": "a"}}),
+                "restore.id needs backup.enabled",
+            ),
         ]
     }
 
@@ -277,6 +344,14 @@ mod tests {
             json!({"serviceAccount": {"name": "nosso"}, "commonLabels": {"team": "vitrine"}}),
             json!({"securityContext": {"runAsUser": "Platform", "fsGroup": 1000}}),
             json!({"monitoring": {"serviceMonitor": {"interval": "1m", "labels": {"release": "x"}}}}),
+            json!({"backup": {"schedule": "*/15 1-5,22 1,15 JAN-mar Mon", "timeZone": "America/Argentina/Buenos_Aires"}}),
+            json!({"backup": {"enabled": false}, "restore": {"id": "", "from": "latest"}}),
+            json!({"backup": {
+                "objectStore": {"url": "s3://backups/lojas/producao", "endpoint": "http://storage.example:7070"},
+                "encryption": {"recipient": "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"},
+            }}),
+            json!({"restore": {"id": "depois-do-incidente.1", "from": "20260131T050000Z-ab12cd34",
+                "source": {"claimName": "outro-backup"}}}),
         ] {
             assert_eq!(
                 broken_rules(&resource("a", spec.clone()), None),
@@ -331,7 +406,14 @@ mod tests {
     }
 
     fn storage(storage: Value) -> Value {
-        json!({"redis": {"managed": {"storage": storage}}})
+        let backups = json!({"storage": {"size": "4Gi", "storageClassName": "slow"}});
+        json!({"redis": {"managed": {"storage": storage}}, "backup": backups})
+    }
+
+    fn backup_storage(storage: Value) -> Value {
+        let mut spec = stored();
+        spec["backup"]["storage"] = storage;
+        spec
     }
 
     /// What the changes are made to.
@@ -355,6 +437,14 @@ mod tests {
                 json!({"redis": {"mode": "External", "external": {"urlSecret": {"name": "r"}},
                     "managed": {"storage": {"size": "2Gi", "storageClassName": "fast"}}}}),
                 "redis.mode cannot change",
+            ),
+            (
+                backup_storage(json!({"size": "3Gi", "storageClassName": "slow"})),
+                "backup.storage.size may grow",
+            ),
+            (
+                backup_storage(json!({"size": "4Gi", "storageClassName": "fast"})),
+                "backup.storage.storageClassName cannot change",
             ),
         ]
     }

@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApiSpec, Autoscaling, DisruptionBudget, Exposure, FaciliAutoDeploymentStatus, Image, Monitoring,
-    NetworkPolicySettings, Redis, Rollout, SecurityContextSettings, ServiceAccountSettings, Stock, Trust,
+    ApiSpec, Autoscaling, Backup, DisruptionBudget, Exposure, FaciliAutoDeploymentStatus, Image, Monitoring,
+    NetworkPolicySettings, Redis, Restore, Rollout, SecurityContextSettings, ServiceAccountSettings, Stock,
+    Trust,
 };
 
 /// What a production FacilIAuto system should look like in this namespace. An empty spec is a whole,
@@ -44,6 +45,11 @@ use crate::{
     printcolumn(name = "Replicas", type_ = "integer", json_path = ".status.readyReplicas"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
+    printcolumn(
+        name = "Last-Backup",
+        type_ = "date",
+        json_path = ".status.backup.lastSuccessTime"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')").message(
         "metadata.name must be at most 40 lower-case letters, digits or '-', start with a letter and end with a letter or digit: the names of Services are made from it"
@@ -66,6 +72,10 @@ use crate::{
     {
         "rule": "!has(self.commonAnnotations) || self.commonAnnotations.all(k, !k.startsWith('app.kubernetes.io/') && !k.startsWith('faciliauto.com/'))",
         "message": "commonAnnotations must not use the prefixes app.kubernetes.io/ and faciliauto.com/: they belong to the operator, choose another key",
+    },
+    {
+        "rule": "self.backup.enabled || !has(self.restore.id) || self.restore.id == ''",
+        "message": "restore.id needs backup.enabled: true, for what is there is backed up before it is replaced",
     },
 ]))]
 #[derive(Default)]
@@ -109,8 +119,14 @@ pub struct FaciliAutoDeploymentSpec {
     /// What Prometheus and Grafana are given.
     pub monitoring: Monitoring,
 
-    /// What happens to Redis's volume when this resource is deleted. Retain keeps it, and a resource
-    /// of the same name made later finds its data again. Delete removes it for good.
+    /// How the stock and everything the API remembers is backed up.
+    pub backup: Backup,
+
+    /// A backup that takes the place of what is there.
+    pub restore: Restore,
+
+    /// What happens to the volumes of Redis and of backups when this resource is deleted. Retain keeps
+    /// them, and a resource of the same name made later finds its data again. Delete removes them for good.
     pub deletion_policy: DeletionPolicy,
 
     /// As whom the pods run.

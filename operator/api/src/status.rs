@@ -1,6 +1,6 @@
 //! What the operator answers.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +13,8 @@ pub struct FaciliAutoDeploymentStatus {
     pub observed_generation: Option<i64>,
 
     /// What holds and what does not, by type. Ready is the worst of Available, RedisReady and,
-    /// where an ingress or gateway is on, Exposed; Reconciling, Stalled, Paused, NameConflict and UpgradeHeld
-    /// are present only while they are true.
+    /// where an ingress or gateway is on, Exposed; Reconciling, Restoring, Stalled, Paused, NameConflict and
+    /// UpgradeHeld are present only while they are true.
     #[schemars(length(max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -54,6 +54,14 @@ pub struct FaciliAutoDeploymentStatus {
     /// The stock of cars.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stock: Option<StockStatus>,
+
+    /// The backups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupStatus>,
+
+    /// The last restore.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreStatus>,
 
     /// The objects that the operator keeps for this resource: a report, nothing reads it.
     #[schemars(length(max = 64))]
@@ -106,6 +114,135 @@ pub struct RedisStatus {
 pub struct StockStatus {
     /// Whether the first import has finished; it is never repeated after that.
     pub seeded: bool,
+}
+
+/// The backups.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackupStatus {
+    /// When the last backup that counts was finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_success_time: Option<Time>,
+
+    /// When a backup was last proven by restoring it aside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_verified_time: Option<Time>,
+
+    /// When the next one is due by the schedule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_schedule_time: Option<Time>,
+
+    /// Since when there are backups by this schedule: until the first one, they are awaited from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+
+    /// Name of the last backup that counts.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 128))]
+    pub last_backup: String,
+
+    /// The last failure, while no backup has counted since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<BackupFailure>,
+
+    /// Bytes of the last backup that counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<i64>,
+}
+
+/// A backup that failed for good.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackupFailure {
+    /// When.
+    pub time: Time,
+
+    /// Why, in one word of the program's.
+    #[schemars(length(max = 64))]
+    pub code: String,
+
+    /// Why, and what to do.
+    #[schemars(length(max = 2048))]
+    pub message: String,
+}
+
+impl Default for BackupFailure {
+    fn default() -> Self {
+        Self {
+            time: Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH),
+            code: String::new(),
+            message: String::new(),
+        }
+    }
+}
+
+/// One restore.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RestoreStatus {
+    /// Its id, as declared.
+    #[schemars(length(max = 63))]
+    pub id: String,
+
+    /// The backup: as declared, and its name once that is known.
+    #[schemars(length(max = 128))]
+    pub from: String,
+
+    /// How far it is.
+    pub phase: RestorePhase,
+
+    /// When it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+
+    /// What came of it, or what it waits for.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 2048))]
+    pub message: String,
+}
+
+/// How far a restore is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RestorePhase {
+    /// It waits.
+    #[default]
+    Pending,
+    /// The backup is checked.
+    Verifying,
+    /// What is there is backed up, and nothing may be written meanwhile.
+    Snapshotting,
+    /// The backup is written beside what is there, compared, and takes its place.
+    Loading,
+    /// The backup is what is there now.
+    Succeeded,
+    /// What was there before is there again.
+    Reverted,
+    /// Nothing was replaced.
+    Failed,
+}
+
+impl RestorePhase {
+    /// The word in the status.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Verifying => "Verifying",
+            Self::Snapshotting => "Snapshotting",
+            Self::Loading => "Loading",
+            Self::Succeeded => "Succeeded",
+            Self::Reverted => "Reverted",
+            Self::Failed => "Failed",
+        }
+    }
+
+    /// Whether nothing comes after it.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Reverted | Self::Failed)
+    }
 }
 
 /// One object that the operator keeps.

@@ -32,13 +32,13 @@ use crate::{
         apply::{
             controller_uid,
             credentials::{self, Generated},
-            replicas, volume,
+            is_ours, replicas, volume,
         },
         dereference::{Referenced, dereference},
         passwords::{Password, Passwords, keep::present},
         validate::{RedisSettings, ReleaseDefaults, Scaling, Validated, validate},
     },
-    resources::{Child, Inputs, Kind, build, common, redis_login},
+    resources::{BackupInputs, Child, Inputs, Kind, build, common, redis_login},
 };
 
 /// Requests at the same time: a resource has a dozen children, and an API server other users.
@@ -173,10 +173,23 @@ async fn of_resource(
         .as_ref()
         .and_then(|status| status.stock.as_ref())
         .is_some_and(|stock| stock.seeded);
+    let restore = &resource.spec.restore;
+    let known = resource
+        .status
+        .as_ref()
+        .and_then(|status| status.restore.as_ref());
+    let has_ended = known.is_some_and(|known| known.id == restore.id && known.phase.is_final());
+    let restore_is_due = !restore.id.is_empty() && !has_ended;
     let inputs = Inputs {
         passwords,
         tell: None,
-        seed_is_due: !is_seeded && resource.spec.stock.seed != Seed::None,
+        seed_is_due: !is_seeded
+            && resource.spec.stock.seed != Seed::None
+            && resource.spec.restore.id.is_empty(),
+        backups: BackupInputs {
+            is_held: restore_is_due,
+            restore_is_due,
+        },
         optional_kinds,
     };
     let built = build(&validated, &inputs)
@@ -322,7 +335,7 @@ async fn compare(client: &Client, validated: &Validated, child: &Child) -> anyho
         .await
         .with_context(|| format!("failed to read {title}"))?;
     if let Some(live) = &live {
-        if controller_uid(&live.metadata) != Some(owner.uid.as_str()) {
+        if !is_ours(kind, live, owner) {
             return Ok(Compared::LeftAlone(format!(
                 "{title} exists and is not ours: the operator leaves it alone"
             )));
@@ -347,6 +360,10 @@ async fn compare(client: &Client, validated: &Validated, child: &Child) -> anyho
     }
     if let (Kind::Deployment | Kind::StatefulSet, Some(live)) = (kind, &live) {
         common::carry(&mut desired, live);
+    }
+    if let (Kind::PersistentVolumeClaim, Some(live)) = (kind, &live) {
+        // Whether the cluster lets it grow is what the dry run tells.
+        volume::fit_claim(&mut desired, live);
     }
     let growth = live
         .as_ref()

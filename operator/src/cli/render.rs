@@ -19,11 +19,11 @@ use crate::{
     names,
     reconcile::{
         apply::credentials::{self, Generated},
-        dereference::Referenced,
+        dereference::{Referenced, backup_references},
         passwords::{Password, Passwords},
         validate::{RedisSettings, ReleaseDefaults, validate},
     },
-    resources::{Inputs, Kind, build, redis_login},
+    resources::{BackupInputs, Inputs, Kind, build, redis_login},
 };
 
 /// Stands in for the UID that the API server gives.
@@ -101,7 +101,12 @@ fn objects(mut resource: FaciliAutoDeployment, defaults: &ReleaseDefaults) -> an
     let inputs = Inputs {
         passwords: passwords.clone(),
         tell: None,
-        seed_is_due: true,
+        // Where a restore is to bring the stock, none is imported.
+        seed_is_due: validated.restore.is_none(),
+        backups: BackupInputs {
+            is_held: validated.restore.is_some(),
+            restore_is_due: validated.restore.is_some(),
+        },
         optional_kinds: Kind::OPTIONAL.into(),
     };
     let mut secrets = Vec::new();
@@ -157,11 +162,35 @@ fn referenced(resource: &FaciliAutoDeployment) -> Referenced {
             data: Some([(key, url)].into()),
             ..Secret::default()
         }),
-        trusted_authorities: Some(ConfigMap {
-            data: Some([(names::TRUST_KEY.to_owned(), String::new())].into()),
-            ..ConfigMap::default()
-        }),
+        trusted_authorities: Some(authorities()),
+        backup_secrets: backup_references(resource)
+            .secrets
+            .into_iter()
+            .map(|name| (name.to_owned(), backup_secret()))
+            .collect(),
+        backup_config_maps: backup_references(resource)
+            .config_maps
+            .into_iter()
+            .map(|name| (name.to_owned(), authorities()))
+            .collect(),
         seed_config_map_exists: true,
         ..Referenced::default()
+    }
+}
+
+/// Stands in for a ConfigMap with certificate authorities.
+fn authorities() -> ConfigMap {
+    ConfigMap {
+        data: Some([(names::TRUST_KEY.to_owned(), String::new())].into()),
+        ..ConfigMap::default()
+    }
+}
+
+/// Stands in for a Secret that backups or a restore need: it has every key that one may need.
+fn backup_secret() -> Secret {
+    let keys = names::S3_KEYS.into_iter().chain([names::IDENTITY_KEY]);
+    Secret {
+        data: Some(keys.map(|key| (key.to_owned(), ByteString::default())).collect()),
+        ..Secret::default()
     }
 }

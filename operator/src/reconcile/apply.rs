@@ -195,7 +195,7 @@ async fn apply_child(scope: &Scope<'_>, child: &Child, outcome: &mut Outcome) ->
         Api::namespaced_with(scope.client.clone(), &owner.namespace, &kind.api_resource());
     let live = find(scope, &api, &place).await?;
     if let Some(live) = &live {
-        if controller_uid(&live.metadata) != Some(owner.uid.as_str()) {
+        if !is_ours(kind, live, owner) {
             let leftover = is_leftover(live.owner_references(), scope.validated);
             outcome.conflicts.push(NameConflict {
                 kind,
@@ -210,6 +210,10 @@ async fn apply_child(scope: &Scope<'_>, child: &Child, outcome: &mut Outcome) ->
         }
     }
     let mut desired = object.clone();
+    let grows = match (kind, &live) {
+        (Kind::PersistentVolumeClaim, Some(present)) => volume::fit_claim(&mut desired, present),
+        _ => false,
+    };
     if let (Kind::StatefulSet, Some(present)) = (kind, &live) {
         match volume::grow(scope.client, scope.validated, &mut desired, present).await? {
             volume::Growth::NotNeeded => {}
@@ -236,7 +240,14 @@ async fn apply_child(scope: &Scope<'_>, child: &Child, outcome: &mut Outcome) ->
         Ok(answer) => answer,
         // The kind went a moment ago; its watch is about to notice.
         Err(error) if kind.is_optional() && error.is_not_found() => return Ok(()),
-        Err(error) => return Err(error),
+        Err(error) => {
+            // Everything else is applied all the same.
+            let Some(reason) = volume::refused(&error, &desired).filter(|_| grows) else {
+                return Err(error);
+            };
+            outcome.volume_refused = Some(reason);
+            return Ok(());
+        }
     };
     crate::children::project(kind, &mut answer);
     let left = differences(&comparable(kind, desired), &as_value(&answer));
@@ -398,6 +409,19 @@ pub fn controller_uid(metadata: &ObjectMeta) -> Option<&str> {
         .iter()
         .find(|owner| owner.controller == Some(true))
         .map(|owner| owner.uid.as_str())
+}
+
+/// Whether an object that stands where a child should is this resource's. A volume outlives its resource,
+/// and is known by its labels.
+pub(crate) fn is_ours(kind: Kind, live: &DynamicObject, owner: &Owner) -> bool {
+    let controller = controller_uid(&live.metadata);
+    if kind != Kind::PersistentVolumeClaim || controller.is_some() {
+        return controller == Some(owner.uid.as_str());
+    }
+    let label = |key: &str| live.labels().get(key).map(String::as_str);
+    label(names::MANAGED_BY) == Some(names::FIELD_MANAGER)
+        && label(names::INSTANCE) == Some(owner.name.as_str())
+        && label(names::COMPONENT) == Some(names::BACKUP)
 }
 
 /// Whether the owners show a resource of our kind and name, but not the one that is there now.

@@ -1,6 +1,7 @@
 //! Conditions: what holds and what does not, drawn from what is live. Pure; time is a parameter.
 
 pub mod autoscaling;
+mod backup;
 pub mod glossary;
 mod outside;
 mod rollout;
@@ -51,6 +52,10 @@ pub struct Look {
     pub redis_refused: Option<Trouble>,
     /// What the API says of its store.
     pub store_trouble: Option<StoreTrouble>,
+    /// What backups cannot do without and is not there.
+    pub backup_missing: Option<String>,
+    /// What the restore that is declared waits for.
+    pub restore_waits: Option<String>,
     /// What the cluster has.
     pub capabilities: Capabilities,
 }
@@ -99,11 +104,14 @@ pub fn conditions(
     let ready = ready(&available, &redis, exposed.as_ref());
     let conflict = name_conflict(resource, &look.conflicts);
     let paused = paused(resource, look);
-    let stalled = stalled(look, conflict.as_ref(), paused.as_ref());
+    let restore = backup::restore_status(resource, observed, look, previous);
+    let restoring = backup::restoring(restore.as_ref());
+    let stalled = stalled(look, conflict.as_ref(), paused.as_ref())
+        .or_else(|| backup::restore_failed(resource, restore.as_ref()));
     let reconciling = if stalled.is_some() {
         None
     } else {
-        reconciling(observed, look, &ready)
+        reconciling(observed, look, &ready, restoring.as_ref())
     };
     let drafts = [
         Some(ready),
@@ -112,7 +120,10 @@ pub fn conditions(
         exposed,
         Some(autoscaling::active(resource, observed, previous, now)),
         outside::monitoring_ready(resource, &look.capabilities),
-        stock::seeded(resource, observed, look, previous),
+        stock::seeded(resource, observed, look, restore.as_ref(), previous),
+        Some(backup::ready(resource, observed, look, previous, now)),
+        restoring,
+        backup::restored(restore.as_ref(), observed, previous),
         paused,
         conflict,
         look.rollout.as_ref().and_then(rollout::upgrade_held),
@@ -312,8 +323,11 @@ fn store_trouble(resource: &FaciliAutoDeployment, trouble: StoreTrouble) -> Opti
     match trouble {
         // Before the first import there is nothing to miss.
         StoreTrouble::Empty => is_seeded.then(|| {
+            let way_back = backup::way_back(resource).unwrap_or_else(|| {
+                "There is no backup: import a stock again with `faciliauto-service import FILE`.".to_owned()
+            });
             let message = format!(
-                "Redis in pod {pod} holds no stock any more, although one was imported: what was on volume {volume} is gone. API pods that run serve their copy and take no changes, new ones wait. Import a stock again with `faciliauto-service import FILE`."
+                "Redis in pod {pod} holds no stock any more, although one was imported: what was on volume {volume} is gone. API pods that run serve their copy and take no changes, new ones wait. {way_back}"
             );
             Draft::new(KIND, FALSE, "StoreEmpty", message)
         }),
@@ -406,7 +420,7 @@ fn stalled(look: &Look, conflict: Option<&Draft>, paused: Option<&Draft>) -> Opt
     look.rollout.as_ref().and_then(rollout::stalled)
 }
 
-fn reconciling(observed: &Observed, look: &Look, ready: &Draft) -> Option<Draft> {
+fn reconciling(observed: &Observed, look: &Look, ready: &Draft, restoring: Option<&Draft>) -> Option<Draft> {
     const KIND: &str = "Reconciling";
     match &look.failure {
         Some(Failure::MissingReference { message, .. }) => {
@@ -434,6 +448,16 @@ fn reconciling(observed: &Observed, look: &Look, ready: &Draft) -> Option<Draft>
             "RollingOut",
             format!("Pods of an older revision still serve.{trouble}"),
         ));
+    }
+    if let Some(restoring) = restoring {
+        return Some(Draft::new(KIND, TRUE, "Restoring", restoring.message.clone()));
+    }
+    let image_waits = look
+        .rollout
+        .as_ref()
+        .and_then(|report| report.image_waits.as_ref());
+    if let Some(message) = image_waits {
+        return Some(Draft::new(KIND, TRUE, "WaitingForBackup", message));
     }
     look.password_change.as_ref().map(|change| {
         let reason = if change.failed {

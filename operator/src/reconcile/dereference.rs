@@ -1,5 +1,7 @@
 //! Dereference: read, by name, what the resource refers to. Nothing is judged here.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use faciliauto_api::{FaciliAutoDeployment, RedisMode, Seed};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client, ResourceExt, core::PartialObjectMeta};
@@ -65,6 +67,22 @@ pub enum Error {
         /// What the API server said.
         source: kube::Error,
     },
+    /// A Secret that backups or a restore need could not be read.
+    #[error("failed to read the Secret {name} for backups")]
+    ReadBackupSecret {
+        /// The Secret.
+        name: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
+    /// A ConfigMap that backups or a restore need could not be read.
+    #[error("failed to read the ConfigMap {name} for backups")]
+    ReadBackupConfigMap {
+        /// The ConfigMap.
+        name: String,
+        /// What the API server said.
+        source: kube::Error,
+    },
     /// The ConfigMap that the resource names could not be read.
     #[error("failed to read the ConfigMap {name} with the stock to import")]
     ReadSeedConfigMap {
@@ -86,6 +104,8 @@ impl Error {
             | Self::ReadUrlSecret { source, .. }
             | Self::ReadAdminTokens { source, .. }
             | Self::ReadTrustedAuthorities { source, .. }
+            | Self::ReadBackupSecret { source, .. }
+            | Self::ReadBackupConfigMap { source, .. }
             | Self::ReadSeedConfigMap { source, .. } => source,
         }
     }
@@ -108,6 +128,10 @@ pub struct Referenced {
     pub admin_tokens: Option<Secret>,
     /// The ConfigMap with certificate authorities.
     pub trusted_authorities: Option<ConfigMap>,
+    /// The Secrets that backups and a restore need, by name.
+    pub backup_secrets: BTreeMap<String, Secret>,
+    /// The ConfigMaps that they need, by name.
+    pub backup_config_maps: BTreeMap<String, ConfigMap>,
     /// Whether the ConfigMap with the stock to import exists.
     pub seed_config_map_exists: bool,
 }
@@ -168,6 +192,28 @@ pub async fn dereference(client: &Client, resource: &FaciliAutoDeployment) -> Re
             .await
             .map_err(|source| Error::ReadTrustedAuthorities { name, source })?;
     }
+    let BackupReferences {
+        secrets: backup_secrets,
+        config_maps: backup_config_maps,
+    } = backup_references(resource);
+    for name in backup_secrets {
+        let found = bounded(secrets.get_opt(name)).await;
+        let name = name.to_owned();
+        match found {
+            Ok(Some(secret)) => drop(referenced.backup_secrets.insert(name, secret)),
+            Ok(None) => {}
+            Err(source) => return Err(Error::ReadBackupSecret { name, source }),
+        }
+    }
+    for name in backup_config_maps {
+        let found = bounded(config_maps.get_opt(name)).await;
+        let name = name.to_owned();
+        match found {
+            Ok(Some(map)) => drop(referenced.backup_config_maps.insert(name, map)),
+            Ok(None) => {}
+            Err(source) => return Err(Error::ReadBackupConfigMap { name, source }),
+        }
+    }
     let seeded = resource
         .status
         .as_ref()
@@ -182,6 +228,36 @@ pub async fn dereference(client: &Client, resource: &FaciliAutoDeployment) -> Re
         referenced.seed_config_map_exists = found.is_some();
     }
     Ok(referenced)
+}
+
+/// Names of what backups and a restore need.
+#[derive(Debug, Default)]
+pub struct BackupReferences<'a> {
+    /// Secrets.
+    pub secrets: BTreeSet<&'a str>,
+    /// ConfigMaps.
+    pub config_maps: BTreeSet<&'a str>,
+}
+
+/// What backups need, while they are on, and a restore that is declared.
+pub fn backup_references(resource: &FaciliAutoDeployment) -> BackupReferences<'_> {
+    let (backup, restore) = (&resource.spec.backup, &resource.spec.restore);
+    let mut names = BackupReferences::default();
+    if !backup.enabled {
+        return names;
+    }
+    let mut stores = vec![&backup.object_store];
+    if !restore.id.is_empty() {
+        stores.push(&restore.source.object_store);
+        names.secrets.insert(&backup.encryption.identity_secret);
+    }
+    for store in stores.into_iter().filter(|store| store.is_named()) {
+        names.secrets.insert(&store.credentials_secret);
+        names.config_maps.insert(&store.ca_config_map);
+    }
+    names.secrets.remove("");
+    names.config_maps.remove("");
+    names
 }
 
 /// The Secret of the user's with the password of a managed Redis, if one is named. Who names the one that

@@ -14,6 +14,7 @@ use crate::{
     reconcile::{
         Context,
         apply::controller_uid,
+        backups::before_image,
         conditions::is_true,
         observe::Observed,
         rollout::{Live, Report, Request, revise},
@@ -57,7 +58,9 @@ fn guard(
     ask: impl FnOnce(waves::Standing) -> waves::Turn,
 ) -> Report {
     carry_common(context, &validated.owner, children);
+    let before_image = before_image(resource, validated, observed);
     let request = Request {
+        before_image: &before_image,
         owner: &validated.owner,
         settings: &validated.rollout,
         generation: resource.metadata.generation.unwrap_or_default(),

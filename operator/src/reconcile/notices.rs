@@ -1,6 +1,6 @@
 //! What a person would want to find in `kubectl describe`: few, and each once.
 
-use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus};
+use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RestorePhase, RestoreStatus};
 use kube_runtime::reflector::ObjectRef;
 
 use super::{Context, Progress};
@@ -105,6 +105,8 @@ pub(super) fn of_status(
     if failed(after) && !failed(before) {
         notices.push(Notice::warning("ImportFailed", message("StockSeeded")));
     }
+    notices.extend(of_backups(before, after));
+    notices.extend(of_restore(before, after));
     let refused = |status| find_reason(status, "Reconciling") == Some("PasswordChangeFailed");
     if refused(after) && !refused(before) {
         notices.push(Notice::warning("PasswordChangeFailed", message("Reconciling")));
@@ -121,8 +123,10 @@ pub(super) fn of_status(
         _ => {}
     }
     let stalled = find_reason(after, "Stalled");
-    // That it is paused has been told.
-    if stalled.is_some_and(|reason| reason != "Paused") && stalled != find_reason(before, "Stalled") {
+    // That it is paused or a restore failed has been told.
+    if stalled.is_some_and(|reason| !["Paused", "RestoreFailed"].contains(&reason))
+        && stalled != find_reason(before, "Stalled")
+    {
         let reason = match stalled {
             Some("Invalid" | "Rejected") => "Rejected",
             Some("NameConflict") => "NameConflict",
@@ -134,6 +138,58 @@ pub(super) fn of_status(
     }
     if is_true(&after.conditions, "UpgradeHeld") && !is_true(&before.conditions, "UpgradeHeld") {
         notices.push(Notice::warning("UpgradeHeld", message("UpgradeHeld")));
+    }
+    notices
+}
+
+/// A backup that failed or was missed, each once.
+fn of_backups(before: &FaciliAutoDeploymentStatus, after: &FaciliAutoDeploymentStatus) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let failure = |status: &FaciliAutoDeploymentStatus| {
+        let backup = status.backup.as_ref();
+        backup.and_then(|backup| backup.last_failure.clone())
+    };
+    if let Some(failed) = failure(after)
+        && failure(before).is_none_or(|known| known.time != failed.time)
+    {
+        let note = format!("A backup failed: {}", failed.message);
+        notices.push(Notice::warning("BackupFailed", note));
+    }
+    let missed = |status| find_reason(status, "BackupReady") == Some("Missed");
+    if missed(after) && !missed(before) {
+        let message = find(&after.conditions, "BackupReady");
+        let message = message.map(|condition| condition.message.clone());
+        notices.push(Notice::warning("BackupMissed", message.unwrap_or_default()));
+    }
+    notices
+}
+
+/// A restore that began or ended.
+fn of_restore(before: &FaciliAutoDeploymentStatus, after: &FaciliAutoDeploymentStatus) -> Vec<Notice> {
+    let Some(now) = &after.restore else {
+        return Vec::new();
+    };
+    let known = before.restore.as_ref().filter(|restore| restore.id == now.id);
+    let mut notices = Vec::new();
+    let has_begun = |restore: &RestoreStatus| restore.started_at.is_some();
+    if has_begun(now) && !known.is_some_and(has_begun) {
+        let note = format!(
+            "Restore {} from {} has begun: reads go on, writes are refused once the backup is checked.",
+            now.id, now.from
+        );
+        notices.push(Notice::normal("RestoreBegun", note));
+    }
+    if known.map(|restore| restore.phase) != Some(now.phase) {
+        let note = format!("Restore {}: {}", now.id, now.message);
+        match now.phase {
+            RestorePhase::Succeeded => notices.push(Notice::normal("RestoreSucceeded", note)),
+            RestorePhase::Reverted => notices.push(Notice::normal("RestoreReverted", note)),
+            RestorePhase::Failed => notices.push(Notice::warning("RestoreFailed", note)),
+            RestorePhase::Pending
+            | RestorePhase::Verifying
+            | RestorePhase::Snapshotting
+            | RestorePhase::Loading => {}
+        }
     }
     notices
 }

@@ -3,8 +3,8 @@
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
-    batch::v1::Job,
-    core::v1::Pod,
+    batch::v1::{CronJob, Job},
+    core::v1::{PersistentVolumeClaim, Pod},
     networking::v1::Ingress,
 };
 use kube::{ResourceExt, api::DynamicObject};
@@ -30,7 +30,11 @@ pub struct Observed {
     pub ingress: Option<Ingress>,
     /// The same, by the Gateway API.
     pub http_route: Option<HttpRoute>,
-    /// Jobs: stock imports, and what tells Redis of its users.
+    /// What makes backups by the clock.
+    pub cron_job: Option<CronJob>,
+    /// The volume of backups, whether it is wanted now or not.
+    pub backup_claim: Option<PersistentVolumeClaim>,
+    /// Jobs: stock imports, what tells Redis of its users, backups and restores.
     pub jobs: Vec<Job>,
     /// All pods.
     pub pods: Vec<Pod>,
@@ -50,6 +54,19 @@ impl Observed {
                 .filter(|object| controller_uid(&object.metadata) == Some(uid))
         };
         let jobs = children.of_instance(Kind::Job, namespace, name);
+        let cron_job = one(Kind::CronJob, names::backup(name));
+        let cron_job_uid = cron_job.as_ref().and_then(|object| object.uid());
+        // A CronJob owns what it makes, or what a person makes from it.
+        let is_ours = |object: &DynamicObject| {
+            let controller = controller_uid(&object.metadata);
+            controller == Some(uid) || (controller.is_some() && controller == cron_job_uid.as_deref())
+        };
+        // It has no owner unless it goes with the resource.
+        let claim = children.get(&Place {
+            kind: Kind::PersistentVolumeClaim,
+            namespace: namespace.to_owned(),
+            name: names::backup(name),
+        });
         let pods = children.of_instance(Kind::Pod, namespace, name);
         Self {
             deployment: one(Kind::Deployment, name.to_owned()).and_then(|object| typed(&object)),
@@ -57,9 +74,11 @@ impl Observed {
             autoscaler: one(Kind::HorizontalPodAutoscaler, name.to_owned()).and_then(|object| typed(&object)),
             ingress: one(Kind::Ingress, name.to_owned()).and_then(|object| typed(&object)),
             http_route: one(Kind::HttpRoute, name.to_owned()).and_then(|object| typed(&object)),
+            cron_job: cron_job.and_then(|object| typed(&object)),
+            backup_claim: claim.and_then(|object| typed(&object)),
             jobs: jobs
                 .iter()
-                .filter(|object| controller_uid(&object.metadata) == Some(uid))
+                .filter(|object| is_ours(object))
                 .filter_map(|object| typed(object))
                 .collect(),
             pods: pods.iter().filter_map(|object| typed(object)).collect(),

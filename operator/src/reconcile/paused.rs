@@ -12,9 +12,11 @@ use super::{
         pending::pending,
     },
     dereference::{Referenced, dereference},
-    exposure, guard, observe,
+    exposure, guard,
+    inputs::{backup_inputs, retained, seed_is_due},
+    observe,
     passwords::{Password, Passwords, keep::present},
-    secret_as_live, seed_is_due,
+    secret_as_live,
     validate::{RedisSettings, Validated, validate},
 };
 use crate::{
@@ -41,6 +43,7 @@ pub(super) async fn steps(
         passwords,
         tell: None,
         seed_is_due: seed_is_due(resource, &before),
+        backups: backup_inputs(resource, &validated, &before, progress),
         optional_kinds: capabilities.present(),
     };
     let mut children = build(&validated, &inputs)
@@ -73,6 +76,7 @@ pub(super) async fn steps(
     progress
         .wanted
         .extend(live.chain(pending.unwanted.iter().cloned()));
+    progress.wanted.extend(retained(&validated, &before));
     progress.pending.extend(pending.objects().cloned());
     progress.outcome.conflicts = pending.conflicts;
     if !progress.outcome.conflicts.is_empty() {

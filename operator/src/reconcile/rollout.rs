@@ -27,6 +27,7 @@ use crate::{
     names,
     reconcile::{
         apply::{controller_uid, difference::differences},
+        backups::BeforeImage,
         observe::Observed,
         rollout::{
             decide::{Decision, Standing, Wish, is_operators_doing},
@@ -59,6 +60,8 @@ pub struct Request<'a> {
     pub generation: i64,
     /// The value of [`names::RETRY`] on the resource.
     pub retry: Option<&'a str>,
+    /// How the backup stands that another image of Redis waits for.
+    pub before_image: &'a BeforeImage,
     /// The time.
     pub now: Timestamp,
 }
@@ -76,6 +79,10 @@ pub struct Report {
     pub status: RolloutStatus,
     /// When something is due.
     pub look_again: Option<Timestamp>,
+    /// The Job to be made, because another image of Redis waits for the backup that it makes.
+    pub backup_before: Option<String>,
+    /// Why another image of Redis waits.
+    pub image_waits: Option<String>,
     /// Pods of Redis to be deleted once everything is applied.
     pub in_the_way: Vec<UnreadyPod>,
 }
@@ -104,7 +111,11 @@ impl Live {
 
     /// How the resource stands among those that a new operator upgrades.
     pub fn standing(&self, built: &[Child], request: &Request<'_>, ready: bool) -> waves::Standing {
-        let parts = self.parts(built);
+        let mut parts = self.parts(built);
+        if matches!(request.before_image, BeforeImage::Failed { .. }) {
+            // Without a backup it cannot go on, and nobody else waits for that.
+            parts.retain(|part| !part.is_redis);
+        }
         let any = |holds: &dyn Fn(&Part<'_>) -> bool| parts.iter().any(holds);
         if any(&|part| part.has_failed()) {
             waves::Standing::Failed
@@ -129,6 +140,7 @@ impl Live {
             .filter_map(|(kind, live)| {
                 let (state, judgement) = live?;
                 Some(Part {
+                    is_redis: kind == Kind::StatefulSet,
                     template: template(kind)?,
                     state,
                     judgement,
@@ -140,6 +152,7 @@ impl Live {
 
 /// The API or Redis, as far as upgrades go.
 struct Part<'a> {
+    is_redis: bool,
     template: Identity,
     state: &'a State,
     judgement: &'a Judgement,
@@ -197,8 +210,10 @@ pub fn revise(
     for child in built {
         let place = place(request.owner, child.kind, child.name.clone());
         let template = &child.object["spec"]["template"];
+        let image_waits = request.before_image.message(redis::image(template));
         let wish = |live: Option<&Value>| Wish {
             template,
+            image_waits: image_waits.as_deref(),
             generation: request.generation,
             automatic: request.settings.automatic,
             retry: request.retry,
@@ -219,6 +234,14 @@ pub fn revise(
                 let decision = redis::decide(&wish(live.map(|live| &live.template)), live);
                 report.in_the_way = live.map_or_else(Vec::new, |live| live.in_the_way(&decision.state));
                 report.redis = decision.standing.clone();
+                if let Standing::Waiting(message) = &decision.standing
+                    && image_waits.as_ref() == Some(message)
+                {
+                    report.image_waits.clone_from(&image_waits);
+                    if let BeforeImage::Waiting { job } = request.before_image {
+                        report.backup_before = Some(job.clone());
+                    }
+                }
                 decision
             }
             _ => continue,

@@ -1,7 +1,8 @@
 //! Status: what the operator answers, as one patch, and only when it differs.
 
 use faciliauto_api::{
-    ChildStatus, FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode, RedisStatus, StockStatus,
+    ChildStatus, FaciliAutoDeployment, FaciliAutoDeploymentStatus, RedisMode, RedisStatus, RestorePhase,
+    RestoreStatus, StockStatus,
 };
 use k8s_openapi::{api::apps::v1::Deployment, jiff::Timestamp};
 use kube::{
@@ -14,9 +15,11 @@ use crate::{
     client::bounded,
     names,
     reconcile::{
+        backups,
         conditions::{Look, conditions, is_rolling_out, is_true},
         exposure::{Standing, gateway_standing, ingress_standing, url},
         observe::{Observed, job_condition},
+        restores,
     },
     resources::Kind,
 };
@@ -45,7 +48,14 @@ pub fn status(
         .and_then(|deployment| deployment.status.clone())
         .unwrap_or_default();
     let managed = resource.spec.redis.mode == RedisMode::Managed;
-    let seeded = observed.seeded() || previous.stock.as_ref().is_some_and(|stock| stock.seeded);
+    let backup = backups::status(resource, observed, previous.backup.as_ref(), now);
+    let restore = restores::status(
+        resource,
+        observed,
+        look.restore_waits.as_deref(),
+        previous.restore.as_ref(),
+    );
+    let seeded = is_seeded(observed, restore.as_ref(), previous);
     let conditions = conditions(resource, observed, look, previous, now);
     let children = if wanted.is_empty() {
         // The look ended before it knew: what was known stays.
@@ -72,9 +82,21 @@ pub fn status(
             endpoint: managed.then(|| format!("{}:{}", names::redis(&name), names::REDIS_PORT)),
         }),
         stock: Some(StockStatus { seeded }),
+        backup,
+        restore,
         children,
         conditions,
     }
+}
+
+/// Whether the store holds, or held, a stock: it was imported or restored.
+pub fn is_seeded(
+    observed: &Observed,
+    restore: Option<&RestoreStatus>,
+    previous: &FaciliAutoDeploymentStatus,
+) -> bool {
+    let is_restored = restore.is_some_and(|restore| restore.phase == RestorePhase::Succeeded);
+    observed.seeded() || is_restored || previous.stock.as_ref().is_some_and(|stock| stock.seeded)
 }
 
 /// The version that serves: the image's tag, or what is left of its digest, once no pod of another
@@ -136,6 +158,18 @@ fn child_status(
         Kind::Job => {
             let mut jobs = observed.jobs.iter().filter(|job| job.name_any() == name);
             (jobs.any(|job| job_condition(job, "Complete")), "Unfinished")
+        }
+        Kind::CronJob => (observed.cron_job.is_some(), "Missing"),
+        Kind::PersistentVolumeClaim => {
+            let backup = &resource.spec.backup;
+            let is_wanted = backup.enabled && !backup.object_store.is_named();
+            let status = observed
+                .backup_claim
+                .as_ref()
+                .and_then(|claim| claim.status.as_ref());
+            let is_lost = status.and_then(|status| status.phase.as_deref()) == Some("Lost");
+            // One that no pod has mounted yet may not be bound, and that is no fault.
+            (is_wanted && !is_lost, if is_lost { "Lost" } else { "Retained" })
         }
         Kind::Ingress => {
             let declared = &resource.spec.exposure.ingress;

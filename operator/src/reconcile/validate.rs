@@ -2,6 +2,7 @@
 //! and every name parsed. Pure.
 
 mod api_settings;
+mod backup;
 mod exposure;
 mod identity;
 mod monitoring;
@@ -24,6 +25,7 @@ use crate::{
 };
 
 pub use api_settings::ApiSettings;
+pub use backup::{BackupPlace, BackupSettings, RestorePlace, RestoreSettings};
 pub use exposure::{ExposureSettings, GatewaySettings, IngressSettings};
 pub use identity::PodIdentity;
 pub use monitoring::{Alerts, MonitoringSettings, Scrape};
@@ -112,6 +114,10 @@ pub struct Validated {
     pub network_access: Option<NetworkAccess>,
     /// What Prometheus and Grafana are given.
     pub monitoring: MonitoringSettings,
+    /// How backups are made; absent when they are off.
+    pub backup: Option<BackupSettings>,
+    /// The restore that is declared.
+    pub restore: Option<RestoreSettings>,
     /// Whether volumes go with the resource.
     pub delete_volumes: bool,
     /// As whom the pods run.
@@ -264,6 +270,8 @@ pub fn validate(
         security_context,
         service_account,
         trust: Trust { ca_config_map: trust },
+        backup,
+        restore,
         common_labels,
         common_annotations,
     } = resource.spec.clone();
@@ -280,6 +288,8 @@ pub fn validate(
     let scaling = scaling(autoscaling, replicas.0, &mut problems);
     let redis = validate_redis(redis, &owner, referenced, defaults, &mut problems);
     let identity = identity::validate(security_context, service_account, &owner, &mut problems);
+    let backup = backup::backup(resource, backup, referenced, &mut problems);
+    let restore = backup::restore(restore, backup.as_ref(), referenced, &mut problems);
     if !problems.is_empty() {
         return Err(Error::Invalid { problems });
     }
@@ -301,6 +311,8 @@ pub fn validate(
         exposure,
         network_access: network_policy::validate(network_policy, &defaults.operator_namespace),
         monitoring,
+        backup,
+        restore,
         delete_volumes: deletion_policy == DeletionPolicy::Delete,
         identity,
         trust: (!trust.is_empty()).then_some(trust),

@@ -44,6 +44,13 @@ impl CommonMetadata {
 
     /// Puts what is common into an object and its pod template.
     pub(super) fn add_to(&self, kind: Kind, object: &mut Value) {
+        if kind == Kind::CronJob {
+            // Of what it makes from then on; what runs is left alone.
+            if let Some(job) = object.pointer_mut("/spec/jobTemplate") {
+                self.add(job);
+                self.add(&mut job["spec"]["template"]);
+            }
+        }
         let template = object.pointer_mut("/spec/template");
         if let Some(template) = template.filter(|template| template["spec"]["containers"].is_array()) {
             let hash = hash(template);

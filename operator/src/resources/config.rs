@@ -42,8 +42,6 @@ fn settings(validated: &Validated) -> BTreeMap<String, String> {
             "FACILIAUTO_METRICS_LISTEN",
             format!("0.0.0.0:{}", names::METRICS_PORT),
         ),
-        ("FACILIAUTO_KEY_PREFIX", validated.key_prefix.clone()),
-        ("FACILIAUTO_LOG_LEVEL", validated.api.log_level.to_owned()),
         ("FACILIAUTO_DRAIN_SECONDS", DRAIN_SECONDS.to_string()),
     ]
     .map(|(key, value)| (key.to_owned(), value))
@@ -70,10 +68,7 @@ fn settings(validated: &Validated) -> BTreeMap<String, String> {
         } = rate;
         settings.insert(name.to_owned(), format!("{requests_per_second}/{burst}"));
     }
-    if validated.trust.is_some() {
-        let file = format!("{}/{}", names::TRUST_FOLDER, names::TRUST_KEY);
-        settings.insert("FACILIAUTO_TRUST_CA_FILE".to_owned(), file);
-    }
+    settings.extend(store_settings(validated));
     if api.trusted_hops > 0 {
         settings.insert("FACILIAUTO_TRUSTED_HOPS".to_owned(), api.trusted_hops.to_string());
     }
@@ -85,6 +80,21 @@ fn settings(validated: &Validated) -> BTreeMap<String, String> {
     }
     if !api.limits_requests {
         settings.insert("FACILIAUTO_LIMITS".to_owned(), "off".to_owned());
+    }
+    settings
+}
+
+/// What every program of the service's needs to reach the store and to be heard.
+pub(crate) fn store_settings(validated: &Validated) -> BTreeMap<String, String> {
+    let mut settings: BTreeMap<String, String> = [
+        ("FACILIAUTO_KEY_PREFIX", validated.key_prefix.clone()),
+        ("FACILIAUTO_LOG_LEVEL", validated.api.log_level.to_owned()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into();
+    if validated.trust.is_some() {
+        let file = format!("{}/{}", names::TRUST_FOLDER, names::TRUST_KEY);
+        settings.insert("FACILIAUTO_TRUST_CA_FILE".to_owned(), file);
     }
     match &validated.redis {
         RedisSettings::Managed(_) => {

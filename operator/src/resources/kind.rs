@@ -3,7 +3,7 @@
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
-    batch::v1::Job,
+    batch::v1::{CronJob, Job},
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
     networking::v1::{Ingress, NetworkPolicy},
     policy::v1::PodDisruptionBudget,
@@ -20,6 +20,7 @@ pub enum Kind {
     Service,
     StatefulSet,
     Job,
+    CronJob,
     PodDisruptionBudget,
     Deployment,
     HorizontalPodAutoscaler,
@@ -36,12 +37,14 @@ pub enum Kind {
 impl Kind {
     /// Kinds with a watch and a store of their own. Secrets are absent on purpose: they are read by
     /// name, so that the operator needs no right to list every Secret of the cluster.
-    pub const WATCHED: [Self; 12] = [
+    pub const WATCHED: [Self; 14] = [
         Self::ServiceAccount,
         Self::ConfigMap,
         Self::Service,
         Self::StatefulSet,
         Self::Job,
+        Self::CronJob,
+        Self::PersistentVolumeClaim,
         Self::PodDisruptionBudget,
         Self::Deployment,
         Self::HorizontalPodAutoscaler,
@@ -57,13 +60,14 @@ impl Kind {
 
     /// Kinds of which an object that is no longer wanted is deleted. Jobs end by themselves, pods and
     /// ReplicaSets belong to their own controllers, Secrets have fixed names, volumes stay.
-    pub const PRUNED: [Self; 12] = [
+    pub const PRUNED: [Self; 13] = [
         Self::HorizontalPodAutoscaler,
         Self::PodDisruptionBudget,
         Self::Ingress,
         Self::HttpRoute,
         Self::ServiceMonitor,
         Self::PrometheusRule,
+        Self::CronJob,
         Self::NetworkPolicy,
         Self::Service,
         Self::Deployment,
@@ -81,6 +85,7 @@ impl Kind {
             Self::Service => ApiResource::erase::<Service>(&()),
             Self::StatefulSet => ApiResource::erase::<StatefulSet>(&()),
             Self::Job => ApiResource::erase::<Job>(&()),
+            Self::CronJob => ApiResource::erase::<CronJob>(&()),
             Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
             Self::Deployment => ApiResource::erase::<Deployment>(&()),
             Self::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
@@ -115,6 +120,7 @@ impl Kind {
             Self::Service => "Service",
             Self::StatefulSet => "StatefulSet",
             Self::Job => "Job",
+            Self::CronJob => "CronJob",
             Self::PodDisruptionBudget => "PodDisruptionBudget",
             Self::Deployment => "Deployment",
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",

@@ -7,8 +7,11 @@
 //! | API, Jobs | Redis, 6379 | state |
 //! | API, Jobs | anywhere, the port of the URL | an external Redis |
 //! | API, Jobs | anywhere, 53 | names |
+//! | backups, a restore | anywhere, the port of the object storage | backups that go there |
 //!
 //! What a node asks its own pods, such as probes, is let through by every network that keeps policies.
+
+use std::collections::BTreeSet;
 
 use k8s_openapi::{
     api::networking::v1::{
@@ -23,7 +26,7 @@ use k8s_openapi::{
 
 use crate::{
     names,
-    reconcile::validate::{NetworkAccess, RedisSettings, Validated},
+    reconcile::validate::{BackupPlace, NetworkAccess, RedisSettings, RestorePlace, Validated},
     resources::metadata,
 };
 
@@ -54,6 +57,22 @@ pub(crate) fn build(validated: &Validated, access: &NetworkAccess) -> Vec<Networ
             client_egress(validated),
         ),
     ];
+    let ports = object_store_ports(validated);
+    if !ports.is_empty() {
+        let stores = NetworkPolicyEgressRule {
+            // A name whose addresses change, as with an external Redis.
+            to: None,
+            ports: Some(ports.into_iter().map(tcp).collect()),
+        };
+        policies.push(policy(
+            validated,
+            names::backup(instance),
+            names::BACKUP,
+            &[names::BACKUP, names::RESTORE],
+            Vec::new(),
+            vec![stores],
+        ));
+    }
     if matches!(validated.redis, RedisSettings::Managed(_)) {
         let clients = NetworkPolicyIngressRule {
             from: Some(vec![pods_of(instance, &names::REDIS_CLIENTS)]),
@@ -138,6 +157,35 @@ fn client_egress(validated: &Validated) -> Vec<NetworkPolicyEgressRule> {
         ports: Some(vec![port("UDP", DNS_PORT), tcp(DNS_PORT)]),
     };
     vec![redis, names]
+}
+
+/// Ports at which backups and a restore find object storage; none when they go nowhere else.
+fn object_store_ports(validated: &Validated) -> BTreeSet<i32> {
+    let backup = validated.backup.as_ref();
+    let target = backup.and_then(|backup| match &backup.place {
+        BackupPlace::ObjectStore(store) => Some(store),
+        BackupPlace::Volume { .. } => None,
+    });
+    let restore = validated.restore.as_ref();
+    let source = restore.and_then(|restore| match &restore.source {
+        Some(RestorePlace::ObjectStore(store)) => Some(store),
+        Some(RestorePlace::Claim(_)) | None => None,
+    });
+    let stores = || target.into_iter().chain(source);
+    let mut ports: BTreeSet<i32> = stores().map(|store| port_of(&store.endpoint)).collect();
+    if stores().any(|store| store.credentials_secret.is_empty()) {
+        // Where a cloud gives a pod its identity: its token service, or an address of the node.
+        ports.extend([443, 80]);
+    }
+    ports
+}
+
+/// The port in `https://host:port`, or the scheme's own.
+fn port_of(endpoint: &str) -> i32 {
+    let (scheme, rest) = endpoint.split_once("://").unwrap_or(("https", endpoint));
+    let port = rest.trim_end_matches('/').rsplit_once(':');
+    let usual = if scheme == "http" { 80 } else { 443 };
+    port.and_then(|(_, port)| port.parse().ok()).unwrap_or(usual)
 }
 
 /// The operator's pods: they ask the API how it is.

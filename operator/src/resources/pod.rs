@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use faciliauto_api::{ApiResources, ComputeQuantities, PodSettings, RedisResources};
+use faciliauto_api::{ApiResources, BackupResources, ComputeQuantities, PodSettings, RedisResources};
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, ConfigMapVolumeSource, KeyToPath, LocalObjectReference, PodSecurityContext, PodSpec,
@@ -150,6 +150,11 @@ pub(crate) fn api_resources(resources: &ApiResources) -> ResourceRequirements {
 
 /// The Redis container's resources in Kubernetes's own type.
 pub(crate) fn redis_resources(resources: &RedisResources) -> ResourceRequirements {
+    requirements(&resources.requests, &resources.limits)
+}
+
+/// The resources of backups and of a restore in Kubernetes's own type.
+pub(crate) fn backup_resources(resources: &BackupResources) -> ResourceRequirements {
     requirements(&resources.requests, &resources.limits)
 }
 

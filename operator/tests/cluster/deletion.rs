@@ -18,14 +18,14 @@ use serde_json::json;
 
 use crate::harness::{NAME, Sandbox, eventually, with_operator};
 
-/// Prevents: children that outlive their resource, and a volume that does not.
+/// Prevents: children that outlive their resource, and volumes that do not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn deleting_the_resource_removes_every_child_but_the_volumes() {
     with_operator("delete", |sandbox| async move {
         sandbox.apply(json!({"autoscaling": {"minReplicas": 1}})).await;
         sandbox.wait_until_ready().await;
         let volumes = names(&sandbox.api::<PersistentVolumeClaim>()).await;
-        assert_eq!(volumes.len(), 1, "Redis has a volume: {volumes:?}");
+        assert_eq!(volumes.len(), 2, "of Redis and of backups: {volumes:?}");
 
         sandbox
             .resources()
@@ -39,7 +39,7 @@ async fn deleting_the_resource_removes_every_child_but_the_volumes() {
         assert_eq!(
             names(&sandbox.api::<PersistentVolumeClaim>()).await,
             volumes,
-            "the volume stays"
+            "the volumes stay"
         );
 
         sandbox.apply(json!({"autoscaling": {"minReplicas": 1}})).await;
@@ -48,7 +48,7 @@ async fn deleting_the_resource_removes_every_child_but_the_volumes() {
         assert_eq!(
             names(&sandbox.api::<PersistentVolumeClaim>()).await,
             volumes,
-            "the volume is adopted again"
+            "the volumes are adopted again"
         );
     })
     .await;

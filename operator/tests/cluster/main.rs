@@ -5,6 +5,7 @@
 //! Every test has a namespace of its own, which enforces the *restricted* pod security standard, and
 //! a resource named `faciliauto` in it: service links of that name would poison our own settings.
 
+mod backup;
 mod bring_up;
 mod command_line;
 mod crash;

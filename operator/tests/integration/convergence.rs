@@ -119,7 +119,7 @@ async fn bring_up_writes_each_child_once() {
     once.dedup();
     // Two Secrets are made, each by a POST to where all of them are.
     assert_eq!(children.len(), once.len() + 1, "{children:#?}");
-    assert_eq!(children.len(), 21, "{children:#?}");
+    assert_eq!(children.len(), 24, "{children:#?}");
     assert!((1..=4).contains(&status.len()), "{status:?}");
     assert_eq!(harness.told(), ["Created", "Ready", "StockImported"]);
     assert_eq!(harness.condition("Ready")["status"], "True");
@@ -236,7 +236,7 @@ async fn what_others_change_is_put_right() {
             .cloned()
             .collect()
     });
-    assert_eq!(children.len(), 19, "{children:?}");
+    assert_eq!(children.len(), 22, "{children:?}");
     for path in &children {
         harness.api.remove(path);
         harness.settle().await;

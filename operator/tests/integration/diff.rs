@@ -153,7 +153,7 @@ async fn everything_is_new_where_nothing_is() {
         "{made:?}"
     );
     // The children, the generated secrets and the seed Job; no kind that a cluster may lack.
-    assert_eq!(made.len(), 21, "{made:?}");
+    assert_eq!(made.len(), 24, "{made:?}");
     assert!(
         !drawn(&found).contains("generated-once"),
         "values of Secrets are masked"

@@ -9,11 +9,12 @@ fn template(harness: &Harness, kind: Kind, name: &str) -> Value {
     harness.child(kind, name).expect("it exists")["spec"]["template"].clone()
 }
 
-/// Every object that the operator made.
+/// Every object that the operator made, but for volumes: they outlive what labels would say of them.
 fn objects(harness: &Harness) -> Vec<Value> {
     let found = harness.api.with(|state| state.objects.clone());
     let ours = |object: &Value| {
         object["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "faciliauto-operator"
+            && object["kind"] != "PersistentVolumeClaim"
     };
     found.into_values().filter(ours).collect()
 }

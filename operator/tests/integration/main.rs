@@ -1,6 +1,7 @@
 //! Tests of the operator from outside, without a cluster: generated files are fresh, what is built
 //! passes the rules of a cluster, and reconciling converges against an API server in memory.
 
+mod backups;
 mod command_line;
 mod contract;
 mod convergence;

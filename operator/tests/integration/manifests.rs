@@ -145,7 +145,7 @@ fn used() -> BTreeSet<(String, String)> {
     add("jobs", &["get", "create", "patch"]);
     add("pods", &["delete"]);
     add("secrets", &["get", "create", "patch"]);
-    add("persistentvolumeclaims", &["get", "patch"]);
+    add("persistentvolumeclaims", &["get", "create", "patch"]);
     add("faciliautodeployments", &["list", "watch"]);
     add("faciliautodeployments/status", &["patch"]);
     add("events", &["list", "create", "patch"]);

@@ -222,6 +222,29 @@ fn default_policies_allow_what_is_needed_and_nothing_else() {
                 false,
             ),
             (
+                "a backup asks Redis",
+                system("backup"),
+                system("redis"),
+                REDIS,
+                true,
+            ),
+            (
+                "a restore asks Redis",
+                system("restore"),
+                system("redis"),
+                REDIS,
+                true,
+            ),
+            ("a backup asks for a name", system("backup"), names(), DNS, true),
+            (
+                "a backup to a volume asks the internet",
+                system("backup"),
+                outside("203.0.113.9"),
+                ("TCP", 443),
+                false,
+            ),
+            ("somebody asks a backup", shop(), system("backup"), HTTP, false),
+            (
                 "a neighbour asks Redis",
                 neighbour(),
                 system("redis"),
@@ -396,6 +419,40 @@ fn external_redis_is_reached_on_its_port() {
                 ("TCP", 443),
                 false,
             ),
+        ],
+    );
+}
+
+/// Prevents: backups that never reach their storage; and an API that may go where only they have to.
+#[test]
+fn object_storage_is_reached_by_backups_alone() {
+    const STORAGE: (&str, i64) = ("TCP", 9000);
+    const HTTPS: (&str, i64) = ("TCP", 443);
+    let of = |component: &str| part("guardado", component);
+    let storage = || outside("203.0.113.9");
+    check(
+        "object-storage-backup.yaml",
+        vec![
+            (
+                "a backup asks its storage",
+                of("backup"),
+                storage(),
+                STORAGE,
+                true,
+            ),
+            ("a restore asks it", of("restore"), storage(), STORAGE, true),
+            ("a backup asks Redis", of("backup"), of("redis"), REDIS, true),
+            ("a backup asks elsewhere", of("backup"), storage(), HTTPS, false),
+            ("the API asks the storage", of("api"), storage(), STORAGE, false),
+            ("the import asks it", of("seed"), storage(), STORAGE, false),
+        ],
+    );
+    let of = |component: &str| part("renascido", component);
+    check(
+        "restored.yaml",
+        vec![
+            ("a restore asks its source", of("restore"), storage(), HTTPS, true),
+            ("the API asks it", of("api"), storage(), HTTPS, false),
         ],
     );
 }

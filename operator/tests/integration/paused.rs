@@ -48,7 +48,7 @@ async fn everything_is_left_as_it_is_until_it_goes_on() {
     assert_eq!(written(&mut harness).await, only_status);
     let status = harness.status();
     assert_eq!(status["observedGeneration"], 2);
-    assert_eq!(status["children"].as_array().expect("children").len(), 20);
+    assert_eq!(status["children"].as_array().expect("children").len(), 23);
     assert_eq!(harness.condition("Paused")["status"], "True");
     assert_eq!(harness.condition("Ready")["status"], "True", "as it is");
     for absent in ["Stalled", "Reconciling"] {

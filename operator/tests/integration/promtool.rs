@@ -231,7 +231,7 @@ fn every_alert_says_what_is_wrong_and_where_to_read_on() {
     assert_eq!(names.into_iter().collect::<Vec<_>>(), expected);
     assert_eq!(alerts.len(), 7 + 8, "two objectives over four windows");
     let of_the_operator = alerts_of(&operator_alert_groups());
-    assert_eq!(of_the_operator.len(), 3);
+    assert_eq!(of_the_operator.len(), 5);
     let metrics = fs::read_to_string(repository().join("operator/src/metrics.rs")).expect("the source");
     let queries = of_the_operator
         .iter()

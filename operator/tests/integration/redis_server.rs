@@ -274,6 +274,7 @@ async fn running_redis_is_told_of_another_password() {
             passwords: Some(passwords.clone()),
             tell: Some("pod/0".to_owned()),
             seed_is_due: false,
+            backups: Default::default(),
             optional_kinds: Default::default(),
         };
         let built = build(&validated, &inputs).redis.expect("a managed Redis");

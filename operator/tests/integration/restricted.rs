@@ -53,7 +53,11 @@ pub(crate) fn faults(pod: &Value) -> Vec<String> {
         ];
         expect(plain.iter().any(|kind| volume.get(kind).is_some()), "volume type");
     }
-    for container in pod["containers"].as_array().into_iter().flatten() {
+    let lists = ["initContainers", "containers"];
+    for container in lists
+        .into_iter()
+        .flat_map(|list| pod[list].as_array().into_iter().flatten())
+    {
         let context = &container["securityContext"];
         expect(
             context["allowPrivilegeEscalation"] == false,
@@ -85,7 +89,11 @@ pub(crate) fn faults(pod: &Value) -> Vec<String> {
 fn every_pod_passes_the_restricted_standard() {
     let mut pods = 0;
     for (sample, object) in objects() {
-        let pod = &object["spec"]["template"]["spec"];
+        let maker = match object["kind"].as_str() {
+            Some("CronJob") => &object["spec"]["jobTemplate"],
+            _ => &object,
+        };
+        let pod = &maker["spec"]["template"]["spec"];
         if pod["containers"].is_array() {
             pods += 1;
             let name = &object["metadata"]["name"];

@@ -350,6 +350,10 @@ async fn redis_image_that_fails_goes_back() {
     let bad = format!("redis:{CRASHES}");
     harness.change_spec(|spec| spec["redis"] = json!({"managed": {"image": bad}}));
     harness.look().await.expect("a look");
+    assert_eq!(image(&harness, Kind::StatefulSet, &redis), good, "a backup first");
+    run(&harness.api);
+    harness.look().await.expect("a look");
+    assert_eq!(image(&harness, Kind::StatefulSet, &redis), bad);
     run(&harness.api);
     harness.look().await.expect("a look");
     assert_eq!(image(&harness, Kind::StatefulSet, &redis), good);

@@ -83,6 +83,7 @@ fn populate(api: &FakeApi, pods: &[Value], events: &[Value]) {
 fn fix_times(api: &FakeApi) {
     api.edit(&resource_path(), |resource| {
         resource["metadata"]["creationTimestamp"] = json!("2026-11-17T12:00:00Z");
+        resource["status"]["backup"]["nextScheduleTime"] = json!("2026-11-21T05:00:00Z");
         for condition in resource["status"]["conditions"]
             .as_array_mut()
             .into_iter()

@@ -1,14 +1,18 @@
 //! Views as a tree of lines. Pure.
 
-use super::view::{ChildView, ConditionView, EventView, PodView, View, duration};
+use faciliauto_api::{BackupStatus, RestoreStatus};
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+
+use super::view::{ChildView, ConditionView, EventView, PodView, View, age, duration};
 use crate::cli::terminal::{Colour, Palette, harmless};
 
 /// Conditions that tell of trouble, or of work, when they are true.
-const ALARMING: [&str; 6] = [
+const ALARMING: [&str; 7] = [
     "NameConflict",
     "Paused",
     "Reconciling",
     "RedisImageIncompatible",
+    "Restoring",
     "Stalled",
     "UpgradeHeld",
 ];
@@ -95,6 +99,8 @@ fn draw_one(view: &View, palette: Palette) -> String {
     if let Some(url) = &view.url {
         sections.push(Node::leaf(format!("URL  {}", harmless(url))));
     }
+    sections.extend(view.backup.as_ref().map(|status| backup(status, view.at)));
+    sections.extend(view.restore.as_ref().map(|status| restore(status, view.at)));
     sections.push(section(
         "Conditions",
         conditions(&view.conditions, palette),
@@ -115,6 +121,46 @@ fn draw_one(view: &View, palette: Palette) -> String {
     text
 }
 
+/// `Backup  20260131T050000Z-ab12cd34, made 3h ago, proven 3h ago, 1048576 bytes; the next in 21h`.
+fn backup(status: &BackupStatus, now: Timestamp) -> Node {
+    let ago = |time: &Time| format!("{} ago", duration(age(Some(time.0), now)));
+    let mut text = match &status.last_success_time {
+        None => "none yet".to_owned(),
+        Some(time) => format!("{}, made {}", harmless(&status.last_backup), ago(time)),
+    };
+    if status.last_success_time.is_some() {
+        text += &match &status.last_verified_time {
+            Some(time) => format!(", proven {}", ago(time)),
+            None => ", not proven".to_owned(),
+        };
+        if let Some(size) = status.size {
+            text += &format!(", {size} bytes");
+        }
+    }
+    if let Some(next) = &status.next_schedule_time {
+        let seconds = (next.0.as_second() - now.as_second()).max(0);
+        text += &format!("; the next in {}", duration(seconds));
+    }
+    if let Some(failure) = &status.last_failure {
+        text += &format!("; one failed {}", ago(&failure.time));
+    }
+    Node::leaf(format!("Backup  {text}"))
+}
+
+/// `Restore  by-hand-20260131t090000 from 20260131T050000Z-ab12cd34: Succeeded 2h ago`.
+fn restore(status: &RestoreStatus, now: Timestamp) -> Node {
+    let when = status.finished_at.as_ref().or(status.started_at.as_ref());
+    let when = when.map_or_else(String::new, |time| {
+        format!(" {} ago", duration(age(Some(time.0), now)))
+    });
+    Node::leaf(format!(
+        "Restore  {} from {}: {}{when}",
+        harmless(&status.id),
+        harmless(&status.from),
+        status.phase.word()
+    ))
+}
+
 fn section(name: &str, nodes: Vec<Node>, palette: Palette) -> Node {
     if nodes.is_empty() {
         return Node::leaf(format!("{}  none", palette.paint(Colour::Bold, name)));
@@ -131,7 +177,9 @@ fn conditions(conditions: &[ConditionView], palette: Palette) -> Vec<Node> {
     let node = |condition: &ConditionView| {
         let alarms = ALARMING.contains(&condition.kind.as_str());
         let mood = match (condition.status.as_str(), alarms) {
-            ("True", true) if condition.kind == "Reconciling" || condition.kind == "Paused" => Mood::Open,
+            ("True", true) if matches!(condition.kind.as_str(), "Reconciling" | "Restoring" | "Paused") => {
+                Mood::Open
+            }
             ("True", false) | ("False", true) => Mood::Good,
             ("False", false) if matches!(condition.reason.as_str(), "Disabled" | "NotInstalled") => Mood::Off,
             ("True", true) | ("False", false) => Mood::Bad,

@@ -1,6 +1,6 @@
 //! What became of a resource, in the shape in which it is shown. Pure.
 
-use faciliauto_api::FaciliAutoDeployment;
+use faciliauto_api::{BackupStatus, FaciliAutoDeployment, RestoreStatus};
 use k8s_openapi::{
     api::{
         autoscaling::v2::{HorizontalPodAutoscaler, MetricSpec, MetricStatus},
@@ -41,6 +41,15 @@ pub struct View {
     pub url: Option<String>,
     /// Seconds since it was made.
     pub age_seconds: i64,
+    /// Its backups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupStatus>,
+    /// Its last restore.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreStatus>,
+    /// When all of this was looked at.
+    #[serde(skip)]
+    pub at: Timestamp,
     /// Its conditions.
     pub conditions: Vec<ConditionView>,
     /// Its objects, as its status lists them.
@@ -157,7 +166,14 @@ pub fn view(snapshot: &Snapshot, now: Timestamp) -> View {
             pods: Vec::new(),
         })
         .collect();
-    children.extend(snapshot.claims.iter().map(claim));
+    for shown in snapshot.claims.iter().map(claim) {
+        // Of one that the status lists there is more to say: whether it is still wanted.
+        let is_same = |child: &&mut ChildView| child.kind == shown.kind && child.name == shown.name;
+        match children.iter_mut().find(is_same) {
+            Some(listed) => listed.detail = shown.detail,
+            None => children.push(shown),
+        }
+    }
     let mut other_pods = Vec::new();
     let mut pods: Vec<&Pod> = snapshot.pods.iter().collect();
     pods.sort_by_key(|pod| pod.name_any());
@@ -184,6 +200,9 @@ pub fn view(snapshot: &Snapshot, now: Timestamp) -> View {
         deleting: resource.metadata.deletion_timestamp.is_some(),
         version: status.version.clone(),
         url: status.url.clone(),
+        backup: status.backup.clone(),
+        restore: status.restore.clone(),
+        at: now,
         age_seconds: age(resource.creation_timestamp().map(|time| time.0), now),
         conditions: status
             .conditions
@@ -432,7 +451,7 @@ fn last_time(event: &Event) -> (Option<Timestamp>, i32) {
 }
 
 /// Whole seconds from then to `now`; none of the future, whose clock is another.
-fn age(then: Option<Timestamp>, now: Timestamp) -> i64 {
+pub(super) fn age(then: Option<Timestamp>, now: Timestamp) -> i64 {
     then.map_or(0, |then| (now.as_second() - then.as_second()).max(0))
 }
 

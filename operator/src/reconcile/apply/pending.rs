@@ -3,9 +3,7 @@
 use kube::{Api, ResourceExt, api::DynamicObject};
 use serde_json::json;
 
-use super::{
-    Error, NameConflict, Scope, changes, controller_uid, find, is_leftover, prune, replicas, volume,
-};
+use super::{Error, NameConflict, Scope, changes, find, is_leftover, is_ours, prune, replicas, volume};
 use crate::{
     children::Place,
     names,
@@ -64,7 +62,7 @@ async fn judge(scope: &Scope<'_>, child: &Child, pending: &mut Pending) -> Resul
         pending.missing.push((kind, name.clone()));
         return Ok(());
     };
-    if controller_uid(&live.metadata) != Some(owner.uid.as_str()) {
+    if !is_ours(kind, &live, owner) {
         pending.conflicts.push(NameConflict {
             kind,
             name: name.clone(),
@@ -83,7 +81,11 @@ async fn judge(scope: &Scope<'_>, child: &Child, pending: &mut Pending) -> Resul
     });
     let Child { object, hash, .. } = as_noted.as_ref().unwrap_or(child);
     let mut desired = object.clone();
-    let grows = kind == Kind::StatefulSet && volume::fit(&mut desired, &live).is_some();
+    let grows = match kind {
+        Kind::StatefulSet => volume::fit(&mut desired, &live).is_some(),
+        Kind::PersistentVolumeClaim => volume::fit_claim(&mut desired, &live),
+        _ => false,
+    };
     if let (Kind::Deployment, Scaling::Automatic { min, .. }) = (kind, &scope.validated.scaling) {
         replicas::carry(&mut desired, Some(&live), *min);
     }

@@ -82,20 +82,45 @@ fn is_in_use(scope: &Scope<'_>, wanted: &[Child], kind: Kind, name: &str) -> boo
         let count = |value: &Value| value.as_i64().unwrap_or(0);
         count(&object.data["spec"]["replicas"]) > 0 || count(&object.data["status"]["replicas"]) > 0
     };
-    let is_unfinished = |object: &DynamicObject| object.data["status"]["completionTime"].is_null();
+    let is_unfinished = |object: &DynamicObject| !has_ended(object);
     let is_named_in = |child: &Child| {
-        let pod = &child.object["spec"]["template"]["spec"];
+        let pod = match child.kind {
+            Kind::CronJob => &child.object["spec"]["jobTemplate"]["spec"]["template"]["spec"],
+            _ => &child.object["spec"]["template"]["spec"],
+        };
         match kind {
             Kind::ConfigMap => config_map_names(pod).iter().any(|named| named == name),
             Kind::ServiceAccount => pod["serviceAccountName"] == name,
             _ => false,
         }
     };
-    wanted.iter().any(is_named_in)
+    // By it a restore reaches its source, whatever is declared meanwhile.
+    let carries_a_restore = kind == Kind::NetworkPolicy
+        && name == names::backup(&owner.name)
+        && scope
+            .children
+            .of_instance(Kind::Job, &owner.namespace, &owner.name)
+            .iter()
+            .any(|job| {
+                job.labels().get(names::COMPONENT).map(String::as_str) == Some(names::RESTORE)
+                    && !has_ended(job)
+            });
+    carries_a_restore
+        || wanted.iter().any(is_named_in)
         || last_good(scope, wanted).is_some_and(|set| names(&set))
         || named_by(Kind::ReplicaSet, has_pods)
         || named_by(Kind::Pod, |_| true)
         || named_by(Kind::Job, is_unfinished)
+}
+
+/// Whether a Job has ended, well or badly.
+fn has_ended(job: &DynamicObject) -> bool {
+    let conditions = job.data["status"]["conditions"].as_array().into_iter().flatten();
+    let is_end = |condition: &Value| {
+        let kind = condition["type"].as_str();
+        matches!(kind, Some("Complete" | "Failed")) && condition["status"] == "True"
+    };
+    !job.data["status"]["completionTime"].is_null() || conditions.into_iter().any(is_end)
 }
 
 /// The ReplicaSet that a rollout which fails goes back to.

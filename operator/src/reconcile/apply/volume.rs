@@ -1,4 +1,4 @@
-//! Growing Redis's volume. A StatefulSet's claim templates are immutable: the claim itself is grown,
+//! Growing volumes. Redis's belongs to a StatefulSet. A StatefulSet's claim templates are immutable: the claim itself is grown,
 //! the StatefulSet is deleted without its pod, and made again around that pod with the new template.
 //!
 //! Each step looks at what is there, so a crash between two of them resumes at the right one.
@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 use super::Error;
 use crate::{client::bounded, names, reconcile::validate::Validated, resources::Kind};
+
+/// Where a claim says how large its volume shall be.
+const CLAIM_SIZE: &str = "/spec/resources/requests/storage";
 
 /// Where a StatefulSet says how large its volumes shall be.
 const TEMPLATE_SIZE: &str = "/spec/volumeClaimTemplates/0/spec/resources/requests/storage";
@@ -80,6 +83,56 @@ pub fn fit(desired: &mut Value, live: &DynamicObject) -> Option<Quantity> {
     // Equal, or smaller than a volume that was grown by other means: it never shrinks.
     set_size(desired, &present);
     (wanted.compare(&present) == Some(std::cmp::Ordering::Greater)).then_some(wanted)
+}
+
+/// Gives `desired`, a claim, what a live one can never change: its class, how it is mounted, and its size
+/// where a smaller one is wanted. Returns whether it is to grow.
+///
+/// The volume of a resource that is gone is adopted as it is.
+pub fn fit_claim(desired: &mut Value, live: &DynamicObject) -> bool {
+    for field in ["storageClassName", "accessModes"] {
+        let present = &live.data["spec"][field];
+        // What is not asked for is not compared.
+        if let Some(wanted) = desired["spec"].get_mut(field).filter(|_| !present.is_null()) {
+            wanted.clone_from(present);
+        }
+    }
+    let size = |object: &Value| {
+        object
+            .pointer(CLAIM_SIZE)
+            .and_then(Value::as_str)
+            .map(Quantity::from)
+    };
+    let (Some(wanted), Some(present)) = (size(desired), size(&live.data)) else {
+        return false;
+    };
+    let grows = wanted.compare(&present) == Some(std::cmp::Ordering::Greater);
+    if let Some(field) = desired.pointer_mut(CLAIM_SIZE).filter(|_| !grows) {
+        *field = json!(present.0);
+    }
+    grows
+}
+
+/// Why the cluster refuses a larger volume, if that is what it does.
+pub(super) fn refused(error: &Error, desired: &Value) -> Option<String> {
+    let Error::Apply {
+        kind: Kind::PersistentVolumeClaim,
+        name,
+        source: kube::Error::Api(status),
+    } = error
+    else {
+        return None;
+    };
+    let wanted = desired
+        .pointer(CLAIM_SIZE)
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    (status.code == 403 || status.is_invalid()).then(|| {
+        format!(
+            "The volume {name} stays as it is: the cluster refuses {wanted} ({}). Let its StorageClass allow volume expansion.",
+            status.message
+        )
+    })
 }
 
 /// Writes a size into a StatefulSet's claim template.

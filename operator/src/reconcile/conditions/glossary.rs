@@ -157,6 +157,87 @@ pub const CONDITIONS: &[ConditionMeaning] = &[
                 "It failed; the message says why, and it is tried again.",
             ),
             ("SeedConfigMapMissing", "The ConfigMap with the stock is missing."),
+            (
+                "WaitingForRestore",
+                "None is imported, for `restore.id` names a restore that is to bring one.",
+            ),
+        ],
+    },
+    ConditionMeaning {
+        kind: "BackupReady",
+        meaning: "There is a backup that was proven by restoring it aside, and the next is not overdue. It never gates Ready. Reasons of pods, as for Available, appear here, too.",
+        reasons: &[
+            ("Succeeded", "There is."),
+            ("Unproven", "There is one, and no proof is declared."),
+            ("NeverRan", "Unknown: the first is not due yet."),
+            ("Disabled", "Backups are off."),
+            ("Suspended", "None is made by the schedule, as declared."),
+            ("Missed", "None was made although one was due."),
+            ("NotVerified", "The last one was not restored aside."),
+            (
+                "ReferenceMissing",
+                "A Secret or ConfigMap that `backup` names is missing, or lacks a key.",
+            ),
+            (
+                "BackupFailed",
+                "The last one failed; the message says why. What is known better has one of the next.",
+            ),
+            (
+                "TargetLocked",
+                "Somebody else writes to the same place, and did so for long.",
+            ),
+            ("TargetFull", "The volume or the storage is full."),
+            (
+                "TargetUnreachable",
+                "The volume or the storage does not answer, or refuses the keys.",
+            ),
+            ("StoreUnreachable", "Redis does not answer."),
+            (
+                "StoreFull",
+                "Redis has no room for a restore beside what it holds.",
+            ),
+            (
+                "BackupNotFound",
+                "There is no backup of that name, or none at all.",
+            ),
+            ("BackupDamaged", "The backup is not what its manifest says."),
+            ("BackupForeign", "It is none, or another program's."),
+            ("BackupTooNew", "A newer version of the program made it."),
+            (
+                "WrongKey",
+                "It is encrypted, and the key that is there does not read it.",
+            ),
+            ("SettingsRefused", "The program refuses its settings."),
+            ("RestoreUnderWay", "A restore runs."),
+            ("TookTooLong", "It was not done within its deadline."),
+        ],
+    },
+    ConditionMeaning {
+        kind: "Restoring",
+        meaning: "A restore is declared and has not ended. Absent otherwise.",
+        reasons: &[
+            ("Pending", "It waits; the message says for what."),
+            ("Verifying", "The backup is read and checked."),
+            (
+                "Snapshotting",
+                "What is there is backed up; writes are refused from now on.",
+            ),
+            (
+                "Loading",
+                "The backup is written beside what is there, and takes its place at the end.",
+            ),
+        ],
+    },
+    ConditionMeaning {
+        kind: "Restored",
+        meaning: "What came of the last restore. Absent while there was none.",
+        reasons: &[
+            ("RestoreSucceeded", "The backup is what is there."),
+            ("RestoreReverted", "What was there before is there again."),
+            (
+                "RestoreFailed",
+                "Nothing was replaced; the message says why. What is known better has one of the reasons of BackupReady.",
+            ),
         ],
     },
     ConditionMeaning {
@@ -190,6 +271,11 @@ pub const CONDITIONS: &[ConditionMeaning] = &[
             (
                 "PasswordChangeFailed",
                 "Redis could not be told of the new password yet; it is tried again.",
+            ),
+            ("Restoring", "A restore is under way; see that condition."),
+            (
+                "WaitingForBackup",
+                "Another image of Redis goes in after a backup; the message says how far that is.",
             ),
             ("Retrying", "Something failed that may pass."),
         ],
@@ -250,6 +336,7 @@ mod tests {
         "Redis",
         "ReplicaFailure",
         "ResolvedRefs",
+        "Reverted",
         "ScalingActive",
         "ScalingLimited",
         "TooManyReplicas",
@@ -274,6 +361,7 @@ mod tests {
         let drawn: BTreeSet<&str> = [
             include_str!("../conditions.rs"),
             include_str!("autoscaling.rs"),
+            include_str!("backup.rs"),
             include_str!("outside.rs"),
             include_str!("rollout.rs"),
             include_str!("stock.rs"),
@@ -282,6 +370,7 @@ mod tests {
             include_str!("../trouble.rs"),
             include_str!("../../capabilities.rs"),
             include_str!("../../../api/src/crd.rs"),
+            include_str!("../../../api/src/status.rs"),
         ]
         .into_iter()
         .flat_map(words)

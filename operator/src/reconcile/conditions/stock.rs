@@ -1,6 +1,6 @@
 //! The condition about the first stock.
 
-use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, Seed};
+use faciliauto_api::{FaciliAutoDeployment, FaciliAutoDeploymentStatus, RestoreStatus, Seed};
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use crate::{
     names,
     reconcile::{
         observe::{Observed, job_condition},
+        status::is_seeded,
         trouble::{Trouble, pod_trouble},
     },
 };
@@ -29,11 +30,12 @@ pub(super) fn seeded(
     resource: &FaciliAutoDeployment,
     observed: &Observed,
     look: &Look,
+    restore: Option<&RestoreStatus>,
     previous: &FaciliAutoDeploymentStatus,
 ) -> Option<Draft> {
     const KIND: &str = "StockSeeded";
     let report = import_report(observed);
-    if observed.seeded() || previous.stock.as_ref().is_some_and(|stock| stock.seeded) {
+    if is_seeded(observed, restore, previous) {
         let before = find(&previous.conditions, KIND).filter(|condition| condition.status == TRUE);
         let message = match (report, before) {
             (_, Some(before)) => before.message.clone(),
@@ -54,12 +56,20 @@ pub(super) fn seeded(
                 }),
                 _,
             ) => "Redis held a stock already; it was kept.".to_owned(),
-            _ => "The stock was imported.".to_owned(),
+            _ if observed.seeded() || restore.is_none() => "The stock was imported.".to_owned(),
+            _ => "The stock came from a backup.".to_owned(),
         };
         return Some(Draft::new(KIND, TRUE, "Imported", message));
     }
     if resource.spec.stock.seed == Seed::None {
         return None;
+    }
+    let id = &resource.spec.restore.id;
+    if !id.is_empty() {
+        let message = format!(
+            "No stock is imported: the restore {id} is to bring one. Without restore.id the import begins."
+        );
+        return Some(Draft::new(KIND, FALSE, "WaitingForRestore", message));
     }
     if let Some(message) = &look.seed_missing {
         return Some(Draft::new(KIND, FALSE, "SeedConfigMapMissing", message));

@@ -104,7 +104,15 @@ pub fn everybody_uses(observed: &Observed, mark: &str) -> bool {
         .filter(|job| job.labels().get(names::COMPONENT).map(String::as_str) != Some(names::ACL_SYNC))
         .filter(|job| !has_finished(job))
         .all(|job| job_mark(job) == Some(mark));
-    is_rolled_out && pods_agree && jobs_agree
+    // One that it makes from now on.
+    let clock_agrees = observed.cron_job.as_ref().is_none_or(|cron_job| {
+        let job = cron_job
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.job_template.spec.as_ref());
+        job.and_then(|job| template_mark(&job.template)) == Some(mark)
+    });
+    is_rolled_out && pods_agree && jobs_agree && clock_agrees
 }
 
 fn is_rolled_out(deployment: &Deployment, mark: &str) -> bool {

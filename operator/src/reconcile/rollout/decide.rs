@@ -36,6 +36,8 @@ pub struct Wish<'a> {
     pub retry: Option<&'a str>,
     /// Whether a new operator's template may be applied.
     pub may_upgrade: bool,
+    /// Why another image of Redis has to wait.
+    pub image_waits: Option<&'a str>,
     /// Whether somebody else changed the live template, so that it does well or badly without us.
     pub is_edited: bool,
     /// The time.

@@ -111,7 +111,8 @@ fn revision_of(pod: &Pod) -> &str {
     pod.labels().get(REVISION_HASH).map_or("", String::as_str)
 }
 
-fn image(template: &Value) -> &str {
+/// The image of Redis in a template.
+pub fn image(template: &Value) -> &str {
     let containers = template["spec"]["containers"].as_array().into_iter().flatten();
     containers
         .into_iter()
@@ -196,8 +197,17 @@ pub fn decide(wish: &Wish<'_>, live: Option<&Live>) -> Decision {
     new_image(wish, live, state)
 }
 
-/// Another image goes in; the one that it replaces is noted in the same write, if Redis ran with it.
+/// Another image goes in, once there is a backup; the one that it replaces is noted in the same write, if Redis ran with it.
 fn new_image(wish: &Wish<'_>, live: &Live, state: State) -> Decision {
+    if let Some(message) = wish.image_waits {
+        // All of the template waits: nothing is noted of one that was not applied.
+        return Decision {
+            template: again(&live.template, wish.template),
+            state: live.state.clone(),
+            standing: Standing::Waiting(message.to_owned()),
+            look_again: None,
+        };
+    }
     let is_first = live.state.last_good.is_none();
     let worked = live.judgement == Judgement::Complete && (live.is_ready || !is_first);
     let before = Some(image(&live.template).to_owned()).filter(|image| worked && !image.is_empty());

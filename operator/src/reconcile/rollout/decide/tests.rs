@@ -58,6 +58,7 @@ fn wish(template: &Value) -> Wish<'_> {
         generation: GENERATION,
         automatic: true,
         retry: None,
+        image_waits: None,
         may_upgrade: true,
         is_edited: false,
         now: time(0),

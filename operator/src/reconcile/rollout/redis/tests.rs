@@ -17,6 +17,7 @@ fn wish(template: &Value) -> Wish<'_> {
         generation: 5,
         automatic: true,
         retry: None,
+        image_waits: None,
         may_upgrade: true,
         is_edited: false,
         now: time(100),

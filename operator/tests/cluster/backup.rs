@@ -1,0 +1,146 @@
+//! A backup on a real cluster, everything lost, and back again.
+
+use std::time::Duration;
+
+use k8s_openapi::api::{
+    batch::v1::CronJob,
+    core::v1::{PersistentVolumeClaim, Pod, Secret},
+};
+use kube::{
+    ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+
+use crate::harness::{NAME, Sandbox, condition, eventually, with_operator};
+
+/// A Job's pod, a small stock, and its proof.
+const BACKED_UP: Duration = Duration::from_secs(120);
+
+/// Three containers one after another, each on an image that is on the node.
+const RESTORED: Duration = Duration::from_secs(180);
+
+/// Replicas follow within seconds.
+const FOLLOWED: Duration = Duration::from_secs(30);
+
+/// Prevents: a backup that cannot be restored; and a status that tells another story than what happened.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_stock_comes_back_from_a_backup() {
+    with_operator("backup", |sandbox| async move {
+        let spec = json!({"autoscaling": {"enabled": false}, "replicas": 2, "api": {"rateLimits": {"enabled": false}}});
+        sandbox.apply(spec).await;
+        sandbox.wait_until_ready().await;
+        let before = sandbox.call_api("GET", "/stats", None).await.expect("figures");
+
+        let name = backup_now(&sandbox).await;
+        println!("backup {name}");
+        let claim = sandbox
+            .api::<PersistentVolumeClaim>()
+            .get(&format!("{NAME}-backup"))
+            .await
+            .expect("the claim");
+        assert!(claim.owner_references().is_empty(), "it outlives the resource");
+
+        delete_every_key(&sandbox).await;
+        let restore = json!({"spec": {"restore": {"id": "depois", "from": name}}});
+        sandbox
+            .resources()
+            .patch(NAME, &PatchParams::default(), &Patch::Merge(restore))
+            .await
+            .expect("the restore is declared");
+        let restored = eventually("the restore has ended", RESTORED, || async {
+            let found = sandbox.resources().get(NAME).await.ok()?;
+            let restore = found.data["status"]["restore"].clone();
+            let is_ended = ["Succeeded", "Failed"].contains(&restore["phase"].as_str()?);
+            (restore["id"] == "depois" && is_ended).then_some(found)
+        })
+        .await;
+        let restore = &restored.data["status"]["restore"];
+        assert_eq!(restore["phase"], "Succeeded", "{restore}");
+        assert_eq!(restore["from"], json!(name));
+        let after = eventually("the API serves what was restored", FOLLOWED, || async {
+            let figures = sandbox.call_api("GET", "/stats", None).await.ok()?;
+            (figures == before).then_some(figures)
+        })
+        .await;
+        assert_eq!(after, before);
+        let done = eventually("the conditions say so", FOLLOWED, || async {
+            let found = sandbox.resources().get(NAME).await.ok()?;
+            let reason = |kind: &str| condition(&found, kind).map(|one| one["reason"].clone());
+            let is_over = reason("Restoring").is_none() && reason("Reconciling").is_none();
+            (is_over && reason("Restored") == Some(json!("RestoreSucceeded"))).then_some(found)
+        })
+        .await;
+        assert_eq!(condition(&done, "Ready").expect("Ready")["status"], "True");
+        let cron_job = sandbox.api::<CronJob>().get(&format!("{NAME}-backup")).await;
+        let spec = cron_job.expect("the CronJob").spec.expect("a spec");
+        assert_eq!(spec.suspend, Some(false), "backups go on");
+    })
+    .await;
+}
+
+/// Makes a backup as `kubectl faciliauto backup` does, and waits until the status tells of it.
+async fn backup_now(sandbox: &Sandbox) -> String {
+    faciliauto_operator::cli::backup::make(&sandbox.client, &sandbox.namespace, NAME)
+        .await
+        .expect("the Job");
+    let status = eventually("the backup counts", BACKED_UP, || async {
+        let found = sandbox.resources().get(NAME).await.ok()?;
+        let ready = condition(&found, "BackupReady")?;
+        let backup = found.data["status"]["backup"].clone();
+        (ready["status"] == "True" && !backup["lastBackup"].is_null()).then_some(backup)
+    })
+    .await;
+    for field in ["lastSuccessTime", "lastVerifiedTime", "nextScheduleTime", "size"] {
+        assert!(!status[field].is_null(), "{field}: {status}");
+    }
+    assert_eq!(status["lastFailure"], Value::Null);
+    status["lastBackup"].as_str().expect("a name").to_owned()
+}
+
+/// Takes everything out of Redis, as a person by mistake does: from a pod of Redis's own image, under the
+/// labels of an import, which may talk to Redis.
+async fn delete_every_key(sandbox: &Sandbox) {
+    let pods = sandbox.api::<Pod>();
+    let redis = pods.get(&format!("{NAME}-redis-0")).await.expect("Redis's pod");
+    let image = redis.spec.expect("a spec").containers[0].image.clone();
+    let login = sandbox
+        .api::<Secret>()
+        .get(&format!("{NAME}-redis-login"))
+        .await
+        .expect("the Secret with the passwords");
+    let password = login.data.expect("data")["password-1"].0.clone();
+    let password = String::from_utf8(password).expect("text");
+    let client = format!("redis-cli -e -h {NAME}-redis --user api --no-auth-warning");
+    let script = format!("{client} --scan | xargs -n 100 {client} unlink && test -z \"$({client} --scan)\"");
+    let pod = serde_json::from_value(json!({
+        "metadata": {
+            "generateName": "who-deletes-",
+            "labels": {
+                "app.kubernetes.io/name": "faciliauto", "app.kubernetes.io/instance": NAME,
+                "app.kubernetes.io/component": "seed",
+            },
+        },
+        "spec": {
+            "restartPolicy": "Never", "enableServiceLinks": false, "automountServiceAccountToken": false,
+            "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{
+                "name": "delete", "image": image, "command": ["sh", "-c", script],
+                "env": [{"name": "REDISCLI_AUTH", "value": password}],
+                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+            }],
+        },
+    }))
+    .expect("a pod");
+    let name = pods
+        .create(&PostParams::default(), &pod)
+        .await
+        .expect("a pod that deletes")
+        .name_any();
+    let phase = eventually("somebody deleted everything", Duration::from_secs(60), || async {
+        let phase = pods.get(&name).await.ok()?.status?.phase?;
+        ["Succeeded", "Failed"].contains(&phase.as_str()).then_some(phase)
+    })
+    .await;
+    assert_eq!(phase, "Succeeded");
+}
