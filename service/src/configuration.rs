@@ -4,6 +4,7 @@
 //! Each flag has a variable: `--key-prefix` is `FACILIAUTO_KEY_PREFIX`. A flag wins over its variable.
 
 use std::{
+    borrow::Cow,
     ffi::OsString,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -12,12 +13,15 @@ use std::{
 
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use self::backup::{BackupArguments, BackupCommand, Credentials};
 use crate::{
     cors::AllowedOrigins,
     limits::{Quotas, gcra::Quota},
     state::connection::{ConnectionSettings, Secret, UrlSource},
     tls::TlsFiles,
 };
+
+pub mod backup;
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "FACILIAUTO_";
@@ -115,7 +119,7 @@ struct Arguments {
     #[arg(long, global = true, value_name = "DAYS", default_value_t = 7,
           value_parser = clap::value_parser!(u16).range(1..=3650))]
     backup_retention_days: u16,
-    /// Where `import` and `redis acl sync` write their report, one line of JSON.
+    /// Where `import`, `backup` and `redis acl sync` write their report, one line of JSON.
     #[arg(long, global = true, value_name = "FILE")]
     report_file: Option<PathBuf>,
     /// A file of users as Redis's `aclfile` has them, for `redis acl sync`.
@@ -135,6 +139,8 @@ enum CommandArguments {
     /// Look after the Redis that state is kept in.
     #[command(subcommand)]
     Redis(RedisArguments),
+    /// Make backups of what Redis holds, prove them, and restore them.
+    Backup(BackupArguments),
     /// Ask the service on this machine whether it lives; exit 0 or 1.
     Healthcheck,
     /// Print what the API takes and answers, for programs.
@@ -205,6 +211,8 @@ pub enum Command {
     Import(ImportSource),
     /// Bring users to a running Redis.
     SyncUsers(UsersSource),
+    /// Make, prove or restore backups.
+    Backup(BackupCommand),
     /// Ask a running service whether it lives.
     Healthcheck,
     /// Print a description.
@@ -290,7 +298,7 @@ pub struct Settings {
     pub open_history: bool,
     /// For how many days backups are kept.
     pub backup_retention_days: u16,
-    /// Where `import` and `redis acl sync` report.
+    /// Where `import`, `backup` and `redis acl sync` report.
     pub report_file: Option<PathBuf>,
     /// Variables that begin like ours and mean nothing: a warning, never an error, because Kubernetes
     /// itself adds some to a pod beside a Service called `faciliauto`.
@@ -308,30 +316,43 @@ impl Settings {
         arguments: impl IntoIterator<Item = impl Into<OsString>>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, clap::Error> {
-        let mut command = Self::command_line();
+        let environment: Vec<(String, String)> = environment.into_iter().collect();
+        let mut command = Self::command_line(&environment);
         let mut arguments = arguments.into_iter().map(Into::into);
         let program = arguments.next().unwrap_or_else(|| "faciliauto-service".into());
-        let (from_environment, unknown_variables) = as_flags(&command, environment);
+        let (from_environment, unknown_variables) = as_flags(&command, &environment);
         let line = std::iter::once(program).chain(from_environment).chain(arguments);
         let matches = command.try_get_matches_from_mut(line)?;
         let typed = Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-        Self::resolve(typed, unknown_variables)
+        Self::resolve(typed, unknown_variables, Credentials::of(&environment))
             .map_err(|message| command.error(clap::error::ErrorKind::ArgumentConflict, message))
     }
 
-    /// The command line, each flag with the name of its variable in its help.
-    fn command_line() -> clap::Command {
-        Arguments::command().mut_args(|argument| match argument.get_long() {
-            Some(long) if argument.is_global_set() => {
-                let help = argument.get_help().cloned().unwrap_or_default();
-                let variable = variable_of(long);
-                argument.help(format!("{help} [env: {variable}]"))
-            }
-            _ => argument,
-        })
+    /// The command line, each flag with the name of its variable in its help. Variables of the flags of `backup` are
+    /// their defaults: other commands do not have these flags.
+    fn command_line(environment: &[(String, String)]) -> clap::Command {
+        Arguments::command()
+            .mut_args(|argument| with_variable(argument, ""))
+            .mut_subcommand("backup", |backup| {
+                backup.mut_args(|argument| {
+                    let variable = argument.get_long().map(|long| variable_of(backup::PREFIX, long));
+                    let given = environment
+                        .iter()
+                        .find(|(name, value)| Some(name) == variable.as_ref() && !value.is_empty());
+                    let argument = with_variable(argument, backup::PREFIX);
+                    match given {
+                        Some((_, value)) if argument.is_global_set() => argument.default_value(value.clone()),
+                        _ => argument,
+                    }
+                })
+            })
     }
 
-    fn resolve(typed: Arguments, unknown_variables: Vec<String>) -> Result<Self, &'static str> {
+    fn resolve(
+        typed: Arguments,
+        unknown_variables: Vec<String>,
+        credentials: Credentials,
+    ) -> Result<Self, Cow<'static, str>> {
         let Arguments {
             listen,
             metrics_listen,
@@ -366,12 +387,14 @@ impl Settings {
         let tls = match (tls_certificate_file, tls_key_file) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             (None, None) => None,
-            (Some(_), None) => return Err("--tls-certificate-file needs --tls-key-file"),
-            (None, Some(_)) => return Err("--tls-key-file needs --tls-certificate-file"),
+            (Some(_), None) => return Err("--tls-certificate-file needs --tls-key-file".into()),
+            (None, Some(_)) => return Err("--tls-key-file needs --tls-certificate-file".into()),
         };
         let url = match (redis_url, redis_url_file) {
             (Some(_), Some(_)) => {
-                return Err("--redis-url and --redis-url-file (or their variables) exclude each other");
+                return Err(
+                    "--redis-url and --redis-url-file (or their variables) exclude each other".into(),
+                );
             }
             (Some(url), None) => Some(UrlSource::Given(Secret::new(url))),
             (None, Some(file)) => Some(UrlSource::File(file)),
@@ -384,12 +407,14 @@ impl Settings {
                 trust_ca_file,
                 key_prefix,
             }),
-            (None, Some(_)) => return Err("--redis-password-file needs --redis-url or --redis-url-file"),
+            (None, Some(_)) => {
+                return Err("--redis-password-file needs --redis-url or --redis-url-file".into());
+            }
             (None, None) => None,
         };
         let limits = match (limits, &redis) {
             (Some(Limits::Redis), None) => {
-                return Err("--limits redis needs --redis-url or --redis-url-file");
+                return Err("--limits redis needs --redis-url or --redis-url-file".into());
             }
             (Some(limits), _) => limits,
             (None, Some(_)) => Limits::Redis,
@@ -401,12 +426,22 @@ impl Settings {
             Some(CommandArguments::Schema { which }) => Command::Schema(which),
             Some(CommandArguments::Import(_)) if redis.is_none() => {
                 return Err(
-                    "import needs --redis-url or --redis-url-file: without it there is no store to write to",
+                    "import needs --redis-url or --redis-url-file: without it there is no store to write to"
+                        .into(),
                 );
+            }
+            Some(CommandArguments::Backup(backup)) => {
+                let backup = BackupCommand::resolve(backup, credentials)?;
+                if backup.needs_store() && redis.is_none() {
+                    return Err(
+                        "this needs --redis-url or --redis-url-file: the store to back up or restore".into(),
+                    );
+                }
+                Command::Backup(backup)
             }
             Some(CommandArguments::Redis(RedisArguments::Acl(AclArguments::Sync))) => {
                 if redis.is_none() {
-                    return Err("redis acl sync needs --redis-url or --redis-url-file");
+                    return Err("redis acl sync needs --redis-url or --redis-url-file".into());
                 }
                 let file = redis_acl_file.ok_or("redis acl sync needs --redis-acl-file")?;
                 Command::SyncUsers(UsersSource {
@@ -464,33 +499,51 @@ impl Settings {
 }
 
 /// Our variables as flags, to be placed before those of the command line, and the names of the others.
-fn as_flags(
-    command: &clap::Command,
-    environment: impl IntoIterator<Item = (String, String)>,
-) -> (Vec<OsString>, Vec<String>) {
-    let known: Vec<(String, &str)> = command
-        .get_arguments()
-        .filter(|argument| argument.is_global_set())
-        .filter_map(|argument| argument.get_long().map(|long| (variable_of(long), long)))
-        .collect();
+fn as_flags(command: &clap::Command, environment: &[(String, String)]) -> (Vec<OsString>, Vec<String>) {
+    let variables = |command: &clap::Command, prefix: &str| -> Vec<(String, String)> {
+        command
+            .get_arguments()
+            .filter(|argument| argument.is_global_set())
+            .filter_map(|argument| argument.get_long())
+            .map(|long| (variable_of(prefix, long), long.to_owned()))
+            .collect()
+    };
+    let known = variables(command, "");
+    let of_backup = command
+        .find_subcommand("backup")
+        .map(|backup| variables(backup, backup::PREFIX))
+        .unwrap_or_default();
     let mut flags = Vec::new();
     let mut unknown = Vec::new();
     for (name, value) in environment {
         if !name.starts_with(PREFIX) {
             continue;
         }
-        match known.iter().find(|(variable, _)| *variable == name) {
+        match known.iter().find(|(variable, _)| variable == name) {
             Some(_) if value.is_empty() => {}
             Some((_, long)) => flags.push(format!("--{long}={value}").into()),
-            None => unknown.push(name),
+            None if of_backup.iter().any(|(variable, _)| variable == name) => {}
+            None => unknown.push(name.clone()),
         }
     }
     unknown.sort();
     (flags, unknown)
 }
 
-fn variable_of(long: &str) -> String {
-    format!("{PREFIX}{}", long.replace('-', "_").to_uppercase())
+/// A flag that all of a command's own commands take, with the name of its variable in its help.
+fn with_variable(argument: clap::Arg, prefix: &str) -> clap::Arg {
+    match argument.get_long() {
+        Some(long) if argument.is_global_set() => {
+            let help = argument.get_help().cloned().unwrap_or_default();
+            let variable = variable_of(prefix, long);
+            argument.help(format!("{help} [env: {variable}]"))
+        }
+        _ => argument,
+    }
+}
+
+fn variable_of(prefix: &str, long: &str) -> String {
+    format!("{PREFIX}{prefix}{}", long.replace('-', "_").to_uppercase())
 }
 
 fn key_prefix(text: &str) -> Result<String, String> {

@@ -294,6 +294,10 @@ impl From<StateError> for ApiError {
             StateError::NotOpen => Self::StoreNotOpen,
             StateError::Reach(_)
             | StateError::Refused(_)
+            | StateError::FenceLost
+            | StateError::NoGeneration(_)
+            | StateError::GenerationInUse(_)
+            | StateError::NotReady { .. }
             | StateError::Commit { .. }
             | StateError::Damaged { .. } => Self::StoreUnavailable,
         }

@@ -6,6 +6,7 @@
 //!                      └─▶ follow ───────┘
 //!                            ▲ state: memory │ redis ◀── cli/import ◀── stock
 //!                                                     ◀── desk ◀── routes/dealer
+//!                            state ◀──▶ backup ◀──▶ a directory, or a bucket
 //! ```
 //!
 //! Routes know nothing of Redis; `state` knows nothing of HTTP; one table in [`error`] says how HTTP tells
@@ -13,6 +14,7 @@
 
 mod access;
 mod access_log;
+pub mod backup;
 pub mod car_texts;
 pub mod catalogue;
 pub mod cli;

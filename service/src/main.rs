@@ -24,6 +24,12 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let outcome = match settings.command.clone() {
+        Command::Backup(command) => {
+            match in_runtime(async { Ok(cli::backup::run(&settings, &command).await) }) {
+                Ok(code) => return code,
+                Err(error) => Err(error),
+            }
+        }
         Command::Healthcheck => cli::healthcheck::run(settings.local_address(), settings.tls.is_some())
             .map_err(anyhow::Error::from),
         Command::Import(source) => in_runtime(cli::import::run(&settings, &source)),
@@ -40,7 +46,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn in_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     // Requests run on threads of the HTTP server; this one follows the store and waits for signals.
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

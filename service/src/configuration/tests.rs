@@ -242,3 +242,73 @@ fn users_are_brought_from_a_file_to_a_redis() {
         assert!(parse(incomplete, &variables).is_err(), "{incomplete:?}");
     }
 }
+
+/// Prevents a variable that a backup's Job is given from being dropped on its way into a setting.
+#[test]
+fn every_flag_of_a_backup_can_be_given_as_a_variable() {
+    let variables = [
+        ("FACILIAUTO_REDIS_URL", "redis://shop-redis:6379"),
+        ("FACILIAUTO_BACKUP_TARGET", "s3://bucket/shops/one/"),
+        ("FACILIAUTO_BACKUP_SOURCE", "/source"),
+        ("FACILIAUTO_BACKUP_ENCRYPT_TO", "age1a,age1b"),
+        (
+            "FACILIAUTO_BACKUP_IDENTITY_FILE",
+            "/etc/faciliauto/identity/identity.txt",
+        ),
+        ("FACILIAUTO_BACKUP_WORK_DIR", "/work"),
+        ("FACILIAUTO_BACKUP_KEEP_DAYS", "9"),
+        (
+            "FACILIAUTO_BACKUP_DECLARED",
+            "/etc/faciliauto/declared/resource.yaml",
+        ),
+        ("FACILIAUTO_BACKUP_S3_ENDPOINT", "https://storage:9000"),
+        ("FACILIAUTO_BACKUP_S3_REGION", "sa-east-1"),
+        ("FACILIAUTO_BACKUP_S3_PATH_STYLE", "true"),
+        ("FACILIAUTO_BACKUP_S3_CA_FILE", "/etc/faciliauto/s3-ca/ca.crt"),
+        ("FACILIAUTO_BACKUP_SOURCE_S3_ENDPOINT", ""),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("FACILIAUTO_BACKUP_TARGETS", "a typing error"),
+    ];
+    let arguments = ["backup", "restore", "latest", "--id", "r1", "--phase", "snapshot"];
+    let settings = parse(&arguments, &variables).unwrap();
+    assert_eq!(settings.unknown_variables, ["FACILIAUTO_BACKUP_TARGETS"]);
+    let s3 = backup::S3Settings {
+        endpoint: Some("https://storage:9000".to_owned()),
+        region: Some("sa-east-1".to_owned()),
+        path_style: true,
+        ca_file: Some("/etc/faciliauto/s3-ca/ca.crt".into()),
+        credentials: Credentials::of(&[("AWS_ACCESS_KEY_ID".to_owned(), "key".to_owned())]),
+    };
+    let target = backup::TargetSettings {
+        place: backup::Place::Bucket {
+            bucket: "bucket".to_owned(),
+            prefix: "shops/one".to_owned(),
+        },
+        s3: s3.clone(),
+    };
+    let expected = backup::RestoreSettings {
+        name: backup::Wanted::Latest,
+        id: "r1".to_owned(),
+        target: target.clone(),
+        source: Some(backup::TargetSettings {
+            place: backup::Place::Directory("/source".into()),
+            s3,
+        }),
+        identity_file: Some("/etc/faciliauto/identity/identity.txt".into()),
+        encrypt_to: vec!["age1a".to_owned(), "age1b".to_owned()],
+        phase: Some((backup::Phase::Snapshot, "/work".into())),
+    };
+    assert_eq!(
+        settings.command,
+        Command::Backup(BackupCommand::Restore(expected))
+    );
+    let arguments = ["backup", "run", "--keep-days", "3", "--kind", "scheduled"];
+    let Command::Backup(BackupCommand::Run {
+        keep_days, declared, ..
+    }) = parse(&arguments, &variables).unwrap().command
+    else {
+        panic!("it is a run");
+    };
+    assert_eq!(keep_days, Some(3), "a flag wins over its variable");
+    assert_eq!(declared, Some("/etc/faciliauto/declared/resource.yaml".into()));
+}

@@ -10,10 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::state::{
-    State, StateError,
-    events::{Event, erased_entry},
-};
+use crate::state::{State, StateError, events::Event, generations::Ledgers};
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +106,9 @@ fn other_users(events: &[Event], session: &str) -> BTreeSet<String> {
     users.filter(|user| user != session).collect()
 }
 
-/// Whether the ledger says that an id was erased.
+/// Whether a ledger says that an id was erased: the store's own, or one of another store that a restore brought.
 pub(crate) async fn was_erased(state: &dyn State, id: &str) -> Result<bool, StateError> {
-    let keys = state.person_keys().await?;
-    Ok(state.ledger().await?.contains_key(&erased_entry(&keys, id)))
+    let generation = state.generation().await?.ok_or(StateError::NotOpen)?;
+    let known = state.private(&generation).await?;
+    Ok(Ledgers::of([known]).erased_at(id).is_some())
 }

@@ -1,4 +1,4 @@
--- Erases events of a person, and notes it in the ledger. Follows event_write.lua.
+-- Erases events of a person, and notes it in the ledger. Follows write_check.lua and event_indexes.lua.
 --
 -- ARGV  3 name of the person's index  4 entry of the ledger  5 how many events to erase at most
 --

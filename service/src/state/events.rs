@@ -273,6 +273,32 @@ impl NewEvent {
     }
 }
 
+/// The event as its sender could have sent it.
+impl From<Event> for NewEvent {
+    fn from(event: Event) -> Self {
+        let Event {
+            id,
+            at: _,
+            user,
+            session,
+            car,
+            dealership,
+            deed,
+            facts,
+        } = event;
+        Self {
+            once: id,
+            age: Duration::ZERO,
+            user,
+            session,
+            car,
+            dealership,
+            deed,
+            facts,
+        }
+    }
+}
+
 /// What became of an event that was to be recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {

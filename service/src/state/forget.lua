@@ -1,4 +1,4 @@
--- Deletes events of the oldest day before a given one. Follows event_write.lua.
+-- Deletes events of the oldest day before a given one. Follows write_check.lua and event_indexes.lua.
 --
 -- ARGV  3 the first day that stays, yyyy-mm-dd  4 how many events to delete at most
 --

@@ -2,36 +2,53 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use futures::future::{BoxFuture, FutureExt, ready};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use self::events::EventLog;
+use self::events::{EventLog, milliseconds};
 use super::{
     Basis, CatalogVersion, Change, DealerStock, Head, Progress, State, StateError, StoredStock, Written,
     dealers::{CarFacts, CarUpdate, SoldMark, TokenDigest},
     figures::ServerFigures,
+    generations::{Epoch, KeptGeneration},
     once::{Once, OnceKey, REMEMBERED_FOR, Remembered, VERSION_MADE},
 };
 use crate::{clock::Clock, random, stock::fingerprint::Fingerprint};
 
 mod dealers;
 mod events;
+mod generations;
 
 /// The adapter that keeps everything in memory.
 #[derive(Debug)]
 pub struct MemoryState {
-    content: Mutex<Option<Content>>,
+    generations: Mutex<Stored>,
     announced: Notify,
     clock: Clock,
+}
+
+/// All generations, and who holds writes back.
+#[derive(Debug, Default)]
+struct Stored {
+    /// The current one.
+    current: Option<Content>,
+    /// Those that are being filled, and those that were switched away.
+    beside: BTreeMap<Epoch, Content>,
+    kept: Option<KeptGeneration>,
+    fence: Option<generations::Raised>,
 }
 
 #[derive(Debug)]
 struct Content {
     head: Head,
+    /// The restore that switched to it last.
+    restored_as: Option<String>,
+    /// The token of the fence under which it may be switched to.
+    ready: Option<String>,
     /// The counter of the last change that put or removed stock.
     put_at: u64,
     dealers: BTreeMap<String, Kept>,
@@ -81,7 +98,7 @@ fn touched<'a>(
 #[derive(Clone, Debug)]
 struct Kept {
     /// With its updates.
-    stock: DealerStock,
+    stock: Arc<DealerStock>,
     fingerprint: Fingerprint,
     /// The counter of the change that put it.
     put_at: u64,
@@ -91,7 +108,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn put(stock: DealerStock, counter: u64) -> Self {
+    fn put(stock: Arc<DealerStock>, counter: u64) -> Self {
         Self {
             fingerprint: Fingerprint::of(&stock.cars),
             stock,
@@ -108,7 +125,8 @@ impl Kept {
             facts,
             fingerprint,
         } = update;
-        for known in self.stock.cars.iter_mut().filter(|known| known.id == car) {
+        let cars = &mut Arc::make_mut(&mut self.stock).cars;
+        for known in cars.iter_mut().filter(|known| known.id == car) {
             facts.give(known);
         }
         self.fingerprint = fingerprint;
@@ -122,10 +140,15 @@ impl MemoryState {
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self {
-            content: Mutex::new(None),
+            generations: Mutex::default(),
             announced: Notify::new(),
             clock,
         }
+    }
+
+    /// A panic elsewhere leaves it whole: what is replaced is replaced in one assignment.
+    fn stored(&self) -> MutexGuard<'_, Stored> {
+        self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn commit_now(&self, change: Change) -> Result<Head, StateError> {
@@ -137,8 +160,14 @@ impl MemoryState {
             updates,
             once,
         } = change;
-        // A panic elsewhere leaves the content whole: it is replaced in one assignment.
-        let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stored = self.stored();
+        // As precise as a shared store is.
+        let now = milliseconds(self.clock.now());
+        let Stored {
+            current: content,
+            fence,
+            ..
+        } = &mut *stored;
         let (version, mut dealers) = match (basis, content.as_ref()) {
             (Basis::Unopened, Some(_)) => return Err(StateError::AlreadyOpen),
             (Basis::Unopened, None) => (
@@ -159,6 +188,7 @@ impl MemoryState {
             }
             (Basis::Version(_), _) => return Err(StateError::Moved),
         };
+        generations::let_through(fence.as_ref(), now)?;
         let put_at = match content.as_ref() {
             Some(content) if put.is_empty() && remove.is_empty() => content.put_at,
             _ => version.counter,
@@ -168,7 +198,7 @@ impl MemoryState {
         }
         for dealer in put {
             let id = dealer.dealership.id.clone();
-            dealers.insert(id, Kept::put(Arc::unwrap_or_clone(dealer), version.counter));
+            dealers.insert(id, Kept::put(dealer, version.counter));
         }
         for update in updates {
             let kept = dealers
@@ -179,16 +209,23 @@ impl MemoryState {
                 })?;
             kept.update(update, version.counter);
         }
-        let now = self.clock.now();
         let head = Head {
             version,
             changed_at: now,
         };
-        let (mut tokens, mut sold, mut remembered, mut events) = content
+        let (mut tokens, mut sold, mut remembered, mut events, restored_as) = content
             .take()
             .map(|mut content| {
                 content.forget(now);
-                (content.tokens, content.sold, content.once, content.events)
+                let Content {
+                    tokens,
+                    sold,
+                    once,
+                    events,
+                    restored_as,
+                    ..
+                } = content;
+                (tokens, sold, once, events, restored_as)
             })
             .unwrap_or_default();
         for id in &remove {
@@ -216,6 +253,8 @@ impl MemoryState {
         }));
         *content = Some(Content {
             head: head.clone(),
+            restored_as,
+            ready: None,
             put_at,
             dealers,
             tokens,
@@ -223,7 +262,7 @@ impl MemoryState {
             once: remembered,
             events,
         });
-        drop(content);
+        drop(stored);
         self.announced.notify_one();
         Ok(head)
     }
@@ -231,15 +270,20 @@ impl MemoryState {
 
 impl State for MemoryState {
     fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StateError>> {
-        let content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
-        ready(Ok(content.as_ref().map(|content| content.head.clone()))).boxed()
+        let stored = self.stored();
+        let content = stored.current.as_ref();
+        ready(Ok(content.map(|content| content.head.clone()))).boxed()
     }
 
     fn stock(&self) -> BoxFuture<'_, Result<Option<StoredStock>, StateError>> {
-        let content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
-        let stock = content.as_ref().map(|content| StoredStock {
+        let stored = self.stored();
+        let stock = stored.current.as_ref().map(|content| StoredStock {
             head: content.head.clone(),
-            dealers: content.dealers.values().map(|kept| kept.stock.clone()).collect(),
+            dealers: content
+                .dealers
+                .values()
+                .map(|kept| DealerStock::clone(&kept.stock))
+                .collect(),
         });
         ready(Ok(stock)).boxed()
     }

@@ -11,7 +11,7 @@
 //!                                                                              catalogue in memory
 //! ```
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use faciliauto_engine::stock::{Car, Dealership, Stock};
 use futures::future::BoxFuture;
@@ -22,6 +22,7 @@ use self::{
     dealers::{CarUpdate, Dealers, SoldMark},
     events::Events,
     figures::ServerFigures,
+    generations::Generations,
     once::Once,
 };
 
@@ -29,6 +30,7 @@ pub mod connection;
 pub mod dealers;
 pub mod events;
 pub mod figures;
+pub mod generations;
 pub mod memory;
 pub mod once;
 pub mod redis;
@@ -171,6 +173,23 @@ pub enum StateError {
         /// Who holds them back.
         holder: String,
     },
+    /// The fence under which something was to be done is not up any more, or somebody else holds one.
+    #[error("the fence of this restore is not up any more; begin it again")]
+    FenceLost,
+    /// It has no generation of this name: it was dropped, or never begun.
+    #[error("the store has no generation {0}")]
+    NoGeneration(String),
+    /// A generation that may not be dropped.
+    #[error("generation {0} is in use")]
+    GenerationInUse(String),
+    /// A generation that may not be switched to.
+    #[error("generation {generation} is not ready to be switched to: {reason}")]
+    NotReady {
+        /// Which.
+        generation: String,
+        /// What it lacks.
+        reason: Cow<'static, str>,
+    },
     /// What was written is not what is there now.
     #[error("failed to commit {dealership}: {reason}")]
     Commit {
@@ -190,7 +209,7 @@ pub enum StateError {
 }
 
 /// The port. Futures are boxed so that servers hold either adapter behind one type.
-pub trait State: Dealers + Events + Send + Sync {
+pub trait State: Dealers + Events + Generations + Send + Sync {
     /// Which stock there is; `None` when the store is not open or its version is missing.
     fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StateError>>;
 

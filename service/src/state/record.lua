@@ -1,4 +1,4 @@
--- Records events in one step. Follows event_write.lua.
+-- Records events in one step. Follows write_check.lua and event_indexes.lua.
 --
 -- ARGV  3 number of events, then for each: id, its age in milliseconds, what is kept of it as a JSON object
 --

@@ -3,9 +3,12 @@
 //! | key under the prefix | type | holds |
 //! | --- | --- | --- |
 //! | `generation` | string | the epoch of the current generation; made only when the store is opened |
-//! | `fence` | hash | `id`, `token`, `deadline` in ms by the server's `TIME`: a restore holds writes back |
+//! | `fence` | hash | `id`, `token`, `deadline` in ms by the server's `TIME`: a restore holds writes back; `filling` |
+//! | `kept` | hash | `epoch`, `until`, `replaced_at`: the generation before, which one can go back to |
+//! | `generations` | set | epochs that restores began or switched away, until they are dropped |
 //! | `confirmed` | string | counts how often writes were confirmed to be on disk |
-//! | `<epoch>:catalog` | hash | `counter` and `changed_at` in ms: the version; `put_at`: the counter of the last put |
+//! | `<epoch>:catalog` | hash | `counter` and `changed_at` in ms: the version; `put_at`: the counter of the last put; |
+//! | | | `restored_as`: the restore; `ready`: the token of the fence under which it may be switched to |
 //! | `<epoch>:dealerships` | hash | id → record, JSON |
 //! | `<epoch>:stock` | hash | id → `version chunks digest cars fingerprint [updated]` |
 //! | `<epoch>:updates:<id>` | hash | car → `available price confirmed_on`: its facts since its stock was put |
@@ -20,6 +23,7 @@
 //! | `<epoch>:event-totals` | hash | `deed:<word>`, `durations`, `duration_seconds` → how many |
 //! | `<epoch>:event-users`, `-sessions`, `-cars` | hash | name → how many events have this one |
 //! | `<epoch>:person-secret` | string | what names are made with, so that no key or field has an id in it |
+//! | `<epoch>:former-secrets` | hash | secret → `1`: those of other stores, whose ledgers are in this one |
 //! | `<epoch>:ledger` | hash | `erased:<HMAC of an id>`, `token:<digest>` → ms: what no restore may bring back |
 //! | `housekeeping` | string | somebody keeps house in this hour; always with a time to live |
 //!
@@ -61,8 +65,10 @@ use crate::{
 mod confirmation;
 mod dealers;
 mod events;
+mod generations;
 mod keys;
 mod pointer;
+mod scripts;
 
 /// The script that makes stock durable.
 const COMMIT: &str = include_str!("commit.lua");
@@ -135,6 +141,7 @@ pub struct RedisState {
     token: Script,
     confirmer: Confirmer,
     events: events::Scripts,
+    generations: generations::Scripts,
     /// Of the generation that was last seen: its secret is read once.
     people: ArcSwapOption<events::People>,
     announced: Arc<Notify>,
@@ -174,6 +181,7 @@ impl RedisState {
             token: Script::new(TOKEN),
             confirmer,
             events: events::Scripts::default(),
+            generations: generations::Scripts::default(),
             people: ArcSwapOption::empty(),
             announced: Arc::new(Notify::new()),
             observe: None,

@@ -20,11 +20,16 @@ impl Fingerprint {
     /// Of a whole stock.
     #[must_use]
     pub fn of(cars: &[Car]) -> Self {
-        let mut sum = Self::default();
-        for car in cars {
-            sum.turn(car);
+        Self::default().with(cars)
+    }
+
+    /// Of the stock with more cars.
+    #[must_use]
+    pub fn with(mut self, more: &[Car]) -> Self {
+        for car in more {
+            self.turn(car);
         }
-        sum
+        self
     }
 
     /// Of the stock after one of its cars became another.
@@ -103,6 +108,8 @@ mod tests {
         ] {
             assert_ne!(Fingerprint::of(&other), both, "{other:?}");
         }
+        let bit_by_bit = Fingerprint::of(slice::from_ref(&b)).with(slice::from_ref(&a));
+        assert_eq!(bit_by_bit, both);
         let dearer = car("b", 3);
         assert_eq!(both.after(&b, &dearer), Fingerprint::of(&[a, dearer.clone()]));
         assert_eq!(both.after(&b, &dearer).after(&dearer, &b), both);

@@ -460,15 +460,23 @@ pub fn read_cars(reader: impl Read, dealership: &str, expected: usize) -> Result
     for (index, line) in BufReader::new(reader).lines().enumerate() {
         let number = index + 1;
         let line = line.map_err(|error| format!("line {number}: {error}"))?;
-        let value = serde_json::from_str(&line).map_err(|error| format!("line {number}: {error}"))?;
-        let mut findings = Findings::default();
-        let car = car(value, String::new(), Some(dealership), &mut findings);
-        cars.push(car.ok_or_else(|| format!("line {number}: {}", first_mistake(&findings)))?);
+        cars.push(read_car(line.as_bytes(), number, dealership)?);
     }
     Ok(cars)
 }
 
-fn first_mistake(findings: &Findings) -> String {
+/// Reads a car of a dealership from a line.
+///
+/// # Errors
+/// That it is no car, with its number and what is wrong with it.
+pub fn read_car(line: &[u8], number: usize, dealership: &str) -> Result<Car, String> {
+    let value = serde_json::from_slice(line).map_err(|error| format!("line {number}: {error}"))?;
+    let mut findings = Findings::default();
+    let car = car(value, String::new(), Some(dealership), &mut findings);
+    car.ok_or_else(|| format!("line {number}: {}", first_mistake(&findings)))
+}
+
+pub(crate) fn first_mistake(findings: &Findings) -> String {
     findings.errors.first().map_or_else(
         || "no row".to_owned(),
         |error| format!("{} {}", error.pointer, error.message),

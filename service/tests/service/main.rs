@@ -11,6 +11,7 @@
 mod harness;
 
 mod acl_sync;
+mod backup;
 mod cars;
 mod confirmation;
 mod cors;
@@ -44,6 +45,7 @@ mod problems;
 mod recommend;
 mod redis_events;
 mod redis_faults;
+mod redis_generations;
 mod redis_state;
 mod redis_tls;
 mod refine;
@@ -54,6 +56,8 @@ mod state;
 mod state_erasure;
 mod state_events;
 mod state_events_random;
+mod state_generations;
+mod state_generations_past;
 mod state_updates;
 mod stats;
 mod stock_schema;

@@ -205,10 +205,8 @@ async fn a_full_server_keeps_the_old_stock() {
     );
 }
 
-/// Prevents the service from needing more of a managed Redis than keys and channels under its prefix.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_user_limited_to_the_prefix_is_enough() {
-    let server = RedisServer::start();
+/// Lets in a user `api` with a password, limited as the operator limits it, and nobody else.
+pub(crate) fn limit(server: &RedisServer) {
     server.ask::<()>(&[
         "ACL",
         "SETUSER",
@@ -223,16 +221,26 @@ async fn a_user_limited_to_the_prefix_is_enough() {
         "-@dangerous",
     ]);
     server.ask::<()>(&["ACL", "SETUSER", "default", "off"]);
-    let settings = |prefix: &str, password: &str| {
-        let url = format!("redis://api:{password}@127.0.0.1:{}", server.port);
-        let settings = ConnectionSettings {
-            url: UrlSource::Given(Secret::new(url)),
-            password_file: None,
-            trust_ca_file: None,
-            key_prefix: prefix.to_owned(),
-        };
-        RedisState::new(settings.resolve().unwrap(), prefix, Patience::SERVING).unwrap()
+}
+
+/// A store as that user has it.
+pub(crate) fn limited(server: &RedisServer, prefix: &str, password: &str) -> RedisState {
+    let url = format!("redis://api:{password}@127.0.0.1:{}", server.port);
+    let settings = ConnectionSettings {
+        url: UrlSource::Given(Secret::new(url)),
+        password_file: None,
+        trust_ca_file: None,
+        key_prefix: prefix.to_owned(),
     };
+    RedisState::new(settings.resolve().unwrap(), prefix, Patience::SERVING).unwrap()
+}
+
+/// Prevents the service from needing more of a managed Redis than keys and channels under its prefix.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_limited_to_the_prefix_is_enough() {
+    let server = RedisServer::start();
+    limit(&server);
+    let settings = |prefix: &str, password: &str| limited(&server, prefix, password);
     let state = settings("test", "secret");
     let listener = tokio::spawn(state.listen());
     tokio::time::timeout(Duration::from_secs(5), state.changed())

@@ -1,12 +1,12 @@
 //! Single dealerships in memory.
 
-use std::{collections::BTreeMap, sync::PoisonError};
+use std::collections::BTreeMap;
 
 use futures::future::{BoxFuture, FutureExt, ready};
 
-use super::{Content, Kept, MemoryState};
+use super::{Content, Kept, MemoryState, generations::let_through};
 use crate::state::{
-    CatalogVersion, StateError, Written,
+    CatalogVersion, DealerStock, StateError, Written,
     dealers::{
         CarGlance, DealerOutline, DealerVersion, DealerView, Dealers, DealershipGlance, TokenChange,
         TokenDigest, Updates, Versions,
@@ -16,8 +16,20 @@ use crate::state::{
 
 impl MemoryState {
     pub(super) fn with_content<T>(&self, work: impl FnOnce(&mut Content) -> T) -> Result<T, StateError> {
-        let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
-        content.as_mut().map(work).ok_or(StateError::NotOpen)
+        self.stored()
+            .current
+            .as_mut()
+            .map(work)
+            .ok_or(StateError::NotOpen)
+    }
+
+    /// The same for what writes: refused while a fence is up.
+    pub(super) fn with_writable<T>(&self, work: impl FnOnce(&mut Content) -> T) -> Result<T, StateError> {
+        let mut stored = self.stored();
+        let stored = &mut *stored;
+        let content = stored.current.as_mut().ok_or(StateError::NotOpen)?;
+        let_through(stored.fence.as_ref(), self.clock.now())?;
+        Ok(work(content))
     }
 }
 
@@ -34,7 +46,10 @@ impl Dealers for MemoryState {
     fn dealer<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<DealerView, StateError>> {
         let view = self.with_content(|content| DealerView {
             head: content.head.clone(),
-            stock: content.dealers.get(id).map(|kept| kept.stock.clone()),
+            stock: content
+                .dealers
+                .get(id)
+                .map(|kept| DealerStock::clone(&kept.stock)),
             fingerprint: content
                 .dealers
                 .get(id)
@@ -109,7 +124,7 @@ impl Dealers for MemoryState {
         once: Option<&'a OnceKey>,
     ) -> BoxFuture<'a, Result<Written<TokenChange>, StateError>> {
         let now = self.clock.now();
-        let change = self.with_content(|content| {
+        let change = self.with_writable(|content| {
             content.forget(now);
             if once.is_some_and(|key| content.once.contains_key(key)) {
                 return TokenChange::UsedBefore;

@@ -14,6 +14,7 @@ use crate::{
             Cursor, Erased, Event, EventTotals, Events, HOUSEKEEPING_EVERY, NewEvent, OLDEST, OnceKey,
             PersonKeys, Receipt, Recorded, check_length, day_of, erased_entry,
         },
+        generations::{PersonSecret, Private, secret_comes_first},
     },
 };
 
@@ -26,7 +27,9 @@ type Place = (Timestamp, OnceKey);
 /// All events, and what is derived from them.
 #[derive(Debug)]
 pub(super) struct EventLog {
-    keys: PersonKeys,
+    /// Made when it is first needed.
+    secret: Option<PersonSecret>,
+    former_secrets: BTreeSet<PersonSecret>,
     kept: BTreeMap<Place, Kept>,
     /// When the event of an id happened, by day.
     days: BTreeMap<Date, HashMap<OnceKey, Timestamp>>,
@@ -72,7 +75,8 @@ impl Uses {
 impl Default for EventLog {
     fn default() -> Self {
         Self {
-            keys: PersonKeys::new(&random::hexadecimal(32)),
+            secret: None,
+            former_secrets: BTreeSet::new(),
             kept: BTreeMap::new(),
             days: BTreeMap::new(),
             people: HashMap::new(),
@@ -113,9 +117,28 @@ impl EventLog {
             first_of_user: unknown(&new.user),
             first_of_session: unknown(&new.session),
         };
-        let event = new.at(at);
-        let place = (at, event.id);
-        self.days.entry(day).or_default().insert(event.id, at);
+        self.insert(new.at(at), fingerprint, receipt);
+        Recorded::Stored(receipt)
+    }
+
+    /// Keeps an event as it was, once.
+    fn fill(&mut self, event: &Event) {
+        let place = (event.at, event.id);
+        self.remove(place);
+        let fingerprint = NewEvent::from(event.clone()).fingerprint();
+        // Whoever sends it again was told long ago.
+        let receipt = Receipt {
+            at: event.at,
+            first_of_user: false,
+            first_of_session: false,
+        };
+        self.insert(event.clone(), fingerprint, receipt);
+    }
+
+    fn insert(&mut self, event: Event, fingerprint: [u8; 16], receipt: Receipt) {
+        let place = (event.at, event.id);
+        let day = event.day();
+        self.days.entry(day).or_default().insert(event.id, event.at);
         for id in event.user.iter().chain(&event.session) {
             self.people.entry(id.clone()).or_default().insert(place);
         }
@@ -133,7 +156,6 @@ impl EventLog {
             receipt,
         };
         self.kept.insert(place, kept);
-        Recorded::Stored(receipt)
     }
 
     fn remove(&mut self, place: Place) {
@@ -188,6 +210,71 @@ impl EventLog {
         }
     }
 
+    /// What names of people are made with.
+    fn keys(&mut self) -> PersonKeys {
+        let secret = self
+            .secret
+            .get_or_insert_with(|| PersonSecret::new(random::hexadecimal(32)));
+        PersonKeys::new(secret.reveal())
+    }
+
+    /// Erases a person, and gives how many events that were.
+    fn erase(&mut self, id: &str, at: Timestamp) -> usize {
+        let entry = erased_entry(&self.keys(), id);
+        self.ledger.insert(entry, at);
+        let places = self.people.get(id).cloned().unwrap_or_default();
+        self.remove_all(places)
+    }
+
+    /// A page of all, newest first.
+    pub(super) fn page(&self, limit: usize, before: Option<Cursor>) -> Vec<Event> {
+        let events = match before {
+            None => self.kept.range(..),
+            Some(Cursor { at, id }) => self.kept.range(..(at, id)),
+        };
+        let newest_first = events.rev().take(limit);
+        newest_first.map(|(_, kept)| kept.event.clone()).collect()
+    }
+
+    /// Keeps events as they were.
+    pub(super) fn fill_all(&mut self, events: &[Event]) -> Result<(), StateError> {
+        check_room(self.kept.len() + events.len())?;
+        self.keys();
+        events.iter().for_each(|event| self.fill(event));
+        Ok(())
+    }
+
+    /// Lets events go that are not to come back.
+    pub(super) fn remove_those(&mut self, gone: impl Fn(&Event) -> bool) {
+        let kept = self.kept.iter().filter(|(_, kept)| gone(&kept.event));
+        let places: Vec<Place> = kept.map(|(place, _)| *place).collect();
+        self.remove_all(places);
+    }
+
+    pub(super) fn private(&self) -> Private {
+        Private {
+            person_secret: self.secret.clone(),
+            former_secrets: self.former_secrets.iter().cloned().collect(),
+            ledger: self.ledger.clone(),
+        }
+    }
+
+    /// Keeps what is known of people beside their events, in place of what was.
+    pub(super) fn fill_private(&mut self, private: Private) -> Result<(), StateError> {
+        let Private {
+            person_secret,
+            former_secrets,
+            ledger,
+        } = private;
+        if self.secret.is_some() && self.secret != person_secret {
+            return Err(secret_comes_first());
+        }
+        self.secret = person_secret;
+        self.former_secrets = former_secrets.into_iter().collect();
+        self.ledger = ledger;
+        Ok(())
+    }
+
     /// Notes that a token is not to come back.
     pub(super) fn token_gone(&mut self, digest: &str, now: Timestamp) {
         self.ledger.insert(format!("token:{digest}"), milliseconds(now));
@@ -204,15 +291,15 @@ impl MemoryState {
         self.with_content(|content| work(&mut content.events))
     }
 
+    fn with_writable_events<T>(&self, work: impl FnOnce(&mut EventLog) -> T) -> Result<T, StateError> {
+        self.with_writable(|content| work(&mut content.events))
+    }
+
     fn record_now(&self, events: &[NewEvent]) -> Result<Vec<Recorded>, StateError> {
         check_length(events)?;
         let now = self.clock.now();
-        self.with_events(|log| {
-            if log.kept.len() + events.len() > MOST_EVENTS {
-                return Err(StateError::Full(format!(
-                    "this process keeps {MOST_EVENTS} events at most"
-                )));
-            }
+        self.with_writable_events(|log| {
+            check_room(log.kept.len() + events.len())?;
             Ok(events.iter().map(|event| log.record(event, now)).collect())
         })?
     }
@@ -233,15 +320,16 @@ impl MemoryState {
 
     fn erase_now(&self, ids: &[String]) -> Result<Erased, StateError> {
         let at = milliseconds(self.clock.now());
-        let events = self.with_events(|log| {
-            let mut events = 0;
+        let events = self.with_writable_events(|log| ids.iter().map(|id| log.erase(id, at)).sum())?;
+        // What one can go back to must not have them either.
+        let mut stored = self.stored();
+        let stored = &mut *stored;
+        let kept = stored.kept.as_ref().map(|kept| &kept.epoch);
+        if let Some(kept) = kept.and_then(|epoch| stored.beside.get_mut(epoch)) {
             for id in ids {
-                log.ledger.insert(erased_entry(&log.keys, id), at);
-                let places = log.people.get(id).cloned().unwrap_or_default();
-                events += log.remove_all(places);
+                kept.events.erase(id, at);
             }
-            events
-        })?;
+        }
         Ok(Erased { events, at })
     }
 }
@@ -256,14 +344,7 @@ impl Events for MemoryState {
     }
 
     fn export(&self, limit: usize, before: Option<Cursor>) -> BoxFuture<'_, Result<Vec<Event>, StateError>> {
-        let page = self.with_events(|log| {
-            let events = match before {
-                None => log.kept.range(..),
-                Some(Cursor { at, id }) => log.kept.range(..(at, id)),
-            };
-            let newest_first = events.rev().take(limit);
-            newest_first.map(|(_, kept)| kept.event.clone()).collect()
-        });
+        let page = self.with_events(|log| log.page(limit, before));
         ready(page).boxed()
     }
 
@@ -276,7 +357,7 @@ impl Events for MemoryState {
     }
 
     fn person_keys(&self) -> BoxFuture<'_, Result<PersonKeys, StateError>> {
-        ready(self.with_events(|log| log.keys.clone())).boxed()
+        ready(self.with_events(EventLog::keys)).boxed()
     }
 
     fn ledger(&self) -> BoxFuture<'_, Result<BTreeMap<String, Timestamp>, StateError>> {
@@ -289,7 +370,7 @@ impl Events for MemoryState {
     }
 
     fn forget_before(&self, day: Date) -> BoxFuture<'_, Result<usize, StateError>> {
-        let forgotten = self.with_events(|log| {
+        let forgotten = self.with_writable_events(|log| {
             let old: Vec<Place> = log
                 .kept
                 .keys()
@@ -306,7 +387,16 @@ impl Events for MemoryState {
     }
 }
 
+fn check_room(events: usize) -> Result<(), StateError> {
+    if events > MOST_EVENTS {
+        return Err(StateError::Full(format!(
+            "this process keeps {MOST_EVENTS} events at most"
+        )));
+    }
+    Ok(())
+}
+
 /// As precise as a shared store is.
-fn milliseconds(at: Timestamp) -> Timestamp {
+pub(super) fn milliseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }

@@ -42,13 +42,13 @@ const UPDATES: &str = "return {redis.call('HGET', KEYS[1], ARGV[1]), redis.call(
 const VERSIONS: &str = "return {redis.call('HMGET', KEYS[1], 'counter', 'changed_at'), \
      redis.call('HGETALL', KEYS[2])}";
 
-/// When cars were sold, in milliseconds, by their ids.
-type Marks = BTreeMap<String, i64>;
+/// By name, in milliseconds.
+pub(super) type Times = BTreeMap<String, i64>;
 
-fn sold(marks: Marks) -> BTreeMap<String, Timestamp> {
-    let marks = marks.into_iter();
-    marks
-        .filter_map(|(car, at)| Some((car, Timestamp::from_millisecond(at).ok()?)))
+pub(super) fn times(times: Times) -> BTreeMap<String, Timestamp> {
+    let times = times.into_iter();
+    times
+        .filter_map(|(name, at)| Some((name, Timestamp::from_millisecond(at).ok()?)))
         .collect()
 }
 
@@ -65,7 +65,7 @@ impl RedisState {
             (Option<u64>, Option<i64>),
             Option<String>,
             Option<String>,
-            Marks,
+            Times,
             BTreeMap<String, String>,
         );
         let script = Script::new(SNAPSHOT);
@@ -97,13 +97,13 @@ impl RedisState {
             head,
             stock,
             fingerprint,
-            sold: sold(marks),
+            sold: times(marks),
         })
     }
 
     async fn read_outline(&self, id: &str) -> Result<DealerOutline, StateError> {
         let epoch = self.epoch().await?;
-        type Outline = ((Option<u64>, Option<i64>), Option<String>, Option<String>, Marks);
+        type Outline = ((Option<u64>, Option<i64>), Option<String>, Option<String>, Times);
         let script = Script::new(OUTLINE);
         let mut invocation = script.key(self.keys.catalog(&epoch));
         invocation
@@ -130,7 +130,7 @@ impl RedisState {
             head: head_of(epoch, fields).ok_or(StateError::NotOpen)?,
             dealership,
             fingerprint,
-            sold: sold(marks),
+            sold: times(marks),
         })
     }
 

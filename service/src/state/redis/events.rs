@@ -13,7 +13,11 @@ use futures::future::{BoxFuture, FutureExt};
 use jiff::{Timestamp, civil::Date};
 use redis::{AsyncCommands, Script, ScriptInvocation};
 
-use super::RedisState;
+use super::{
+    RedisState,
+    dealers::{Times, times},
+    scripts::on_a_full_server,
+};
 use crate::{
     random,
     state::{
@@ -25,18 +29,28 @@ use crate::{
     },
 };
 
-mod format;
+pub(super) mod format;
 
-/// What removes must work on a full server: it is what makes room.
-macro_rules! on_a_full_server {
-    ($($part:expr),+) => {
-        concat!("#!lua flags=allow-oom\n", $($part),+)
-    };
-}
-
-const RECORD: &str = concat!(include_str!("../event_write.lua"), include_str!("../record.lua"));
-const ERASE: &str = on_a_full_server!(include_str!("../event_write.lua"), include_str!("../erase.lua"));
-const FORGET: &str = on_a_full_server!(include_str!("../event_write.lua"), include_str!("../forget.lua"));
+const RECORD: &str = concat!(
+    include_str!("../write_check.lua"),
+    include_str!("../event_indexes.lua"),
+    include_str!("../record.lua")
+);
+const ERASE: &str = on_a_full_server!(
+    include_str!("../write_check.lua"),
+    include_str!("../event_indexes.lua"),
+    include_str!("../erase.lua")
+);
+const ERASE_KEPT: &str = on_a_full_server!(
+    include_str!("../generations/kept_check.lua"),
+    include_str!("../event_indexes.lua"),
+    include_str!("../erase.lua")
+);
+const FORGET: &str = on_a_full_server!(
+    include_str!("../write_check.lua"),
+    include_str!("../event_indexes.lua"),
+    include_str!("../forget.lua")
+);
 const PERSON_SECRET: &str = on_a_full_server!(include_str!("../person_secret.lua"));
 const PAGE: &str = include_str!("../event_page.lua");
 const TOTALS: &str = include_str!("../event_totals.lua");
@@ -54,6 +68,7 @@ const READ_AT_ONCE: usize = 1000;
 pub(super) struct Scripts {
     record: Script,
     erase: Script,
+    erase_kept: Script,
     forget: Script,
     person_secret: Script,
     page: Script,
@@ -66,6 +81,7 @@ impl Default for Scripts {
         Self {
             record: Script::new(RECORD),
             erase: Script::new(ERASE),
+            erase_kept: Script::new(ERASE_KEPT),
             forget: Script::new(FORGET),
             person_secret: Script::new(PERSON_SECRET),
             page: Script::new(PAGE),
@@ -82,11 +98,6 @@ pub(super) struct People {
 }
 
 impl RedisState {
-    /// What the names of all keys of a generation begin with.
-    fn root(&self, epoch: &str) -> String {
-        format!("{}:{epoch}:", self.keys.prefix)
-    }
-
     /// A script that writes events, with what all of them take first.
     fn event_write<'a>(&self, script: &'a Script, epoch: &str) -> ScriptInvocation<'a> {
         let mut invocation = script.prepare_invoke();
@@ -94,7 +105,7 @@ impl RedisState {
             .key(self.keys.generation())
             .key(self.keys.fence())
             .arg(epoch)
-            .arg(self.root(epoch));
+            .arg(self.keys.root(epoch));
         invocation
     }
 
@@ -139,7 +150,7 @@ impl RedisState {
         invocation
             .key(self.keys.generation())
             .key(self.keys.fence())
-            .key(format!("{}person-secret", self.root(&epoch)))
+            .key(self.keys.person_secret(&epoch))
             .arg(&epoch)
             .arg(random::hexadecimal(32));
         let answer = self.accepted(&invocation).await?;
@@ -154,7 +165,7 @@ impl RedisState {
             return Ok(Some(people));
         }
         let mut connection = self.manager.clone();
-        let key = format!("{}person-secret", self.root(&epoch));
+        let key = self.keys.person_secret(&epoch);
         let secret: Option<String> = self.bounded(connection.get(key)).await?;
         Ok(secret.map(|secret| self.cache_people(epoch, &secret)))
     }
@@ -197,7 +208,7 @@ impl RedisState {
         let Some(people) = self.known_people().await? else {
             return Ok(Vec::new());
         };
-        let root = self.root(&people.epoch);
+        let root = self.keys.root(&people.epoch);
         let mut connection = self.manager.clone();
         let index = format!("{root}person:{}", people.keys.index_name(id));
         let places: BTreeSet<String> = self.bounded(connection.smembers(index)).await?;
@@ -222,8 +233,13 @@ impl RedisState {
         Ok(events)
     }
 
-    async fn read_page(&self, limit: usize, before: Option<Cursor>) -> Result<Vec<Event>, StateError> {
-        let root = self.root(&self.epoch().await?);
+    pub(super) async fn read_page(
+        &self,
+        epoch: &str,
+        limit: usize,
+        before: Option<Cursor>,
+    ) -> Result<Vec<Event>, StateError> {
+        let root = self.keys.root(epoch);
         let mut connection = self.manager.clone();
         let days: BTreeSet<String> = self
             .bounded(connection.smembers(format!("{root}event-days")))
@@ -262,7 +278,7 @@ impl RedisState {
     }
 
     async fn read_totals(&self) -> Result<EventTotals, StateError> {
-        let root = self.root(&self.epoch().await?);
+        let root = self.keys.root(&self.epoch().await?);
         let mut invocation = self.events.totals.prepare_invoke();
         for name in [
             "event-totals",
@@ -300,45 +316,82 @@ impl RedisState {
             at: self.server_time().await?,
         };
         for id in ids {
-            // In pieces: erasing somebody who did a hundred thousand things in one would stop the server for a
-            // second. The first piece writes the ledger, so that what is left is erased whatever happens.
-            let mut more = true;
-            while more {
-                let mut invocation = self.event_write(&self.events.erase, &people.epoch);
-                invocation
-                    .arg(people.keys.index_name(id))
-                    .arg(erased_entry(&people.keys, id))
-                    .arg(REMOVED_AT_ONCE);
-                let answer = self.accepted(&invocation).await?;
-                let (gone, is_more, at) = match answer.as_slice() {
-                    [gone, more, at] => (gone.parse::<usize>().ok(), more == "1", timestamp(at)),
-                    _ => (None, false, None),
-                };
-                let (Some(gone), Some(at)) = (gone, at) else {
-                    return Err(not_understood("no count"));
-                };
-                erased.events += gone;
-                erased.at = at;
-                more = is_more;
-            }
+            let script = self.event_write(&self.events.erase, &people.epoch);
+            let (events, at) = self.erase_person(script, &people.keys, id).await?;
+            erased.events += events;
+            erased.at = at.max(erased.at);
         }
+        self.erase_from_kept(ids).await?;
         // Whoever is told to be forgotten is forgotten also when the server's machine dies now.
         self.confirmer.confirmation(ticket).await?;
         Ok(erased)
     }
 
+    /// Erases a person from the generation of the script; gives how many events that were, and when.
+    async fn erase_person(
+        &self,
+        mut script: ScriptInvocation<'_>,
+        keys: &PersonKeys,
+        id: &str,
+    ) -> Result<(usize, Timestamp), StateError> {
+        script
+            .arg(keys.index_name(id))
+            .arg(erased_entry(keys, id))
+            .arg(REMOVED_AT_ONCE);
+        let mut events = 0;
+        // In pieces: erasing somebody who did a hundred thousand things in one would stop the server for a second. The
+        // first piece writes the ledger, so that what is left is erased whatever happens.
+        loop {
+            let answer = self.accepted(&script).await?;
+            let (gone, is_more, at) = match answer.as_slice() {
+                [gone, more, at] => (gone.parse::<usize>().ok(), more == "1", timestamp(at)),
+                _ => (None, false, None),
+            };
+            let (Some(gone), Some(at)) = (gone, at) else {
+                return Err(not_understood("no count"));
+            };
+            events += gone;
+            if !is_more {
+                return Ok((events, at));
+            }
+        }
+    }
+
+    /// What one can go back to must not have them either. Where nobody has a name yet there is nothing to erase, and
+    /// going back applies the ledger.
+    async fn erase_from_kept(&self, ids: &[String]) -> Result<(), StateError> {
+        let mut connection = self.manager.clone();
+        let kept: Option<String> = self.bounded(connection.hget(self.keys.kept(), "epoch")).await?;
+        let Some(kept) = kept else {
+            return Ok(());
+        };
+        let secret: Option<String> = self
+            .bounded(connection.get(self.keys.person_secret(&kept)))
+            .await?;
+        let Some(keys) = secret.as_deref().map(PersonKeys::new) else {
+            return Ok(());
+        };
+        for id in ids {
+            let mut script = self.events.erase_kept.prepare_invoke();
+            script
+                .key(self.keys.kept())
+                .key(self.keys.fence())
+                .arg(&kept)
+                .arg(self.keys.root(&kept));
+            self.erase_person(script, &keys, id).await?;
+        }
+        Ok(())
+    }
+
     async fn read_ledger(&self) -> Result<BTreeMap<String, Timestamp>, StateError> {
         let key = self.keys.ledger(&self.epoch().await?);
         let mut connection = self.manager.clone();
-        let entries: BTreeMap<String, i64> = self.bounded(connection.hgetall(key)).await?;
-        Ok(entries
-            .into_iter()
-            .filter_map(|(entry, at)| Some((entry, Timestamp::from_millisecond(at).ok()?)))
-            .collect())
+        let entries: Times = self.bounded(connection.hgetall(key)).await?;
+        Ok(times(entries))
     }
 
     /// The server's clock, to the millisecond.
-    async fn server_time(&self) -> Result<Timestamp, StateError> {
+    pub(super) async fn server_time(&self) -> Result<Timestamp, StateError> {
         let mut connection = self.manager.clone();
         let time = redis::cmd("TIME");
         let (seconds, microseconds): (i64, i64) = self.bounded(time.query_async(&mut connection)).await?;
@@ -392,7 +445,7 @@ fn recorded(answer: &str) -> Option<Recorded> {
     }
 }
 
-fn timestamp(milliseconds: &str) -> Option<Timestamp> {
+pub(super) fn timestamp(milliseconds: &str) -> Option<Timestamp> {
     Timestamp::from_millisecond(milliseconds.parse().ok()?).ok()
 }
 
@@ -420,7 +473,11 @@ impl Events for RedisState {
     }
 
     fn export(&self, limit: usize, before: Option<Cursor>) -> BoxFuture<'_, Result<Vec<Event>, StateError>> {
-        self.read_page(limit, before).boxed()
+        async move {
+            let epoch = self.epoch().await?;
+            self.read_page(&epoch, limit, before).await
+        }
+        .boxed()
     }
 
     fn totals(&self) -> BoxFuture<'_, Result<EventTotals, StateError>> {

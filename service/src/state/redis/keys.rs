@@ -14,6 +14,19 @@ impl Keys {
         format!("{}:fence", self.prefix)
     }
 
+    pub(super) fn kept(&self) -> String {
+        format!("{}:kept", self.prefix)
+    }
+
+    pub(super) fn generations(&self) -> String {
+        format!("{}:generations", self.prefix)
+    }
+
+    /// What the names of all keys of a generation begin with.
+    pub(super) fn root(&self, epoch: &str) -> String {
+        format!("{}:{epoch}:", self.prefix)
+    }
+
     pub(super) fn confirmed(&self) -> String {
         format!("{}:confirmed", self.prefix)
     }
@@ -40,6 +53,14 @@ impl Keys {
 
     pub(super) fn once(&self, epoch: &str, key: &str) -> String {
         format!("{}:{epoch}:once:{key}", self.prefix)
+    }
+
+    pub(super) fn person_secret(&self, epoch: &str) -> String {
+        format!("{}:{epoch}:person-secret", self.prefix)
+    }
+
+    pub(super) fn former_secrets(&self, epoch: &str) -> String {
+        format!("{}:{epoch}:former-secrets", self.prefix)
     }
 
     pub(super) fn ledger(&self, epoch: &str) -> String {

@@ -2,8 +2,10 @@
 
 pub(crate) mod application;
 pub(crate) mod buyers;
+pub(crate) mod cutter;
 pub(crate) mod dealers;
 pub(crate) mod fixtures;
+pub(crate) mod generations;
 pub(crate) mod journal;
 pub(crate) mod process;
 pub(crate) mod proxy;

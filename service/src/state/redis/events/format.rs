@@ -58,7 +58,7 @@ struct Kept {
 }
 
 /// The text of an event, without when it happened.
-pub(super) fn write(event: &NewEvent, keys: &PersonKeys) -> serde_json::Result<String> {
+pub(in crate::state::redis) fn write(event: &NewEvent, keys: &PersonKeys) -> serde_json::Result<String> {
     let same = event
         .fingerprint()
         .iter()
