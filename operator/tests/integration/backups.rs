@@ -196,7 +196,7 @@ async fn status_and_condition_tell_what_jobs_said() {
         let time = k8s_openapi::jiff::Timestamp::from_second(second).expect("a time");
         time.to_string()
     };
-    let report = |at: &str, verified: Option<&str>| json!({"backup": "B1", "finished_at": at, "verified_at": verified, "bytes": 77});
+    let report = |at: &str, verified: Option<&str>| json!({"backup": "B1", "kind": "scheduled", "finished_at": at, "verified_at": verified, "bytes": 77});
     let first = at(3000);
     backup_job(
         &harness,
