@@ -20,7 +20,7 @@ run: ## Serve the API alone on port 8000: sample stock, state in memory
 	@echo "  curl -s localhost:8000/recommend --json '{\"orcamento_min\": 50000, \"orcamento_max\": 90000, \"uso_principal\": \"familia\"}'"
 	@cargo run --quiet -p faciliauto-service
 
-.PHONY: test test-fast test-alerts test-cluster test-tools test-page test-contract test-redis-faults test-redis-matrix lint format
+.PHONY: test test-fast test-alerts test-cluster test-tools test-page test-contract test-s3 test-redis-faults test-redis-matrix lint format
 test: test-fast test-alerts test-tools test-cluster ## Everything that must hold before a change lands
 
 test-fast: lint ## Formatting, lints, unit and integration tests; no cluster
@@ -50,6 +50,10 @@ test-contract: ## The API against its own description, asked by Schemathesis; SE
 
 test-redis-matrix: ## The tests that use Redis, against Redis 7.0, Redis 8.0 and Valkey 8.1
 	@$(PYTHON) hack/redis_matrix.py
+
+test-s3: ## Backups against a real server for S3, which is built once
+	@$(PYTHON) hack/debian.py redis-server
+	@$(PYTHON) hack/s3_test.py
 
 test-redis-faults: ## Break a real Redis under two replicas, 200 requests/s, 30 s each time, and compare records and p99
 	@$(PYTHON) hack/debian.py redis-server

@@ -70,11 +70,19 @@ def audit_log() -> None:
 
 
 def kwok() -> None:
-    if toolchain.KWOK.missing():
+    print_program(toolchain.KWOK, "kwok")
+
+
+def versitygw() -> None:
+    print_program(toolchain.VERSITYGW, "versitygw")
+
+
+def print_program(module: toolchain.Module, program: str) -> None:
+    if module.missing():
         with only_one(), redirect_stdout(sys.stderr):
             preflight.check_go(shutil.which("go"))
-            toolchain.build_missing(toolchain.KWOK)
-    print(toolchain.KWOK.cache() / "kwok")
+            toolchain.build_missing(module)
+    print(module.cache() / program)
 
 
 VERBS = {
@@ -85,6 +93,7 @@ VERBS = {
     "kubectl": (kubectl, "print the path of a kubectl of the cluster's version"),
     "audit-log": (audit_log, "print the path of the log of what the operator asks of the API server"),
     "kwok": (kwok, "build what pretends to be nodes, once, and print its path; no cluster needs it"),
+    "versitygw": (versitygw, "build a server for S3, once, and print its path; no cluster needs it"),
     "image-ids": (image_ids, "print the id that each local tag stands for, as JSON"),
     "images": (load_images, "build both programs' images from the Dockerfile and load them"),
 }

@@ -86,6 +86,8 @@ MODULES = [
 ]
 # Fake nodes and pods; no cluster needs it, so it is built when somebody asks for it.
 KWOK = Module("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
+# Storage that speaks S3, for tests of backups: the same.
+VERSITYGW = Module("versitygw", {"versitygw": "github.com/versity/versitygw/cmd/versitygw"})
 
 
 def is_cold() -> bool:
