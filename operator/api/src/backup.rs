@@ -126,8 +126,8 @@ impl Default for BackupStorage {
     },
 ]))]
 pub struct BackupEncryption {
-    /// Public key that backups are encrypted to. Default: they are not encrypted. An encrypted backup is
-    /// proven before it is encrypted, for the key that reads it is not here.
+    /// Public key that backups are encrypted to. Default: they are not encrypted. That one can be restored
+    /// is proven all the same; that the private key is still yours only a restore tells.
     #[schemars(length(max = 62))]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub recipient: String,

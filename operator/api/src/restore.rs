@@ -61,6 +61,7 @@ pub struct RestoreSource {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub claim_name: String,
 
-    /// Object storage that holds backups. What it leaves out is as in backup.objectStore.
+    /// Object storage that holds backups. What it leaves out is as in backup.objectStore. Where backups go
+    /// to object storage, too, one pair of keys opens both.
     pub object_store: ObjectStore,
 }

@@ -41,7 +41,11 @@ pub fn status(
                 let was_seen = ends.peek().is_some();
                 let report = ends.find_map(|(end, report)| (end.exit_code == 0).then_some(report));
                 let report = match report {
-                    Some(report) if report.backup.is_some() => report,
+                    Some(report) if report.kind.is_some() => report,
+                    Some(report) if report.backup.as_ref() == Some(&status.last_backup) => {
+                        note_proof(&mut status, report.verified_at);
+                        continue;
+                    }
                     // Something else that the program can do, or an end that says nothing.
                     Some(_) => continue,
                     None if was_seen => continue,
@@ -94,15 +98,20 @@ fn note_success(status: &mut BackupStatus, report: job_ends::Report, ended: Time
             status.last_backup = shorten(&name, 128);
         }
     }
-    // One that is encrypted is proven before it is written: its proof counts from when it was there.
-    let verified = report.verified_at.map(|at| whole_seconds(at).max(finished));
-    if let Some(verified) = verified
-        && status
-            .last_verified_time
-            .as_ref()
-            .is_none_or(|known| known.0 < verified)
+    // A proof that comes with the backup counts from when that was there.
+    note_proof(status, report.verified_at.map(|at| at.max(finished)));
+}
+
+fn note_proof(status: &mut BackupStatus, at: Option<Timestamp>) {
+    let Some(at) = at.map(whole_seconds) else {
+        return;
+    };
+    if status
+        .last_verified_time
+        .as_ref()
+        .is_none_or(|known| known.0 < at)
     {
-        status.last_verified_time = Some(Time(verified));
+        status.last_verified_time = Some(Time(at));
     }
 }
 

@@ -19,6 +19,8 @@ use crate::reconcile::observe::{Observed, job_condition};
 pub struct Report {
     /// Name of the backup that was made.
     pub backup: Option<String>,
+    /// Why it was made; absent when it was not made but looked at.
+    pub kind: Option<String>,
     /// When it was finished.
     pub finished_at: Option<Timestamp>,
     /// When it was proven.

@@ -40,8 +40,7 @@ impl Parts {
         self.volumes.push(volume);
     }
 
-    /// Adds a place in object storage. `prefix` begins the names of its variables, `keys` are the names of
-    /// those that open it, and `folder` is where its authorities are mounted.
+    /// Adds a place in object storage, and what opens it.
     pub(crate) fn object_store(&mut self, store: &ObjectStore, at: &StoreNames<'_>) {
         let ObjectStore {
             url,
@@ -54,7 +53,6 @@ impl Parts {
         let StoreNames {
             url: url_name,
             prefix,
-            keys,
             folder,
             volume,
         } = at;
@@ -81,9 +79,8 @@ impl Parts {
             );
         }
         if !credentials_secret.is_empty() {
-            for (name, key) in keys.iter().zip(names::S3_KEYS) {
-                self.environment
-                    .push(secret_variable(name, credentials_secret, key));
+            for key in names::S3_KEYS {
+                self.environment.push(secret_variable(key, credentials_secret));
             }
         }
     }
@@ -95,8 +92,6 @@ pub(crate) struct StoreNames<'a> {
     pub(crate) url: &'a str,
     /// What the others begin with.
     pub(crate) prefix: &'a str,
-    /// The variables with its keys.
-    pub(crate) keys: [&'a str; 2],
     /// Where its authorities are mounted.
     pub(crate) folder: &'a str,
     /// The volume of those.
@@ -136,7 +131,6 @@ pub(crate) fn parts(validated: &Validated, settings: &BackupSettings, login: &Re
             let names = StoreNames {
                 url: "FACILIAUTO_BACKUP_TARGET",
                 prefix: "FACILIAUTO_BACKUP_S3",
-                keys: names::S3_KEYS,
                 folder: names::S3_CA_FOLDER,
                 volume: "s3-ca",
             };
@@ -187,9 +181,9 @@ fn config_map(volume: &str, name: &str, key: Option<&str>) -> Volume {
     }
 }
 
-fn secret_variable(name: &str, secret: &str, key: &str) -> EnvVar {
+fn secret_variable(key: &str, secret: &str) -> EnvVar {
     EnvVar {
-        name: name.to_owned(),
+        name: key.to_owned(),
         value: None,
         value_from: Some(EnvVarSource {
             secret_key_ref: Some(SecretKeySelector {

@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 
 use crate::{
     names,
-    reconcile::validate::{BackupSettings, RestorePlace, RestoreSettings, Validated},
+    reconcile::validate::{BackupPlace, BackupSettings, RestorePlace, RestoreSettings, Validated},
     resources::{
         backup::{disrupted, hopeless, on_exit_codes, variable},
         backup_pod::{self, Parts, StoreNames, claim_volume},
@@ -134,14 +134,15 @@ fn parts(
             let names = StoreNames {
                 url: "FACILIAUTO_BACKUP_SOURCE",
                 prefix: "FACILIAUTO_BACKUP_SOURCE_S3",
-                keys: [
-                    "FACILIAUTO_BACKUP_SOURCE_S3_ACCESS_KEY_ID",
-                    "FACILIAUTO_BACKUP_SOURCE_S3_SECRET_ACCESS_KEY",
-                ],
                 folder: names::SOURCE_S3_CA_FOLDER,
                 volume: "source-s3-ca",
             };
-            parts.object_store(store, &names);
+            let mut store = store.clone();
+            if matches!(backup.place, BackupPlace::ObjectStore(_)) {
+                // One pair of keys opens both places, and is there already.
+                store.credentials_secret.clear();
+            }
+            parts.object_store(&store, &names);
         }
     }
     if let Some(secret) = &backup.identity_secret {

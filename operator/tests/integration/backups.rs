@@ -196,7 +196,7 @@ async fn status_and_condition_tell_what_jobs_said() {
         let time = k8s_openapi::jiff::Timestamp::from_second(second).expect("a time");
         time.to_string()
     };
-    let report = |at: &str, verified: Option<&str>| json!({"backup": "B1", "finished_at": at, "verified_at": verified, "bytes": 77});
+    let report = |at: &str, verified: Option<&str>| json!({"backup": "B1", "kind": "scheduled", "finished_at": at, "verified_at": verified, "bytes": 77});
     let first = at(3000);
     backup_job(
         &harness,
@@ -523,7 +523,11 @@ async fn commands_write_what_the_operator_reads() {
         .await
         .expect("it is declared");
     let declared = harness.api.get(&resource_path()).expect("the resource")["spec"]["restore"].clone();
-    assert_eq!(declared, json!({"id": "um", "from": "latest", "source": null}));
+    assert_eq!(
+        declared,
+        json!({"id": "um", "from": "latest"}),
+        "the source is gone"
+    );
 
     harness.api.edit(&resource_path(), |resource| {
         resource["spec"]["restore"] = json!({});

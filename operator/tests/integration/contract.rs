@@ -284,7 +284,6 @@ fn service_understands_its_import() {
 /// Prevents: a backup or a restore whose arguments or variables the service does not know, or that works on
 /// another store than the API.
 #[test]
-#[ignore = "the service does not know `backup` yet"]
 fn service_understands_its_backups_and_restores() {
     let mut seen = 0;
     for built in Built::all() {

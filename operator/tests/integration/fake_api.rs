@@ -252,7 +252,7 @@ impl State {
                 };
                 merge(&mut object, &body);
                 for (key, value) in body["spec"].as_object().into_iter().flatten() {
-                    object["spec"][key] = value.clone();
+                    object["spec"][key] = without_nulls(value);
                 }
                 (200, self.store(&call.path, object))
             }
@@ -535,6 +535,17 @@ fn remove_dropped(object: &mut Value, previous: &Value, body: &Value) {
             }
         }
     }
+}
+
+/// What is left of a merge patch where nothing was: a null removes a field.
+fn without_nulls(value: &Value) -> Value {
+    let Some(fields) = value.as_object() else {
+        return value.clone();
+    };
+    let kept = fields.iter().filter(|(_, value)| !value.is_null());
+    kept.map(|(key, value)| (key.clone(), without_nulls(value)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 /// Deep merge; lists are one value, but for a Service's ports, which are merged by their number.

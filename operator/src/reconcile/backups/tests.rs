@@ -119,6 +119,16 @@ fn what_jobs_say_is_what_the_status_says() {
         Some((0, json!({"backups": 3}))),
     );
     assert_eq!(after(&listed, Some(&made)), made, "something else was done");
+    let proof = json!({"backup": "backup of a", "verified_at": "2026-02-01T05:30:00.25Z", "cars": 1});
+    let proven = after(
+        &ended("v", "Complete", "2026-02-01T05:30:01Z", Some((0, proof))),
+        Some(&made),
+    );
+    let expected = BackupStatus {
+        last_verified_time: Some(Time(time("2026-02-01T05:30:00Z"))),
+        ..made.clone()
+    };
+    assert_eq!(proven, expected, "it was proven again, not made");
     let silent = ended("f", "Complete", "2026-02-01T05:00:00Z", None);
     let silent = after(&silent, Some(&made));
     assert_eq!(

@@ -187,7 +187,8 @@ pub(super) fn restore(
     };
     let of_source = match &source {
         Some(RestorePlace::ObjectStore(store)) => {
-            missing_of_store("restore.source.objectStore", store, referenced)
+            let missing = missing_of_store("restore.source.objectStore", store, referenced);
+            missing.or_else(|| other_keys(&backup.place, store))
         }
         Some(RestorePlace::Claim(_)) | None => None,
     };
@@ -200,6 +201,19 @@ pub(super) fn restore(
         from,
         source,
         missing: backup.missing.clone().or(of_source).or(of_identity),
+    })
+}
+
+/// Why the keys of a source cannot be used: one restore opens its source and its target with the same.
+fn other_keys(target: &BackupPlace, source: &ObjectStore) -> Option<String> {
+    let BackupPlace::ObjectStore(target) = target else {
+        return None;
+    };
+    let (own, other) = (&target.credentials_secret, &source.credentials_secret);
+    (!other.is_empty() && own != other).then(|| {
+        format!(
+            "restore.source.objectStore.credentialsSecret {other} is not that of backup.objectStore, and one pair of keys has to open both places: name one Secret in both, or back up to the volume until the restore has ended."
+        )
     })
 }
 
