@@ -140,7 +140,7 @@ enum CommandArguments {
     #[command(subcommand)]
     Redis(RedisArguments),
     /// Make backups of what Redis holds, prove them, and restore them.
-    Backup(BackupArguments),
+    Backup(Box<BackupArguments>),
     /// Ask the service on this machine whether it lives; exit 0 or 1.
     Healthcheck,
     /// Print what the API takes and answers, for programs.
@@ -212,7 +212,7 @@ pub enum Command {
     /// Bring users to a running Redis.
     SyncUsers(UsersSource),
     /// Make, prove or restore backups.
-    Backup(BackupCommand),
+    Backup(Box<BackupCommand>),
     /// Ask a running service whether it lives.
     Healthcheck,
     /// Print a description.
@@ -431,13 +431,13 @@ impl Settings {
                 );
             }
             Some(CommandArguments::Backup(backup)) => {
-                let backup = BackupCommand::resolve(backup, credentials)?;
+                let backup = BackupCommand::resolve(*backup, credentials)?;
                 if backup.needs_store() && redis.is_none() {
                     return Err(
                         "this needs --redis-url or --redis-url-file: the store to back up or restore".into(),
                     );
                 }
-                Command::Backup(backup)
+                Command::Backup(Box::new(backup))
             }
             Some(CommandArguments::Redis(RedisArguments::Acl(AclArguments::Sync))) => {
                 if redis.is_none() {

@@ -24,7 +24,7 @@ use super::{
         records::{self, DeclaredRecord, LedgerRecord, PersonSecretRecord, SoldRecord, TokenRecord},
     },
     progress::Progress,
-    unpacking::FamilyReader,
+    unpacking::{FamilyReader, ReadLine},
 };
 use crate::state::{
     dealers::TokenDigest,
@@ -94,7 +94,7 @@ pub async fn load(
     filler.private(&private).await?;
     progress.begin("stock", Some(archive.manifest().records(Family::Stock)));
     load_dealers(archive, filler, progress).await?;
-    let events: [(Family, &'static str, fn(&str) -> Result<Event, String>); 2] = [
+    let events: [(Family, &'static str, ReadLine<Event>); 2] = [
         (Family::Feedback, "feedback", records::read_feedback),
         (Family::Interactions, "interactions", records::read_interaction),
     ];
@@ -290,7 +290,7 @@ fn cars_of<'a>(
 async fn load_events(
     archive: &Archive,
     family: Family,
-    read: fn(&str) -> Result<Event, String>,
+    read: ReadLine<Event>,
     filler: &mut dyn Filler,
     progress: &Progress,
 ) -> Result<(), BackupError> {

@@ -36,6 +36,9 @@ const LONGEST_LINE: u64 = 8 << 20;
 /// As a power of two: 8 MiB, four times what we write with. An archive that asks for more is none of ours.
 const WIDEST_WINDOW: u32 = 23;
 
+/// Reads a record of its line, or says what is wrong with it.
+pub(super) type ReadLine<T> = fn(&str) -> Result<T, String>;
+
 /// Records of a family, in order.
 pub(super) struct FamilyReader<T> {
     family: Family,
@@ -51,7 +54,7 @@ enum Step<T> {
 }
 
 impl<T: Send + 'static> FamilyReader<T> {
-    pub(super) fn start(archive: &Archive, family: Family, read: fn(&str) -> Result<T, String>) -> Self {
+    pub(super) fn start(archive: &Archive, family: Family, read: ReadLine<T>) -> Self {
         let (sender, incoming) = mpsc::channel(WAITING);
         tokio::spawn(carry(archive.clone(), family, read, sender));
         Self {
@@ -113,7 +116,7 @@ impl<T: Send + 'static> FamilyReader<T> {
 async fn carry<T: Send + 'static>(
     archive: Archive,
     family: Family,
-    read: fn(&str) -> Result<T, String>,
+    read: ReadLine<T>,
     sender: Sender<Result<Step<T>, BackupError>>,
 ) {
     let outcome = match archive.facts(family) {
@@ -130,7 +133,7 @@ async fn carry<T: Send + 'static>(
 async fn unpack<T: Send + 'static>(
     archive: &Archive,
     facts: FamilyFacts,
-    read: fn(&str) -> Result<T, String>,
+    read: ReadLine<T>,
     sender: Sender<Result<Step<T>, BackupError>>,
 ) -> Result<(), BackupError> {
     let stream = match archive.read(&facts.file).await {
@@ -202,7 +205,7 @@ fn read_all<T>(
     archive: &Archive,
     facts: &FamilyFacts,
     file: &mut Pieces,
-    read: fn(&str) -> Result<T, String>,
+    read: ReadLine<T>,
     sender: &Sender<Result<Step<T>, BackupError>>,
 ) -> Result<(), BackupError> {
     let outcome = open_and_read(archive, facts, file, read, sender);
@@ -242,7 +245,7 @@ fn open_and_read<T>(
     archive: &Archive,
     facts: &FamilyFacts,
     file: &mut Pieces,
-    read: fn(&str) -> Result<T, String>,
+    read: ReadLine<T>,
     sender: &Sender<Result<Step<T>, BackupError>>,
 ) -> Result<(), Stop> {
     if !archive.manifest().is_encrypted() {
@@ -258,7 +261,7 @@ fn open_and_read<T>(
 fn read_packed<T>(
     facts: &FamilyFacts,
     packed: impl Read,
-    read: fn(&str) -> Result<T, String>,
+    read: ReadLine<T>,
     sender: &Sender<Result<Step<T>, BackupError>>,
 ) -> Result<(), Stop> {
     let damaged = |error: io::Error| Stop::Damaged(format!("it cannot be unpacked: {error}"));

@@ -32,7 +32,7 @@ use crate::{
     clock::Clock,
     configuration::{
         Settings,
-        backup::{BackupCommand, ListOutput, RestoreSettings, Wanted},
+        backup::{BackupCommand, ListOutput, Phase, RestoreSettings, Wanted},
     },
     signals,
     state::{
@@ -97,18 +97,15 @@ fn report_of(report: &impl Serialize) -> Result<Outcome, BackupError> {
 }
 
 fn phase_of(command: &BackupCommand) -> Option<&'static str> {
-    use crate::configuration::backup::Phase;
-    match command {
-        BackupCommand::Restore(RestoreSettings {
-            phase: Some((phase, _)),
-            ..
-        }) => Some(match phase {
-            Phase::Verify => "Verifying",
-            Phase::Snapshot => "Snapshotting",
-            Phase::Load => "Loading",
-        }),
-        _ => None,
-    }
+    let BackupCommand::Restore(restore) = command else {
+        return None;
+    };
+    let (phase, _) = restore.phase.as_ref()?;
+    Some(match phase {
+        Phase::Verify => "Verifying",
+        Phase::Snapshot => "Snapshotting",
+        Phase::Load => "Loading",
+    })
 }
 
 async fn from_settings(settings: &Settings, command: &BackupCommand) -> Result<Outcome, BackupError> {

@@ -312,7 +312,7 @@ pub enum BackupCommand {
         keep_days: u16,
     },
     /// Restore one.
-    Restore(RestoreSettings),
+    Restore(Box<RestoreSettings>),
     /// Go back.
     Undo {
         /// Names the going back.
@@ -427,7 +427,7 @@ impl BackupCommand {
                     (Some(phase), Some(directory)) => Some((phase, directory)),
                     (Some(_), None) => return Err("--phase needs --work-dir".to_owned()),
                 };
-                Self::Restore(RestoreSettings {
+                Self::Restore(Box::new(RestoreSettings {
                     name: name.ok_or("backup restore needs NAME, or --undo")?,
                     id,
                     target: needed(target)?,
@@ -435,7 +435,7 @@ impl BackupCommand {
                     identity_file,
                     encrypt_to,
                     phase,
-                })
+                }))
             }
         })
     }

@@ -300,12 +300,15 @@ fn every_flag_of_a_backup_can_be_given_as_a_variable() {
     };
     assert_eq!(
         settings.command,
-        Command::Backup(BackupCommand::Restore(expected))
+        Command::Backup(Box::new(BackupCommand::Restore(Box::new(expected))))
     );
     let arguments = ["backup", "run", "--keep-days", "3", "--kind", "scheduled"];
-    let Command::Backup(BackupCommand::Run {
+    let Command::Backup(run) = parse(&arguments, &variables).unwrap().command else {
+        panic!("it is about backups");
+    };
+    let BackupCommand::Run {
         keep_days, declared, ..
-    }) = parse(&arguments, &variables).unwrap().command
+    } = *run
     else {
         panic!("it is a run");
     };

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 
-use super::{Draft, FileStream, FileVersion, Target, TargetError, Upload};
+use super::{Draft, FileStream, FileVersion, SmallFile, Target, TargetError, Upload};
 use crate::{
     backup::format::{manifest, name::BackupName},
     random,
@@ -237,10 +237,7 @@ impl Target for DirectoryTarget {
         .boxed()
     }
 
-    fn look<'a>(
-        &'a self,
-        path: &'a str,
-    ) -> BoxFuture<'a, Result<Option<(Vec<u8>, FileVersion)>, TargetError>> {
+    fn look<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<SmallFile>, TargetError>> {
         let path = path.to_owned();
         self.off(move |root| {
             let content = content_of(&root.join(path))?;

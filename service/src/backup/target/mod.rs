@@ -49,6 +49,9 @@ pub type FileStream = BoxStream<'static, Result<Bytes, TargetError>>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileVersion(pub(super) String);
 
+/// What a small file holds, and the version by which it can be replaced.
+pub type SmallFile = (Vec<u8>, FileVersion);
+
 /// A place for backups.
 pub trait Target: Send + Sync + fmt::Debug {
     /// Where it is, for people.
@@ -71,10 +74,7 @@ pub trait Target: Send + Sync + fmt::Debug {
     ) -> BoxFuture<'a, Result<Option<FileVersion>, TargetError>>;
 
     /// A small file with its version; `None` when there is none.
-    fn look<'a>(
-        &'a self,
-        path: &'a str,
-    ) -> BoxFuture<'a, Result<Option<(Vec<u8>, FileVersion)>, TargetError>>;
+    fn look<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<SmallFile>, TargetError>>;
 
     /// Writes a small file in place of this version; `None` when it is another meanwhile.
     fn replace<'a>(

@@ -15,7 +15,7 @@ use object_store::{
 };
 
 use super::{
-    Draft, FileStream, FileVersion, Target, TargetError, Upload,
+    Draft, FileStream, FileVersion, SmallFile, Target, TargetError, Upload,
     http::{Connector, with_cause},
     read_small,
 };
@@ -224,10 +224,7 @@ impl Target for S3Target {
         self.put_as(path, content, PutMode::Create).boxed()
     }
 
-    fn look<'a>(
-        &'a self,
-        path: &'a str,
-    ) -> BoxFuture<'a, Result<Option<(Vec<u8>, FileVersion)>, TargetError>> {
+    fn look<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<SmallFile>, TargetError>> {
         async move {
             let found = match self.store.get(&self.path(path)).await {
                 Err(Error::NotFound { .. }) => return Ok(None),
