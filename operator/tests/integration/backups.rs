@@ -324,7 +324,7 @@ async fn each_id_runs_one_restore_once() {
     // A later one waits, and what is taken away goes on.
     harness.change_spec(|spec| spec["restore"] = json!({"id": "dois", "from": "B0"}));
     harness.settle_with(without_jobs).await;
-    assert_eq!(restore_jobs(&harness), [first.clone()]);
+    assert_eq!(restore_jobs(&harness), std::slice::from_ref(&first));
     assert_eq!(harness.status()["restore"]["id"], "um");
     harness.change_spec(|spec| {
         spec.as_object_mut().expect("a spec").remove("restore");
@@ -362,7 +362,7 @@ async fn each_id_runs_one_restore_once() {
         .edit(&resource_path(), |resource| resource["status"] = json!({}));
     harness.restart();
     harness.settle_with(without_jobs).await;
-    assert_eq!(restore_jobs(&harness), [first.clone()]);
+    assert_eq!(restore_jobs(&harness), std::slice::from_ref(&first));
     end_restore(&harness, &first, "Complete", restored("um"));
     harness.settle_with(without_jobs).await;
     assert_eq!(harness.status()["restore"]["phase"], "Succeeded");
@@ -404,7 +404,7 @@ async fn into_nothing_no_stock_is_imported() {
     let mut harness = Harness::new(json!({"restore": {"id": "um", "source": {"claimName": "outro-backup"}}}));
     harness.settle_with(without_jobs).await;
     let [job] = restore_jobs(&harness).try_into().expect("one Job");
-    assert_eq!(harness.names(Kind::Job), [job.clone()], "no import");
+    assert_eq!(harness.names(Kind::Job), std::slice::from_ref(&job), "no import");
     assert_eq!(harness.condition("StockSeeded")["reason"], "WaitingForRestore");
     end_restore(&harness, &job, "Complete", restored("um"));
     harness.settle_with(without_jobs).await;

@@ -151,7 +151,8 @@ async fn a_manifest_that_lies_is_found_out() {
     let (_, report) = backed_up(&target).await;
     let path = folder.path().join(report.backup.as_str()).join("manifest.json");
     let honest = fs::read(&path).unwrap();
-    let changes: [(&str, fn(&mut Manifest)); 7] = [
+    type Lie = fn(&mut Manifest);
+    let changes: [(&str, Lie); 7] = [
         ("fewer records", |manifest| manifest.families[3].records -= 1),
         ("more records", |manifest| manifest.families[3].records += 1),
         ("fewer bytes", |manifest| manifest.families[4].bytes -= 1),
