@@ -103,7 +103,7 @@ async fn diff_shows_a_resource_that_does_not_exist_yet() {
         });
         let (code, text, said) = diff(&sandbox, &resource.to_string());
         assert_eq!(code, Some(1), "{said}");
-        assert_eq!(text.matches("(absent)").count(), 21, "{text}");
+        assert_eq!(text.matches("(absent)").count(), 24, "{text}");
         let found = sandbox.resources().get_opt(NAME).await.expect("an answer");
         assert!(found.is_none(), "nothing was written");
     })
