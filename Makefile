@@ -24,7 +24,7 @@ run: ## Serve the API alone on port 8000: sample stock, state in memory
 test: test-fast test-alerts test-tools test-cluster ## Everything that must hold before a change lands
 
 test-fast: lint ## Formatting, lints, unit and integration tests; no cluster
-	@$(PYTHON) hack/debian.py curl redis-server
+	@$(PYTHON) hack/debian.py curl jq redis-server zstd
 	cargo test --workspace --locked
 
 lint: ## Formatting and lints; warnings fail

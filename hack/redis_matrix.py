@@ -50,7 +50,7 @@ NEWER = (
 
 def main() -> int:
     try:
-        debian.install("redis-server")
+        debian.install("jq", "redis-server", "zstd")
         installed = Path(shutil.which("redis-server") or "redis-server")
         servers = [(f"redis-server {version_of(installed)}", installed)]
         servers += [(server.name, provide(server)) for server in NEWER]
@@ -68,7 +68,8 @@ def main() -> int:
 def modules() -> list[str]:
     """The modules of the tests that start a Redis, found in their text, so that a new one is not forgotten."""
     uses = re.compile(r"\bRedisServer\b")
-    return sorted(f"{path.stem}::" for path in TESTS.glob("*.rs") if uses.search(path.read_text()))
+    users = [path.relative_to(TESTS) for path in TESTS.rglob("*.rs") if uses.search(path.read_text())]
+    return sorted({f"{user.parts[0].removesuffix('.rs')}::" for user in users} - {"harness::"})
 
 
 def build() -> Path:
