@@ -7,6 +7,7 @@ use std::{
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::jiff::Timestamp;
 use kube::{Api, ResourceExt, api::ListParams};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -46,6 +47,8 @@ pub(crate) struct Made {
     pub(crate) report: Value,
     /// When its Job was made, and when it was seen to be over.
     pub(crate) span: (Instant, Instant),
+    /// When its program began, had written it, and had proven it.
+    pub(crate) phases: [Instant; 3],
 }
 
 impl Made {
@@ -53,13 +56,9 @@ impl Made {
         self.report["backup"].as_str().expect("a name")
     }
 
-    /// From its beginning to its proof, as its program says.
+    /// From its beginning to its proof.
     pub(crate) fn seconds(&self) -> f64 {
-        let at = |field: &str| {
-            let text = self.report[field].as_str().expect("a time");
-            text.parse::<k8s_openapi::jiff::Timestamp>().expect("a time")
-        };
-        at("verified_at").duration_since(at("started_at")).as_secs_f64()
+        (self.phases[2] - self.phases[0]).as_secs_f64()
     }
 }
 
@@ -210,6 +209,7 @@ impl System {
             })
             .expect("the backup's report");
         let made = Made {
+            phases: ["started_at", "finished_at", "verified_at"].map(|field| instant(&report[field])),
             report,
             span: (begun, ended),
         };
@@ -234,8 +234,8 @@ impl System {
         path.expect("a volume that is a folder of this machine").into()
     }
 
-    /// How one logs in to its Redis, from this machine.
-    pub(crate) async fn redis_url(&self) -> String {
+    /// Its Redis, as the API logs in to it, from this machine.
+    pub(crate) async fn redis(&self) -> redis::Client {
         let password = secret(&self.sandbox, &format!("{NAME}-redis-login"), "password-1").await;
         let services = self.sandbox.api::<Service>();
         let service = services
@@ -244,13 +244,20 @@ impl System {
             .expect("Redis's Service");
         let address = service.spec.and_then(|spec| spec.cluster_ip).expect("an address");
         assert_ne!(address, "None", "Redis's Service has an address");
-        format!("redis://api:{password}@{address}:6379")
+        redis::Client::open(format!("redis://api:{password}@{address}:6379")).expect("a URL")
     }
 
     /// What its keys begin with.
     pub(crate) fn prefix(&self) -> String {
         format!("{}:{NAME}", self.sandbox.namespace)
     }
+}
+
+/// A moment that somebody else's clock told, which is this machine's.
+fn instant(time: &Value) -> Instant {
+    let time = time.as_str().expect("a time").parse::<Timestamp>();
+    let since = Timestamp::now().duration_since(time.expect("a time"));
+    Instant::now() - Duration::try_from(since).unwrap_or_default()
 }
 
 /// Says how far the drill is.
