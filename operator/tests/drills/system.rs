@@ -25,6 +25,9 @@ pub(crate) const EVENTS: u64 = 200_000;
 /// A backup's Job, from its making to its end.
 const BACKED_UP: Duration = Duration::from_secs(300);
 
+/// Before an administrator who was told to wait asks again.
+const LIMITED: Duration = Duration::from_millis(200);
+
 /// The API's port in its pods.
 const PORT: u16 = 8000;
 
@@ -140,7 +143,7 @@ impl System {
             let sent = request.try_clone().expect("a body that can be sent again");
             let answer = sent.send().await.expect("the API answers");
             if answer.status() == 429 {
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                tokio::time::sleep(LIMITED).await;
                 continue;
             }
             let status = answer.status();
@@ -150,13 +153,19 @@ impl System {
         }
     }
 
-    /// Asks a replica as the administrator.
+    /// Asks a replica as the administrator, as fast as the limit lets it.
     pub(crate) async fn get(&self, address: &str, path: &str) -> reqwest::Result<Value> {
-        let request = self.client.get(format!("http://{address}{path}"));
-        let request = request
-            .bearer_auth(&self.admin)
-            .header("x-forwarded-for", "192.0.2.2");
-        request.send().await?.error_for_status()?.json().await
+        loop {
+            let request = self.client.get(format!("http://{address}{path}"));
+            let request = request
+                .bearer_auth(&self.admin)
+                .header("x-forwarded-for", "192.0.2.2");
+            let answer = request.send().await?;
+            if answer.status() != 429 {
+                return answer.error_for_status()?.json().await;
+            }
+            tokio::time::sleep(LIMITED).await;
+        }
     }
 
     /// Erases all that is held of somebody.
