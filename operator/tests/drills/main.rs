@@ -11,6 +11,8 @@ mod archive;
 mod backup;
 mod compare;
 mod crash;
+mod damage;
+mod elsewhere;
 mod figures;
 #[path = "../cluster/harness.rs"]
 #[allow(dead_code, reason = "drills need less of it than the tests do")]
