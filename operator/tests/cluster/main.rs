@@ -26,3 +26,4 @@ mod steady;
 mod surroundings;
 mod unwell;
 mod upgrade;
+mod volume;
