@@ -15,6 +15,7 @@ from contextlib import redirect_stdout
 import given
 import images
 import preflight
+import redis_servers
 import toolchain
 from base_images import loaded
 from down import take_down
@@ -59,6 +60,13 @@ def load_images() -> None:
         images.build_and_load()
 
 
+def load_redis_images() -> None:
+    if given.kubeconfig():
+        raise ClusterError("KUBECONFIG is set: images are loaded into the local cluster only; unset it")
+    with only_one():
+        redis_servers.load_images()
+
+
 def image_ids() -> None:
     print(json.dumps({reference: entry["id"] for reference, entry in loaded().items()}))
 
@@ -95,6 +103,7 @@ VERBS = {
     "kwok": (kwok, "build what pretends to be nodes, once, and print its path; no cluster needs it"),
     "versitygw": (versitygw, "build a server for S3, once, and print its path; no cluster needs it"),
     "image-ids": (image_ids, "print the id that each local tag stands for, as JSON"),
+    "redis-images": (load_redis_images, "make images of Redis 8.0 and Valkey 8.1 and load them"),
     "images": (load_images, "build both programs' images from the Dockerfile and load them"),
 }
 

@@ -1,0 +1,1 @@
+//! A backup of a large stock while buyers and dealers use it.

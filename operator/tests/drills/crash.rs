@@ -1,0 +1,1 @@
+//! Whatever takes part in a restore is killed at every step of it.
