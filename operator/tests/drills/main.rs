@@ -13,4 +13,10 @@ mod figures;
 #[path = "../cluster/harness.rs"]
 #[allow(dead_code, reason = "drills need less of it than the tests do")]
 mod harness;
+#[path = "../../../service/tests/load/journal.rs"]
+mod load;
+mod past;
 mod restore;
+mod stock;
+mod system;
+mod traffic;
