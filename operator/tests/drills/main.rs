@@ -7,7 +7,9 @@
 //! Pods are asked at their own addresses and volumes are read where the node has them: load through the API server's
 //! proxy would measure the proxy. So drills run on the node of the local cluster.
 
+mod archive;
 mod backup;
+mod compare;
 mod crash;
 mod figures;
 #[path = "../cluster/harness.rs"]
@@ -20,3 +22,4 @@ mod restore;
 mod stock;
 mod system;
 mod traffic;
+mod watch;
