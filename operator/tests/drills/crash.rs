@@ -11,7 +11,7 @@
 //! where no command is near, the death follows what is to be seen, a process, a note at the target, or the status.
 //!
 //! Who dies is tried at the same time for Job, Redis and API, on a system each, and by itself for the operator, which all
-//! systems share. `FACILIAUTO_DRILL_ONLY=redis` runs only the cases with that in their name.
+//! systems share. `FACILIAUTO_DRILL_ONLY='redis: |switched'` runs only the cases with one of these in their name.
 
 use std::{
     env,
@@ -45,7 +45,7 @@ mod server;
 mod steps;
 mod stocks;
 
-/// Runs only cases with this in their name.
+/// Runs only cases with this in their name, or one of several that are parted by `|`.
 const ONLY: &str = "FACILIAUTO_DRILL_ONLY";
 
 /// Prevents a death in the middle of a restore from leaving a mixture, nothing at all, or something that waits for a person.
@@ -97,7 +97,10 @@ async fn lane(victim: Victim, outcomes: Arc<Mutex<Vec<Outcome>>>) {
         moments.extend(moments::of_the_operator());
     }
     let only = env::var(ONLY).unwrap_or_default();
-    moments.retain(|moment| format!("{victim}: {}", moment.name).contains(&only));
+    moments.retain(|moment| {
+        let name = format!("{victim}: {}", moment.name);
+        only.split('|').any(|part| name.contains(part))
+    });
     if moments.is_empty() {
         return;
     }

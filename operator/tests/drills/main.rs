@@ -11,6 +11,7 @@ mod archive;
 mod backup;
 mod compare;
 mod crash;
+#[path = "../../../service/tests/load/figures.rs"]
 mod figures;
 #[path = "../cluster/harness.rs"]
 #[allow(dead_code, reason = "drills need less of it than the tests do")]

@@ -15,8 +15,8 @@ use super::{
     stocks::{Digests, Letter},
 };
 
-/// How long a moment may take to come.
-const COMES: Duration = Duration::from_secs(90);
+/// How long a moment may take to come: who died before it, in the case before, may hold the target's lock for two minutes.
+const COMES: Duration = Duration::from_secs(240);
 
 /// How long a restore may take to end after something died.
 const ENDS: Duration = Duration::from_secs(240);
@@ -113,6 +113,7 @@ impl Rig {
         }
         let is_restored = self.end(&id, from, died, &states, &mut bad).await;
         let took = died.elapsed();
+        let attempts = self.attempts(&id).await;
         self.check_use(&id, &replicas, &mut bad).await;
         bad.extend(self.buyers.complaints());
         self.buyers.ask([]);
@@ -310,8 +311,11 @@ fn is_complete(job: &Job) -> bool {
     conditions.any(|condition| condition.type_ == "Complete" && condition.status == "True")
 }
 
-fn listed(bad: &[String]) -> String {
-    bad.iter().map(|one| format!("\n        BAD: {one}")).collect()
+fn listed(what: &str, lines: &[String]) -> String {
+    lines
+        .iter()
+        .map(|line| format!("\n        {what} {line}"))
+        .collect()
 }
 
 /// What a store may hold in a case.

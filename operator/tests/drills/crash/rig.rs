@@ -184,6 +184,36 @@ impl Rig {
         jobs.items.into_iter().find(is_of)
     }
 
+    /// How containers of a restore ended that did not end well, in order.
+    pub(crate) async fn attempts(&self, id: &str) -> Vec<String> {
+        let Some(job) = self.job(id).await else {
+            return vec!["its Job is gone".to_owned()];
+        };
+        let labels = format!("batch.kubernetes.io/job-name={}", job.name_any());
+        let pods = self
+            .sandbox
+            .api::<Pod>()
+            .list(&ListParams::default().labels(&labels))
+            .await;
+        let pods = pods.map(|list| list.items).unwrap_or_default();
+        let statuses = pods.into_iter().filter_map(|pod| pod.status).flat_map(|status| {
+            let first = status.init_container_statuses.unwrap_or_default();
+            first
+                .into_iter()
+                .chain(status.container_statuses.unwrap_or_default())
+        });
+        let mut ended: Vec<_> = statuses
+            .filter_map(|container| Some((container.name, container.state?.terminated?)))
+            .filter(|(_, ended)| ended.exit_code != 0)
+            .collect();
+        ended.sort_by_key(|(_, ended)| ended.finished_at.as_ref().map(|at| at.0));
+        let said = ended.into_iter().map(|(name, ended)| {
+            let message = ended.message.unwrap_or_default();
+            format!("{name} with {}: {}", ended.exit_code, message.trim())
+        });
+        said.collect()
+    }
+
     /// The pod of the operator that leads.
     pub(crate) async fn leading_operator(&self) -> Pod {
         let pods: Api<Pod> = Api::namespaced(self.sandbox.client.clone(), OPERATOR_NAMESPACE);
