@@ -60,7 +60,7 @@ fn judge(journal: &[Entry], quiet: &[(Instant, Instant)], busy: &[(Instant, Inst
         }
     };
     let (before, during) = (p99(journal, lists(quiet)), p99(journal, lists(busy)));
-    let count = |spans| journal.iter().filter(|entry| lists(spans)(entry)).count();
+    let count = |spans: &[_]| journal.iter().filter(|entry| lists(spans)(entry)).count();
     let ratio = during.as_secs_f64() / before.as_secs_f64();
     let failed = journal.iter().filter(|entry| entry.statuses.last() != Some(&200));
     let failed: Vec<_> = failed.filter(|entry| !entry.acknowledged).take(5).collect();
@@ -79,6 +79,22 @@ fn judge(journal: &[Entry], quiet: &[(Instant, Instant)], busy: &[(Instant, Inst
     bench("drill.backup.p99_quiet", milliseconds(before), "ms");
     bench("drill.backup.p99_during", milliseconds(during), "ms");
     bench("drill.backup.p99_ratio", format!("{ratio:.2}"), "ratio");
+    for (what, span) in [
+        (
+            "its pod starts",
+            (|made: &Made| (made.span.0, made.phases[0])) as fn(&Made) -> _,
+        ),
+        ("it is written", |made| (made.phases[0], made.phases[1])),
+        ("it is proven", |made| (made.phases[1], made.phases[2])),
+        ("its pod ends", |made| (made.phases[2], made.span.1)),
+    ] {
+        let spans: Vec<_> = backups.iter().map(span).collect();
+        say(&format!(
+            "while {what}: {} lists, p99 {} ms",
+            count(&spans),
+            milliseconds(p99(journal, lists(&spans)))
+        ));
+    }
     say(&format!(
         "{} lists in {:.0?} without a backup, {} in {:.0?} of {} backups",
         count(quiet),

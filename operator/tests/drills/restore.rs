@@ -272,9 +272,11 @@ async fn served_otherwise(system: &System, now: &Archive) -> Vec<String> {
 
 /// As somebody does by mistake.
 async fn delete_every_key(system: &System) {
-    let client = redis::Client::open(system.redis_url().await).expect("a URL");
+    // A thousand keys may hold a thousand pieces of stock, and nobody hurries.
+    let patience = redis::AsyncConnectionConfig::new().set_response_timeout(Some(RTO));
+    let client = system.redis().await;
     let mut connection = client
-        .get_multiplexed_async_connection()
+        .get_multiplexed_async_connection_with_config(&patience)
         .await
         .expect("a connection");
     let mut cursor = 0_u64;

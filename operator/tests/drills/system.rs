@@ -7,6 +7,7 @@ use std::{
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::jiff::Timestamp;
 use kube::{Api, ResourceExt, api::ListParams};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -23,6 +24,9 @@ pub(crate) const EVENTS: u64 = 200_000;
 
 /// A backup's Job, from its making to its end.
 const BACKED_UP: Duration = Duration::from_secs(300);
+
+/// Before an administrator who was told to wait asks again.
+const LIMITED: Duration = Duration::from_millis(200);
 
 /// The API's port in its pods.
 const PORT: u16 = 8000;
@@ -46,6 +50,8 @@ pub(crate) struct Made {
     pub(crate) report: Value,
     /// When its Job was made, and when it was seen to be over.
     pub(crate) span: (Instant, Instant),
+    /// When its program began, had written it, and had proven it.
+    pub(crate) phases: [Instant; 3],
 }
 
 impl Made {
@@ -53,13 +59,9 @@ impl Made {
         self.report["backup"].as_str().expect("a name")
     }
 
-    /// From its beginning to its proof, as its program says.
+    /// From its beginning to its proof.
     pub(crate) fn seconds(&self) -> f64 {
-        let at = |field: &str| {
-            let text = self.report[field].as_str().expect("a time");
-            text.parse::<k8s_openapi::jiff::Timestamp>().expect("a time")
-        };
-        at("verified_at").duration_since(at("started_at")).as_secs_f64()
+        (self.phases[2] - self.phases[0]).as_secs_f64()
     }
 }
 
@@ -141,7 +143,7 @@ impl System {
             let sent = request.try_clone().expect("a body that can be sent again");
             let answer = sent.send().await.expect("the API answers");
             if answer.status() == 429 {
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                tokio::time::sleep(LIMITED).await;
                 continue;
             }
             let status = answer.status();
@@ -151,13 +153,19 @@ impl System {
         }
     }
 
-    /// Asks a replica as the administrator.
+    /// Asks a replica as the administrator, as fast as the limit lets it.
     pub(crate) async fn get(&self, address: &str, path: &str) -> reqwest::Result<Value> {
-        let request = self.client.get(format!("http://{address}{path}"));
-        let request = request
-            .bearer_auth(&self.admin)
-            .header("x-forwarded-for", "192.0.2.2");
-        request.send().await?.error_for_status()?.json().await
+        loop {
+            let request = self.client.get(format!("http://{address}{path}"));
+            let request = request
+                .bearer_auth(&self.admin)
+                .header("x-forwarded-for", "192.0.2.2");
+            let answer = request.send().await?;
+            if answer.status() != 429 {
+                return answer.error_for_status()?.json().await;
+            }
+            tokio::time::sleep(LIMITED).await;
+        }
     }
 
     /// Erases all that is held of somebody.
@@ -210,6 +218,7 @@ impl System {
             })
             .expect("the backup's report");
         let made = Made {
+            phases: ["started_at", "finished_at", "verified_at"].map(|field| instant(&report[field])),
             report,
             span: (begun, ended),
         };
@@ -234,8 +243,8 @@ impl System {
         path.expect("a volume that is a folder of this machine").into()
     }
 
-    /// How one logs in to its Redis, from this machine.
-    pub(crate) async fn redis_url(&self) -> String {
+    /// Its Redis, as the API logs in to it, from this machine.
+    pub(crate) async fn redis(&self) -> redis::Client {
         let password = secret(&self.sandbox, &format!("{NAME}-redis-login"), "password-1").await;
         let services = self.sandbox.api::<Service>();
         let service = services
@@ -244,13 +253,20 @@ impl System {
             .expect("Redis's Service");
         let address = service.spec.and_then(|spec| spec.cluster_ip).expect("an address");
         assert_ne!(address, "None", "Redis's Service has an address");
-        format!("redis://api:{password}@{address}:6379")
+        redis::Client::open(format!("redis://api:{password}@{address}:6379")).expect("a URL")
     }
 
     /// What its keys begin with.
     pub(crate) fn prefix(&self) -> String {
         format!("{}:{NAME}", self.sandbox.namespace)
     }
+}
+
+/// A moment that somebody else's clock told, which is this machine's.
+fn instant(time: &Value) -> Instant {
+    let time = time.as_str().expect("a time").parse::<Timestamp>();
+    let since = Timestamp::now().duration_since(time.expect("a time"));
+    Instant::now() - Duration::try_from(since).unwrap_or_default()
 }
 
 /// Says how far the drill is.

@@ -50,8 +50,11 @@ impl Watch {
     pub(crate) async fn begin(system: &System) -> Self {
         let sights = Arc::new(Mutex::new(Vec::new()));
         let mut looking = JoinSet::new();
-        let client = redis::Client::open(system.redis_url().await).expect("a URL");
-        looking.spawn(look_at_store(client, system.prefix(), Arc::clone(&sights)));
+        looking.spawn(look_at_store(
+            system.redis().await,
+            system.prefix(),
+            Arc::clone(&sights),
+        ));
         for (replica, address) in system.addresses.iter().enumerate() {
             let url = format!("http://{address}/health");
             let client = system.client.clone();

@@ -15,13 +15,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::{Client, RequestBuilder, StatusCode, header::RETRY_AFTER};
 use tokio::{sync::watch, task::JoinSet};
 
 /// How long a client waits for an answer before it calls it none.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a client waits before it sends a request again.
+/// How long a client waits before it sends a request again when nobody told it how long.
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// One thing that somebody wants.
@@ -150,8 +150,9 @@ impl<S: Script> Sender<S> {
         let mut sent = turn;
         let mut give_up = self.give_up.clone();
         let (took, acknowledged) = loop {
-            let status = self.ask(number, &deed, statuses.len()).await;
+            let answer = self.ask(number, &deed, statuses.len()).await;
             let took = sent.elapsed();
+            let (status, pause) = answer.map_or((None, PAUSE), |(status, pause)| (Some(status), pause));
             statuses.push(status.map_or(0, |status| status.as_u16()));
             let acknowledged = matches!(status, Some(StatusCode::OK | StatusCode::CREATED));
             let again = matches!(
@@ -162,7 +163,7 @@ impl<S: Script> Sender<S> {
                 break (took, acknowledged);
             }
             tokio::select! {
-                () = tokio::time::sleep(PAUSE) => {}
+                () = tokio::time::sleep(pause) => {}
                 _ = give_up.wait_for(|given_up| *given_up) => break (took, acknowledged),
             }
             sent = Instant::now();
@@ -178,7 +179,8 @@ impl<S: Script> Sender<S> {
         });
     }
 
-    async fn ask(&self, number: u64, deed: &S::Deed, attempt: usize) -> Option<StatusCode> {
+    /// What the answer says, and when the request may be sent again.
+    async fn ask(&self, number: u64, deed: &S::Deed, attempt: usize) -> Option<(StatusCode, Duration)> {
         // A client that sends again is led to another replica, as by a Service.
         let replica = &self.replicas[(number as usize + attempt) % self.replicas.len()];
         let request = self.script.request(&self.client, replica, number, deed);
@@ -186,8 +188,11 @@ impl<S: Script> Sender<S> {
         let address = format!("203.0.{}.{}", number % 4, number / 4 % 250);
         let answer = request.header("x-forwarded-for", address).send().await.ok()?;
         let status = answer.status();
+        let seconds = answer.headers().get(RETRY_AFTER);
+        let seconds = seconds.and_then(|value| value.to_str().ok()?.parse().ok());
         // An answer counts when it was read to its end.
-        answer.bytes().await.ok().map(|_| status)
+        answer.bytes().await.ok()?;
+        Some((status, seconds.map_or(PAUSE, Duration::from_secs)))
     }
 }
 
