@@ -126,9 +126,10 @@ impl Rig {
         let place = commands.map_or_else(String::new, |commands| format!(" (command {commands})"));
         let state = if is_restored { "restored" } else { "old" };
         eprintln!(
-            "    {name}{place}: {state} after {:.1} s{}",
+            "    {name}{place}: {state} after {:.1} s{}{}",
             took.as_secs_f64(),
-            listed(&bad)
+            listed("ended:", &attempts),
+            listed("BAD:", &bad)
         );
         Outcome {
             name,
