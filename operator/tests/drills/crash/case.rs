@@ -77,7 +77,9 @@ enum Killed {
 impl Rig {
     /// Runs a case.
     pub(crate) async fn case(&mut self, number: usize, victim: Victim, moment: Moment) -> Outcome {
-        let (id, from) = (format!("{victim}-{number}"), self.current.other());
+        // Its process is found by it, on a machine where others may be drilled too.
+        let unique = self.sandbox.namespace.rsplit('-').next().unwrap_or_default();
+        let (id, from) = (format!("{victim}-{number}-{unique}"), self.current.other());
         let mut bad = Vec::new();
         let replicas = self.replicas().await;
         self.buyers.ask(replicas.iter().map(|replica| replica.address));
