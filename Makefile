@@ -83,6 +83,17 @@ bench-operator: ## What the operator asks of the API server, counted in its audi
 fuzz: ## Each fuzz target of engine and service for SECONDS_EACH (60); needs a nightly toolchain and cargo-fuzz
 	@$(PYTHON) hack/fuzz.py
 
+.PHONY: drill-backup drill-restore drill-crash
+drill-backup: ## 50,000 cars and 200,000 events backed up under load: time, size, p99; REDIS="7.0 8.0 valkey-8.1"
+	@$(PYTHON) hack/system drill backup $(REDIS)
+
+drill-restore: ## Their loss and their restore, record by record, and restores while buyers look; REDIS=8.0
+	@$(PYTHON) hack/system drill restore $(REDIS)
+
+drill-crash: ## Kill everything that takes part in a restore at every step of it; REDIS=valkey-8.1
+	@$(PYTHON) hack/debian.py redis-server
+	@$(PYTHON) hack/system drill crash $(REDIS)
+
 .PHONY: cluster-up cluster-down cluster-status kubeconfig images
 cluster-up: ## A real Kubernetes on this machine
 	@$(PYTHON) hack/cluster up

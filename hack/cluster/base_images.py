@@ -15,7 +15,7 @@ REDIS_IMAGE = "localhost/faciliauto/redis:7.0"
 LOADED = STATE / "images.json"
 
 # As the official image's entrypoint: bare options or a configuration file mean the server.
-REDIS_ENTRYPOINT = """#!/bin/sh
+ENTRYPOINT = """#!/bin/sh
 set -e
 case "${1:-}" in
 -* | *.conf) exec redis-server "$@" ;;
@@ -44,7 +44,7 @@ def contents() -> list[archive.Contents]:
         archive.Contents(
             REDIS_IMAGE,
             {**{name: path.resolve() for name, path in redis.items()}, "bin/busybox": Path("/bin/busybox"), **libraries},
-            texts={"usr/local/bin/entrypoint": REDIS_ENTRYPOINT},
+            texts={"usr/local/bin/entrypoint": ENTRYPOINT},
             links={"bin/sh": "busybox"},
             entrypoint=["/usr/local/bin/entrypoint"],
             command=["redis-server"],

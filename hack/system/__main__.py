@@ -1,4 +1,4 @@
-"""The whole system on a cluster: `python3 hack/system up|down|test`.
+"""The whole system on a cluster: `python3 hack/system up|down|test|drill`.
 
 Everything it does to the cluster goes through kubectl and the manifests that users apply, so what
 works here works for them. The cluster is the local one of `hack/cluster`, or the one that KUBECONFIG
@@ -12,6 +12,7 @@ import sys
 
 from cluster_tests import run_cluster_tests
 from down import take_down
+from drills import DRILLS, SERVERS, run_drill
 from target import TargetError
 from up import bring_up
 
@@ -27,9 +28,15 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     for name, (_, summary) in VERBS.items():
         verbs.add_parser(name, help=summary)
-    verb = parser.parse_args().verb
+    drill = verbs.add_parser("drill", help="a system of full size: its backup, its restore, or what kills them")
+    drill.add_argument("drill", choices=DRILLS)
+    drill.add_argument("servers", nargs="*", metavar="SERVER", help=f"what Redis to run it on: {', '.join(SERVERS)}")
+    arguments = parser.parse_args()
     try:
-        VERBS[verb][0]()
+        if arguments.verb == "drill":
+            run_drill(arguments.drill, arguments.servers)
+        else:
+            VERBS[arguments.verb][0]()
     except TargetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -17,7 +17,7 @@ use crate::harness::{
     dealers::{ADMIN, AdminFile, row},
     eventually,
     fixtures::{car_row, dealership_row},
-    journal::{CARS, DEALERSHIP, Deed, Entry, Load, car_id, recommendation_p99, statuses},
+    journal::{self, CARS, DEALERSHIP, Deed, Entry, car_id, recommendation_p99, statuses},
     process::{self, ServingProcess},
     redis_server::RedisServer,
 };
@@ -219,7 +219,7 @@ async fn live_through(
     heal_it: impl FnOnce(&mut RedisServer),
 ) -> (Course, Vec<Entry>) {
     let plan = Plan::read();
-    let load = Load::start(&shop.addresses(), plan.rate);
+    let load = journal::start(&shop.addresses(), plan.rate);
     let begun = Instant::now();
     tokio::time::sleep(plan.before).await;
     let breaking = Instant::now();
@@ -365,8 +365,7 @@ async fn an_emptied_store_is_noticed() {
         .iter()
         .filter(|entry| entry.deed != Deed::Recommend && entry.acknowledged)
         .filter(|entry| {
-            let answered = entry.at + entry.took;
-            entry.at > course.broken && entry.statuses.len() == 1 && answered < course.healing
+            entry.at > course.broken && entry.statuses.len() == 1 && entry.answered() < course.healing
         })
         .collect();
     assert!(believed.is_empty(), "acknowledged without a store: {believed:#?}");
