@@ -91,6 +91,7 @@ drill-restore: ## Their loss and their restore, record by record, and restores w
 	@$(PYTHON) hack/system drill restore $(REDIS)
 
 drill-crash: ## Kill everything that takes part in a restore at every step of it; REDIS=valkey-8.1
+	@$(PYTHON) hack/debian.py redis-server
 	@$(PYTHON) hack/system drill crash $(REDIS)
 
 .PHONY: cluster-up cluster-down cluster-status kubeconfig images

@@ -10,6 +10,7 @@ import argparse
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 
 import given
@@ -85,6 +86,17 @@ def versitygw() -> None:
     print_program(toolchain.VERSITYGW, "versitygw")
 
 
+def redis_server(name: str) -> Callable[[], None]:
+    """A verb that prints the path of a server's program."""
+
+    def verb() -> None:
+        with only_one(), redirect_stdout(sys.stderr):
+            program = redis_servers.provide(redis_servers.NEWER[name])
+        print(program)
+
+    return verb
+
+
 def print_program(module: toolchain.Module, program: str) -> None:
     if module.missing():
         with only_one(), redirect_stdout(sys.stderr):
@@ -102,6 +114,8 @@ VERBS = {
     "audit-log": (audit_log, "print the path of the log of what the operator asks of the API server"),
     "kwok": (kwok, "build what pretends to be nodes, once, and print its path; no cluster needs it"),
     "versitygw": (versitygw, "build a server for S3, once, and print its path; no cluster needs it"),
+    "redis-8.0": (redis_server("8.0"), "unpack Redis 8.0, once, and print its path; no cluster needs it"),
+    "valkey-8.1": (redis_server("valkey-8.1"), "unpack Valkey 8.1, once, and print its path; no cluster needs it"),
     "image-ids": (image_ids, "print the id that each local tag stands for, as JSON"),
     "redis-images": (load_redis_images, "make images of Redis 8.0 and Valkey 8.1 and load them"),
     "images": (load_images, "build both programs' images from the Dockerfile and load them"),

@@ -6,17 +6,28 @@ import os
 import subprocess
 import sys
 
-from target import LOCAL_REDIS_IMAGE, REPOSITORY, Target, TargetError, run_cluster_tool
+from target import LOCAL_REDIS_IMAGE, REPOSITORY, Target, TargetError, cluster_tool, run_cluster_tool
 from temporary import temporary_system
 
-# Each is a module of operator/tests/drills.
-DRILLS = ("backup", "restore", "crash")
+# Each is a module of operator/tests/drills. That of crashes on a cluster dies at the borders of a restore; at every single
+# command, and at every write to the target, the service's own tests do.
+PARTS = {
+    "backup": [("drills", ["backup::"])],
+    "restore": [("drills", ["restore::"])],
+    "crash": [
+        ("service", ["backup::killed::", "backup::storage::", "redis_generations::a_restore_that_dies"]),
+        ("drills", ["crash::"]),
+    ],
+}
+DRILLS = tuple(PARTS)
 # As hack/cluster names the images of those that it loads.
 SERVERS = {
     "7.0": LOCAL_REDIS_IMAGE,
     "8.0": "localhost/faciliauto/redis:8.0",
     "valkey-8.1": "localhost/faciliauto/valkey:8.1",
 }
+# As hack/cluster names the programs of those that are on no PATH.
+PROGRAMS = {"8.0": "redis-8.0", "valkey-8.1": "valkey-8.1"}
 DEFAULT = "7.0"
 LIMIT_SECONDS = 3600
 
@@ -34,7 +45,9 @@ def run_drill(drill: str, servers: list[str]) -> None:
 
 def drill_on(target: Target, drill: str, servers: list[str]) -> None:
     """Runs the drill on a system that is up. Its figures go to standard output, all else to standard error."""
-    run_cluster_tool("redis-images")
+    # A drill that kills Redis runs it as a process of this machine.
+    if drill != "crash":
+        run_cluster_tool("redis-images")
     missed = [server for server in servers if not holds(target, drill, server)]
     if missed:
         raise TargetError(f"drill-{drill} failed on {', '.join(missed)}: what was missed is said above")
@@ -52,13 +65,19 @@ def holds(target: Target, drill: str, server: str) -> bool:
         # Figures of another server than the default carry its name.
         "FACILIAUTO_DRILL_SERVER": "" if server == DEFAULT else server,
     }
+    if drill == "crash" and server != DEFAULT:
+        environment["FACILIAUTO_TEST_REDIS_SERVER"] = cluster_tool(PROGRAMS[server])
+    return all(passes(environment, test, filters, f"drill-{drill} on {server}") for test, filters in PARTS[drill])
+
+
+def passes(environment: dict[str, str], test: str, filters: list[str], name: str) -> bool:
+    """Runs tests of one program, one after the other."""
     # The whole workspace, as the other tests are built: a package by itself would be built anew with other features.
     command = [
-        "cargo", "test", "--locked", "--workspace", "--test", "drills", "--",
-        "--nocapture", "--test-threads", "1", f"{drill}::",
+        "cargo", "test", "--locked", "--workspace", "--test", test, "--", "--nocapture", "--test-threads", "1", *filters,
     ]  # fmt: skip
     try:
         done = subprocess.run(command, cwd=REPOSITORY, env=environment, timeout=LIMIT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        raise TargetError(f"drill-{drill} did not end within {LIMIT_SECONDS} s on {server}") from None
+        raise TargetError(f"{name} did not end within {LIMIT_SECONDS} s") from None
     return done.returncode == 0

@@ -4,6 +4,8 @@
 //! Without that second layer a look that follows a write would see the object as it was before, and
 //! write again.
 
+pub mod refusals;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
@@ -15,6 +17,8 @@ use kube::{ResourceExt, api::DynamicObject};
 use kube_runtime::reflector::{ObjectRef, Store};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+
+use refusals::Refusals;
 
 use crate::{area::Area, names, reconcile::apply::difference::Difference, resources::Kind};
 
@@ -53,6 +57,8 @@ pub struct Children {
     unfilled: watch::Sender<BTreeSet<(Kind, Area)>>,
     answers: Mutex<HashMap<Place, Answer>>,
     settled: Mutex<HashMap<Place, Settled>>,
+    /// What the cluster would not have.
+    pub refusals: Refusals,
 }
 
 #[derive(Debug)]
@@ -76,6 +82,7 @@ impl Children {
             stores,
             answers: Mutex::default(),
             settled: Mutex::default(),
+            refusals: Refusals::default(),
         }
     }
 

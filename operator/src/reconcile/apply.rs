@@ -210,12 +210,20 @@ async fn apply_child(scope: &Scope<'_>, child: &Child, outcome: &mut Outcome) ->
         }
     }
     let mut desired = object.clone();
-    let grows = match (kind, &live) {
-        (Kind::PersistentVolumeClaim, Some(present)) => volume::fit_claim(&mut desired, present),
-        _ => false,
+    let growth = match (kind, &live) {
+        (Kind::PersistentVolumeClaim, Some(present)) => {
+            volume::fit_claim(&mut desired, present).then(|| volume::growth(&desired, present))
+        }
+        _ => None,
     };
+    if let Some(growth) = &growth
+        && let Some(reason) = scope.children.refusals.known(&place, growth)
+    {
+        outcome.volume_refused = Some(reason);
+        return Ok(());
+    }
     if let (Kind::StatefulSet, Some(present)) = (kind, &live) {
-        match volume::grow(scope.client, scope.validated, &mut desired, present).await? {
+        match volume::grow(scope, &mut desired, present).await? {
             volume::Growth::NotNeeded => {}
             volume::Growth::Refused(reason) => outcome.volume_refused = Some(reason),
             // The StatefulSet goes once its pod has been let go; it is made again when its end is announced.
@@ -242,9 +250,10 @@ async fn apply_child(scope: &Scope<'_>, child: &Child, outcome: &mut Outcome) ->
         Err(error) if kind.is_optional() && error.is_not_found() => return Ok(()),
         Err(error) => {
             // Everything else is applied all the same.
-            let Some(reason) = volume::refused(&error, &desired).filter(|_| grows) else {
+            let Some((reason, growth)) = volume::refused(&error, &desired).zip(growth) else {
                 return Err(error);
             };
+            scope.children.refusals.note(place, growth, &reason);
             outcome.volume_refused = Some(reason);
             return Ok(());
         }

@@ -13,6 +13,7 @@ mod compare;
 mod crash;
 mod damage;
 mod elsewhere;
+#[path = "../../../service/tests/load/figures.rs"]
 mod figures;
 #[path = "../cluster/harness.rs"]
 #[allow(dead_code, reason = "drills need less of it than the tests do")]

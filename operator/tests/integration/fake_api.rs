@@ -58,6 +58,8 @@ pub(crate) struct State {
     pub(crate) optional_kinds: BTreeSet<Kind>,
     /// Whether the namespace is going away: nothing may be made in it any more.
     pub(crate) namespace_is_ending: bool,
+    /// Whether the StorageClass of volumes allows no expansion.
+    pub(crate) volumes_are_fixed: bool,
     fault: Option<(usize, Fault)>,
     version: u64,
 }
@@ -363,6 +365,14 @@ impl State {
                 422,
                 status(422, "Invalid", "field is immutable when `immutable` is set"),
             );
+        }
+        let size = "/spec/resources/requests/storage";
+        if self.volumes_are_fixed
+            && live["kind"] == "PersistentVolumeClaim"
+            && body.pointer(size) != live.pointer(size)
+        {
+            let message = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize";
+            return (403, status(403, "Forbidden", message));
         }
         let mut object = live.clone();
         let previous = owned(&live["metadata"]["managedFields"]);

@@ -25,4 +25,5 @@ mod situations;
 mod status;
 mod surroundings;
 mod upgrade;
+mod volumes;
 mod workloads;

@@ -142,10 +142,12 @@ pub async fn restore(
 ) -> Result<Report, BackupError> {
     let work = Work::at(request.phase.as_ref().map(|(_, directory)| directory.clone()));
     let phase = request.phase.as_ref().map(|(phase, _)| *phase);
+    let holder = format!("restore {}", request.id);
     if let Some(done) = done_before(state.as_ref(), request).await? {
+        // Whoever did it may have been killed before it let go, and backups would be refused for two minutes.
+        Lock::let_go_of_left(request.target.as_ref(), &holder).await;
         return Ok(done);
     }
-    let holder = format!("restore {}", request.id);
     let lock = match work.hand(&request.id)? {
         // Left by the phase before; somebody else's by now when that was long ago.
         Some(hand) if phase != Some(Phase::Verify) => {

@@ -11,8 +11,14 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::Error;
-use crate::{client::bounded, names, reconcile::validate::Validated, resources::Kind};
+use super::{Error, Scope};
+use crate::{
+    children::{Place, refusals::Asked},
+    client::bounded,
+    names,
+    reconcile::validate::Validated,
+    resources::Kind,
+};
 
 /// Where a claim says how large its volume shall be.
 const CLAIM_SIZE: &str = "/spec/resources/requests/storage";
@@ -34,15 +40,33 @@ pub(super) enum Growth {
 /// Grows the volume when `desired`, a StatefulSet, asks for more than `live` has. When that is
 /// refused, `desired` is given the live size, so that everything else in it can still be applied.
 pub(super) async fn grow(
-    client: &Client,
-    validated: &Validated,
+    scope: &Scope<'_>,
     desired: &mut Value,
     live: &DynamicObject,
 ) -> Result<Growth, Error> {
+    let Scope {
+        client,
+        children,
+        validated,
+        ..
+    } = *scope;
     let Some(wanted) = fit(desired, live) else {
         return Ok(Growth::NotNeeded);
     };
+    let claim = Place {
+        kind: Kind::PersistentVolumeClaim,
+        namespace: validated.owner.namespace.clone(),
+        name: names::redis_volume(&validated.owner.name),
+    };
+    let asked = Asked {
+        version: children.get(&claim).and_then(|claim| claim.resource_version()),
+        wanted: wanted.0.clone(),
+    };
+    if let Some(reason) = children.refusals.known(&claim, &asked) {
+        return Ok(Growth::Refused(reason));
+    }
     if let Some(reason) = grow_claim(client, validated, &wanted).await? {
+        children.refusals.note(claim, asked, &reason);
         return Ok(Growth::Refused(reason));
     }
     let api: Api<DynamicObject> = Api::namespaced_with(
@@ -111,6 +135,15 @@ pub fn fit_claim(desired: &mut Value, live: &DynamicObject) -> bool {
         *field = json!(present.0);
     }
     grows
+}
+
+/// What is asked for by a claim of a larger size than the live one has.
+pub(super) fn growth(desired: &Value, live: &DynamicObject) -> Asked {
+    let wanted = desired.pointer(CLAIM_SIZE).and_then(Value::as_str);
+    Asked {
+        wanted: wanted.unwrap_or_default().to_owned(),
+        version: live.resource_version(),
+    }
 }
 
 /// Why the cluster refuses a larger volume, if that is what it does.

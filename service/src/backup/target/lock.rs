@@ -198,17 +198,28 @@ impl Lock {
     }
 
     async fn say_so(&self) {
-        if let Ok(Some((found, version))) = self.target.look(PATH).await
-            && self.claim.is_of(&found)
-        {
-            let content = Content {
-                holder: self.claim.holder.clone(),
-                token: self.claim.token.clone(),
-                deadline: None,
-            };
-            if let Ok(text) = serde_json::to_vec(&content) {
-                let _ = self.target.replace(PATH, text, &version).await;
-            }
+        end(self.target.as_ref(), |found| found.token == self.claim.token).await;
+    }
+
+    /// Lets go of what this holder left behind, who died and whose work is done: nobody else would before its deadline.
+    pub async fn let_go_of_left(target: &dyn Target, holder: &str) {
+        let _ = tokio::time::timeout(LET_GO, end(target, |found| found.holder == holder)).await;
+    }
+}
+
+/// Says that a lock is let go, when it is the one that is meant.
+async fn end(target: &dyn Target, is_meant: impl Fn(&Content) -> bool) {
+    if let Ok(Some((found, version))) = target.look(PATH).await
+        && let Ok(found) = serde_json::from_slice::<Content>(&found)
+        && is_meant(&found)
+        && found.deadline.is_some()
+    {
+        let content = Content {
+            deadline: None,
+            ..found
+        };
+        if let Ok(text) = serde_json::to_vec(&content) {
+            let _ = target.replace(PATH, text, &version).await;
         }
     }
 }

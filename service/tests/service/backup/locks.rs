@@ -94,6 +94,24 @@ async fn the_same_holder_takes_over_at_once() {
     }
 }
 
+/// Prevents a restore that was killed once it was done from keeping backups out for two minutes although the same restore,
+/// started again, says that it is done; and anybody from letting go of somebody else's.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_holder_left_can_be_let_go() {
+    for (_folder, target) in targets() {
+        let noon = at("2026-11-26T12:00:00Z");
+        let dead = Lock::take(Arc::clone(&target), "restore r1", &noon)
+            .await
+            .unwrap();
+        Lock::let_go_of_left(target.as_ref(), "restore r2").await;
+        dead.check().await.unwrap();
+        drop(dead);
+        assert!(Lock::take(Arc::clone(&target), "backup", &noon).await.is_err());
+        Lock::let_go_of_left(target.as_ref(), "restore r1").await;
+        Lock::take(Arc::clone(&target), "backup", &noon).await.unwrap();
+    }
+}
+
 /// Prevents ten that find a dead one's lock at the same moment from all taking it.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_that_take_over_one_does() {

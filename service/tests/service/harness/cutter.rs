@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 /// What all connections of a line share.
 struct Shared {
     passed: AtomicUsize,
-    most: usize,
+    most: AtomicUsize,
     cut: Notify,
     open: Mutex<Vec<TcpStream>>,
 }
@@ -34,15 +34,16 @@ impl Cutter {
         let own_port = listener.local_addr().expect("an address").port();
         let shared = Arc::new(Shared {
             passed: AtomicUsize::new(0),
-            most,
+            most: AtomicUsize::new(most),
             cut: Notify::new(),
             open: Mutex::default(),
         });
         let inside = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
+                // Nobody there: it may come back.
                 let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else {
-                    return;
+                    continue;
                 };
                 inside.join(&client, &server);
             }
@@ -51,6 +52,11 @@ impl Cutter {
             port: own_port,
             shared,
         }
+    }
+
+    /// Lets through whatever comes from now on.
+    pub(crate) fn mend(&self) {
+        self.shared.most.store(usize::MAX, Ordering::SeqCst);
     }
 
     /// Waits until the line is cut.
@@ -84,7 +90,7 @@ impl Shared {
         {
             waiting.extend_from_slice(&buffer[..count]);
             while let Some(length) = command(&waiting) {
-                if self.passed.fetch_add(1, Ordering::SeqCst) >= self.most {
+                if self.passed.fetch_add(1, Ordering::SeqCst) >= self.most.load(Ordering::SeqCst) {
                     for stream in self.open.lock().expect("a lock").drain(..) {
                         let _ = stream.shutdown(Shutdown::Both);
                     }
