@@ -2,6 +2,7 @@
 """Writes docs/performance.svg and the tables of docs/performance.md from the benchmarks' lines.
 
     make bench-engine > figures; make bench-peers >> figures; make bench-http >> figures; make bench-operator >> figures
+    make drill-backup drill-restore drill-crash REDIS="7.0 8.0 valkey-8.1" >> figures
     python3 hack/plot_bench.py figures
 
 The processor is this machine's, the date that of the file. A table whose lines the file does not have stays as it was.
@@ -101,6 +102,28 @@ OPERATOR = {
     "rss.mib": Row("… memory of the operator that leads"),
 }
 
+# What backups and restores take, and what each may at most. Figures end with the server's name, but those of the default.
+DRILLS = {
+    "backup.seconds": Row("a backup of 50,000 cars and 200,000 events, and its proof"),
+    "backup.bytes": Row("… its size"),
+    "backup.p99_quiet": Row("p99 of a list before and between backups"),
+    "backup.p99_during": Row("… during backups"),
+    "backup.p99_ratio": Row("… during over before", 1.3),
+    "restore.in_place.seconds": Row("restored in place: from its declaration until every replica serves it"),
+    "restore.emptied.seconds": Row("every key deleted: from the deletion until every replica serves what came back", 300),
+    "restore.volume_lost.seconds": Row("Redis's volume and pod deleted: the same", 300),
+    "restore.into_nothing.seconds": Row("into a new system on another server, from its making until every replica serves"),
+    "restore.undo.seconds": Row("a restore undone, by the command line"),
+    "restore.followed_s": Row("from a switch until every replica serves it, the slowest", 5),
+    "restore.failed_requests": Row("lists and other reads that failed meanwhile", 0),
+    "restore.refused_writes": Row("writes that were refused meanwhile, and sent again"),
+    "restore.acknowledged_missing": Row("writes that were acknowledged and are missing", 0),
+    "restore.records_differing": Row("records that are not as in the backup", 0),
+    "crash.cases": Row("kills during a restore"),
+    "crash.bad": Row("… after which the state was neither the old nor the restored one", 0),
+}
+SERVERS = {"Redis 7.0": "", "Redis 8.0": ".8.0", "Valkey 8.1": ".valkey-8.1"}
+
 
 def read(path: pathlib.Path, subject: str) -> Values:
     """Value and unit by name, without the common beginning of the names."""
@@ -120,7 +143,7 @@ def figure(value: float, unit: str) -> str:
     if unit == "us" and value >= 1000:
         return f"{value / 1000:,.2f} ms"
     digits = 0 if value >= 100 else 1 if value >= 10 else 2
-    return f"{value:,.{digits}f} " + {"us": "µs", "x": "×", "bytes": "bytes"}.get(unit, unit)
+    return f"{value:,.{digits}f} " + {"us": "µs", "x": "×", "ratio": "×", "bytes": "bytes"}.get(unit, unit)
 
 
 def engine_table(values: Values) -> str:
@@ -180,6 +203,25 @@ def operator_table(values: Values) -> str:
             shown = f"{value:g}" if unit in ("requests", "objects") else figure(value, unit)
             rows.append(f"| {row.text} | {shown} | {row.target()} | {row.judge(value, values)} |")
     return "\n".join(rows)
+
+
+def drills_table(values: Values) -> str:
+    rows = [f"| what | {' | '.join(SERVERS)} | target | |", "| --- " + "| ---: " * (len(SERVERS) + 1) + "| --- |"]
+    for name, row in DRILLS.items():
+        measured = [values.get(name + ending) for ending in SERVERS.values()]
+        if not any(measured):
+            continue
+        cells = ["" if one is None else count_or_figure(*one) for one in measured]
+        judged = {row.judge(one[0], values) for one in measured if one is not None}
+        verdict = "not met" if "not met" in judged else judged.pop()
+        rows.append(f"| {row.text} | {' | '.join(cells)} | {row.target()} | {verdict} |")
+    return "\n".join(rows)
+
+
+def count_or_figure(value: float, unit: str) -> str:
+    if unit in ("requests", "writes", "records", "cases"):
+        return f"{value:,.0f}"
+    return f"{value / 1e6:.1f} MB" if unit == "bytes" else figure(value, unit)
 
 
 def replace(page: str, mark: str, text: str) -> str:
@@ -253,7 +295,7 @@ def main() -> int:
         print(__doc__)
         return 2
     path = pathlib.Path(sys.argv[1])
-    values, http, operator = (read(path, subject) for subject in ("engine", "http", "operator"))
+    values, http, operator, drills = (read(path, subject) for subject in ("engine", "http", "operator", "drill"))
     day = datetime.date.fromtimestamp(path.stat().st_mtime).isoformat()
     caption = f"{processor()}, {day}"
     page = PAGE.read_text()
@@ -267,6 +309,8 @@ def main() -> int:
         page = replace(page, "http", f"{caption}.\n\n{http_table(http)}")
     if "rss.mib" in operator:
         page = replace(page, "operator", f"{caption}.\n\n{operator_table(operator)}")
+    if drills:
+        page = replace(page, "drills", f"{caption}.\n\n{drills_table(drills)}")
     PAGE.write_text(page)
     return 0
 

@@ -45,8 +45,8 @@ def run_drill(drill: str, servers: list[str]) -> None:
 
 def drill_on(target: Target, drill: str, servers: list[str]) -> None:
     """Runs the drill on a system that is up. Its figures go to standard output, all else to standard error."""
-    # A drill that kills Redis runs it as a process of this machine.
-    if drill != "crash" and any(server != DEFAULT for server in servers):
+    # What kills Redis runs it as a process of this machine.
+    if drill != "crash":
         run_cluster_tool("redis-images")
     missed = [server for server in servers if not holds(target, drill, server)]
     if missed:
@@ -60,6 +60,8 @@ def holds(target: Target, drill: str, server: str) -> bool:
         **os.environ,
         "KUBECONFIG": target.kubeconfig,
         "FACILIAUTO_TEST_REDIS_IMAGE": SERVERS[server],
+        # What a backup of this one is restored on as well.
+        "FACILIAUTO_DRILL_OTHER_REDIS_IMAGE": SERVERS["7.0" if server.startswith("valkey") else "valkey-8.1"],
         # Figures of another server than the default carry its name.
         "FACILIAUTO_DRILL_SERVER": "" if server == DEFAULT else server,
     }

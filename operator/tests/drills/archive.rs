@@ -74,6 +74,21 @@ impl Archive {
         archive
     }
 
+    /// Records that another backup does not have, has otherwise, or has beside them.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (family, records) in &self.families {
+            let others = &other.families[family];
+            let differ = records
+                .iter()
+                .filter(|(name, line)| others.get(*name) != Some(line));
+            found.extend(differ.map(|(name, line)| format!("{family}: {line} is {:?}", others.get(name))));
+            let more = others.iter().filter(|(name, _)| !records.contains_key(*name));
+            found.extend(more.map(|(_, line)| format!("{family}: {line} was not there")));
+        }
+        found
+    }
+
     /// Whether an event of this user or session is in it.
     pub(crate) fn knows(&self, person: &str) -> bool {
         self.people.contains(person)

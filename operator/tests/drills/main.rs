@@ -11,6 +11,8 @@ mod archive;
 mod backup;
 mod compare;
 mod crash;
+mod damage;
+mod elsewhere;
 #[path = "../../../service/tests/load/figures.rs"]
 mod figures;
 #[path = "../cluster/harness.rs"]

@@ -1,15 +1,18 @@
 //! A large stock that is restored while it is in use, and restored after it was lost.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use faciliauto_operator::cli::restore::{Wish, declare};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
-use kube::api::DeleteParams;
 use serde_json::Value;
 
 use crate::{
     archive::Archive,
     compare::{Course, Evidence},
+    damage::Damage,
+    elsewhere::{Moved, there_and_back},
     figures::bench,
     harness::{NAME, eventually, with_operator},
     load::statuses,
@@ -31,27 +34,6 @@ const WRITES: Duration = Duration::from_secs(5);
 /// Somebody who did something in the past, and is erased between backup and restore.
 const ERASED: [&str; 2] = ["past-7", "visit-of-7"];
 
-/// What happens to a system before it is restored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Damage {
-    /// Nothing: somebody wants an older state.
-    None,
-    /// Every key is deleted.
-    Emptied,
-    /// Redis's volume and its pod are deleted.
-    VolumeLost,
-}
-
-impl Damage {
-    fn word(self) -> &'static str {
-        match self {
-            Self::None => "in_place",
-            Self::Emptied => "emptied",
-            Self::VolumeLost => "volume_lost",
-        }
-    }
-}
-
 /// What one round found.
 struct Outcome {
     /// From the damage, or the wish, to the last replica that follows.
@@ -69,11 +51,14 @@ struct Outcome {
 async fn what_was_backed_up_comes_back() {
     with_operator("drill-restore", |sandbox| async move {
         let system = System::furnish(sandbox).await;
-        let mut outcomes = Vec::new();
-        for damage in [Damage::None, Damage::Emptied, Damage::VolumeLost] {
+        let mut outcomes = vec![(Damage::None, round(&system, Damage::None).await)];
+        let undone = undo(&system).await;
+        for damage in [Damage::Emptied, Damage::VolumeLost] {
             outcomes.push((damage, round(&system, damage).await));
         }
-        judge(&outcomes);
+        let last = system.back_up().await;
+        let moved = there_and_back(&system, NAME, &last).await;
+        judge(&outcomes, undone, &moved);
     })
     .await;
 }
@@ -94,11 +79,7 @@ async fn round(system: &System, damage: Damage) -> Outcome {
         _ => Vec::new(),
     };
     let begun = Instant::now();
-    match damage {
-        Damage::None => {}
-        Damage::Emptied => delete_every_key(system).await,
-        Damage::VolumeLost => delete_volume(system).await,
-    }
+    damage.happen(system).await;
     let lost = (damage != Damage::None).then_some(begun);
     let generation = watch.generation().filter(|_| lost.is_none());
     restore(system, damage.word(), made.name()).await;
@@ -152,6 +133,39 @@ async fn round(system: &System, damage: Damage) -> Outcome {
     }
 }
 
+/// Takes the last restore back as a person does; the time of that, and records that are not as they were before it.
+async fn undo(system: &System) -> (Duration, usize) {
+    say("undoing it");
+    let begun = Instant::now();
+    let namespace = system.sandbox.namespace.clone();
+    let undoing = move || {
+        Command::new(env!("CARGO_BIN_EXE_faciliauto-operator"))
+            .args(["restore", NAME, "--namespace", &namespace, "--undo"])
+            .stdin(Stdio::null())
+            .output()
+    };
+    let done = tokio::task::spawn_blocking(undoing).await.expect("a thread");
+    let done = done.expect("the command line");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let took = begun.elapsed();
+    let now = system.back_up().await;
+    let folder = system.backups_of(NAME).await;
+    let safety = note(system, Damage::None).await["safety"].clone();
+    let before = Archive::read(&folder.join(safety.as_str().expect("a safety backup")));
+    let differences = before.differences(&Archive::read(&folder.join(now.name())));
+    for difference in differences.iter().take(5) {
+        say(&format!("differs after the undo: {difference}"));
+    }
+    (took, differences.len())
+}
+
+/// What the restore noted at the place of backups.
+async fn note(system: &System, damage: Damage) -> Value {
+    let folder = system.backups_of(NAME).await;
+    let note = folder.join(format!("restores/{}.json", damage.word()));
+    serde_json::from_slice(&std::fs::read(note).expect("a note")).expect("a note")
+}
+
 /// When something was first seen, which it must be.
 async fn moment(watch: &Watch, since: Instant, is_meant: impl Fn(&Sight) -> bool) -> Instant {
     eventually("it is seen", Duration::from_secs(60), || async {
@@ -192,9 +206,8 @@ async fn compare(
     erased: &[String],
 ) -> (usize, usize) {
     let last = system.back_up().await;
-    let folder = system.backups().await;
-    let note = folder.join(format!("restores/{}.json", damage.word()));
-    let note: Value = serde_json::from_slice(&std::fs::read(note).expect("a note")).expect("a note");
+    let folder = system.backups_of(NAME).await;
+    let note = note(system, damage).await;
     let read = |name: &str| Archive::read(&folder.join(name));
     let (from, now) = (read(made.name()), read(last.name()));
     let safety = note["safety"].as_str().map(read);
@@ -270,67 +283,7 @@ async fn served_otherwise(system: &System, now: &Archive) -> Vec<String> {
     found
 }
 
-/// As somebody does by mistake.
-async fn delete_every_key(system: &System) {
-    // A thousand keys may hold a thousand pieces of stock, and nobody hurries.
-    let patience = redis::AsyncConnectionConfig::new().set_response_timeout(Some(RTO));
-    let client = system.redis().await;
-    let mut connection = client
-        .get_multiplexed_async_connection_with_config(&patience)
-        .await
-        .expect("a connection");
-    let mut cursor = 0_u64;
-    // The first thing to go is what names the generation: from then on nobody writes.
-    let mut gone: usize = redis::cmd("UNLINK")
-        .arg(format!("{}:generation", system.prefix()))
-        .query_async(&mut connection)
-        .await
-        .expect("a deletion");
-    loop {
-        let (next, keys): (u64, Vec<String>) = redis::cmd("SCAN")
-            .arg(cursor)
-            .arg("COUNT")
-            .arg(1000)
-            .query_async(&mut connection)
-            .await
-            .expect("keys");
-        if !keys.is_empty() {
-            gone += redis::cmd("UNLINK")
-                .arg(&keys)
-                .query_async::<usize>(&mut connection)
-                .await
-                .expect("a deletion");
-        }
-        cursor = next;
-        if cursor == 0 {
-            break;
-        }
-    }
-    say(&format!("deleted {gone} keys"));
-}
-
-/// As when a disk is lost with the node that had it.
-async fn delete_volume(system: &System) {
-    let claims = system.sandbox.api::<PersistentVolumeClaim>();
-    let (claim, pod) = (format!("data-{NAME}-redis-0"), format!("{NAME}-redis-0"));
-    let old = claims.get(&claim).await.expect("the claim").metadata.uid;
-    claims
-        .delete(&claim, &DeleteParams::default())
-        .await
-        .expect("the deletion");
-    let pods = system.sandbox.api::<Pod>();
-    pods.delete(&pod, &DeleteParams::default().grace_period(0))
-        .await
-        .expect("the deletion");
-    eventually("there is another volume", Duration::from_secs(60), || async {
-        let found = claims.get_opt(&claim).await.ok()?;
-        found.filter(|found| found.metadata.uid != old)
-    })
-    .await;
-    say("Redis's volume is gone");
-}
-
-fn judge(outcomes: &[(Damage, Outcome)]) {
+fn judge(outcomes: &[(Damage, Outcome)], undone: (Duration, usize), moved: &Moved) {
     let seconds = |time: Duration| format!("{:.1}", time.as_secs_f64());
     let most = |figure: fn(&Outcome) -> Duration, of: &dyn Fn(Damage) -> bool| {
         let meant = outcomes.iter().filter(|(damage, _)| of(*damage));
@@ -359,10 +312,13 @@ fn judge(outcomes: &[(Damage, Outcome)]) {
             "requests",
         );
     }
+    bench("drill.restore.undo.seconds", seconds(undone.0), "s");
+    bench("drill.restore.into_nothing.seconds", seconds(moved.whole), "s");
     let rto = most(|outcome| outcome.whole, &|damage| damage != Damage::None);
     let followed = most(|outcome| outcome.followed, &|_| true);
     let (failed, refused) = (sum(|outcome| outcome.failed), sum(|outcome| outcome.refused));
-    let (missing, different) = (sum(|outcome| outcome.missing), sum(|outcome| outcome.different));
+    let missing = sum(|outcome| outcome.missing);
+    let different = sum(|outcome| outcome.different) + undone.1 + moved.different;
     bench("drill.restore.rto_s", seconds(rto), "s");
     bench(
         "drill.restore.followed_s",

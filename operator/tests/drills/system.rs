@@ -79,7 +79,7 @@ impl System {
             .await;
         sandbox.wait_until_ready().await;
         let system = Self {
-            addresses: addresses(&sandbox).await,
+            addresses: addresses(&sandbox, NAME).await,
             traffic: Traffic::new(Vec::new()),
             admin: secret(&sandbox, &format!("{NAME}-admin-tokens"), "admin").await,
             client: Client::builder()
@@ -176,9 +176,14 @@ impl System {
 
     /// Makes a backup as a person does, and waits until it is proven.
     pub(crate) async fn back_up(&self) -> Made {
+        self.back_up_of(NAME).await
+    }
+
+    /// The same of another resource beside it.
+    pub(crate) async fn back_up_of(&self, name: &str) -> Made {
         let begun = Instant::now();
         let Sandbox { client, namespace } = &self.sandbox;
-        let made = faciliauto_operator::cli::backup::make(client, namespace, NAME)
+        let made = faciliauto_operator::cli::backup::make(client, namespace, name)
             .await
             .expect("the Job");
         let jobs = self.sandbox.api::<Job>();
@@ -226,14 +231,14 @@ impl System {
         made
     }
 
-    /// Where the node has the volume of backups.
-    pub(crate) async fn backups(&self) -> PathBuf {
+    /// Where the node has the volume of a resource's backups.
+    pub(crate) async fn backups_of(&self, name: &str) -> PathBuf {
         let claims = self.sandbox.api::<PersistentVolumeClaim>();
-        let claim = claims.get(&format!("{NAME}-backup")).await.expect("the claim");
-        let name = claim.spec.and_then(|spec| spec.volume_name).expect("a volume");
+        let claim = claims.get(&format!("{name}-backup")).await.expect("the claim");
+        let volume = claim.spec.and_then(|spec| spec.volume_name).expect("a volume");
         let volumes: Api<PersistentVolume> = Api::all(self.sandbox.client.clone());
         let spec = volumes
-            .get(&name)
+            .get(&volume)
             .await
             .expect("the volume")
             .spec
@@ -274,8 +279,9 @@ pub(crate) fn say(text: &str) {
     eprintln!("    {text}");
 }
 
-async fn addresses(sandbox: &Sandbox) -> Vec<String> {
-    let selector = format!("app.kubernetes.io/instance={NAME},app.kubernetes.io/component=api");
+/// `HOST:PORT` of each replica of a resource.
+pub(crate) async fn addresses(sandbox: &Sandbox, name: &str) -> Vec<String> {
+    let selector = format!("app.kubernetes.io/instance={name},app.kubernetes.io/component=api");
     let pods = sandbox.api::<Pod>();
     let pods = pods
         .list(&ListParams::default().labels(&selector))
