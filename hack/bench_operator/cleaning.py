@@ -13,6 +13,7 @@ GONE_SECONDS = 180
 
 def clean(target: Target) -> None:
     with step("remove what the benchmark made"):
+        remove_broken_kind(target)
         target.kubectl("delete", "namespace", *NAMESPACES, "--ignore-not-found", "--wait=false")
         # Where no kwok runs any more, nobody else says that a pod of a fake node has gone.
         target.kubectl(
@@ -21,6 +22,17 @@ def clean(target: Target) -> None:
         remove(target, "namespace", *NAMESPACES)
         for kind in ("persistentvolume", "storageclass", "node"):
             remove(target, kind, "-l", f"{resources.FAKE_LABEL}=true")
+
+
+def remove_broken_kind(target: Target) -> None:
+    """The object first, in the version in which it is stored: no other can be read."""
+    definition = resources.broken_kind()["metadata"]["name"]
+    made = target.read("customresourcedefinition", definition)
+    if made is None or resources.FAKE_LABEL not in made["metadata"].get("labels", {}):
+        return
+    stored = f"{resources.BROKEN_PLURAL}.{resources.STORED_VERSION}.{resources.BROKEN_GROUP}"
+    remove(target, stored, "-n", resources.FLEET_NAMESPACE, resources.stored_route()["metadata"]["name"])
+    remove(target, "customresourcedefinition", definition)
 
 
 def remove(target: Target, *what: str) -> None:

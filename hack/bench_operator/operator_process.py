@@ -19,6 +19,7 @@ class Reading:
     reconciliations: float
     reconcile_seconds: float
     resident_bytes: float
+    watch_errors: float
 
 
 def read(target: Target) -> Reading:
@@ -51,14 +52,16 @@ def reading(pod: str, found: dict[str, float]) -> Reading:
         reconciliations=found.get("faciliauto_reconciliations_total", 0),
         reconcile_seconds=found.get("faciliauto_reconcile_duration_seconds_sum", 0),
         resident_bytes=found.get("process_resident_memory_bytes", 0),
+        watch_errors=found.get("faciliauto_watch_errors_total", 0),
     )
 
 
 def values(exposition: str) -> dict[str, float]:
-    """Metrics without labels, by name."""
-    found = {}
+    """Metrics by name, over all their labels."""
+    found: dict[str, float] = {}
     for line in exposition.splitlines():
-        name, _, value = line.partition(" ")
-        if not line.startswith("#") and "{" not in name and value:
-            found[name] = float(value.split()[0])
+        series, _, value = line.rpartition(" ")
+        if series and not line.startswith("#"):
+            name = series.partition("{")[0]
+            found[name] = found.get(name, 0) + float(value)
     return found

@@ -16,6 +16,10 @@ FAKE_LABEL = "faciliauto.com/bench"
 # kwok takes care of nodes with this annotation and of no others.
 FAKE_ANNOTATION = "kwok.x-k8s.io/node"
 LABELS = {FAKE_LABEL: "true"}
+BROKEN_GROUP, BROKEN_PLURAL = "gateway.networking.k8s.io", "httproutes"
+WATCHED_VERSION, STORED_VERSION = "v1", "v1alpha1"
+# By which the operator chooses what it watches.
+MANAGED_LABELS = {**LABELS, "app.kubernetes.io/managed-by": "faciliauto-operator"}
 
 
 def namespace(name: str) -> dict:
@@ -90,6 +94,47 @@ def volumes() -> list[dict]:
         for number in range(1, FLEET + 1)
     ]
     return [storage_class, *made]
+
+
+def broken_kind() -> dict:
+    """HTTPRoutes that no server can list: what is stored would have to be converted by somebody who is not there.
+    Nobody's children until a resource asks for a Gateway, and watched as soon as they exist."""
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    versions = [
+        {"name": name, "served": True, "storage": name == STORED_VERSION, "schema": schema}
+        for name in (WATCHED_VERSION, STORED_VERSION)
+    ]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": f"{BROKEN_PLURAL}.{BROKEN_GROUP}",
+            "labels": LABELS,
+            "annotations": {"api-approved.kubernetes.io": "unapproved, made for a measurement"},
+        },
+        "spec": {
+            "group": BROKEN_GROUP,
+            "scope": "Namespaced",
+            "names": {"kind": "HTTPRoute", "plural": BROKEN_PLURAL, "singular": "httproute"},
+            "versions": versions,
+            "conversion": {
+                "strategy": "Webhook",
+                "webhook": {
+                    "clientConfig": {"url": "https://127.0.0.1:1/nobody"},
+                    "conversionReviewVersions": ["v1"],
+                },
+            },
+        },
+    }
+
+
+def stored_route() -> dict:
+    """The one that cannot be converted."""
+    return {
+        "apiVersion": f"{BROKEN_GROUP}/{STORED_VERSION}",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "old", "namespace": FLEET_NAMESPACE, "labels": MANAGED_LABELS},
+    }
 
 
 def listed(objects: list[dict]) -> dict:

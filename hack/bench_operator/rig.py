@@ -14,6 +14,7 @@ from temporary import temporary_system
 from up import look_at_resource
 
 import audit
+import failing_watch
 import operator_process
 import resources
 from audit import EVENTS, LEASES, SECRETS, STATUS, Request
@@ -47,7 +48,8 @@ def measure() -> list[Figure]:
             figures = [*bring_up_one(target, log), *touch(target, log)]
             with fake_nodes(target, cluster_tool("kwok")):
                 try:
-                    return figures + fleet(target, log)
+                    figures += fleet(target, log)
+                    return figures + failing_watch.unrelated(target, log)
                 finally:
                     clean(target)
         finally:

@@ -45,7 +45,7 @@ def run_drill(drill: str, servers: list[str]) -> None:
 
 def drill_on(target: Target, drill: str, servers: list[str]) -> None:
     """Runs the drill on a system that is up. Its figures go to standard output, all else to standard error."""
-    # What kills Redis runs it as a process of this machine.
+    # A drill that kills Redis runs it as a process of this machine.
     if drill != "crash":
         run_cluster_tool("redis-images")
     missed = [server for server in servers if not holds(target, drill, server)]

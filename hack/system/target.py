@@ -9,6 +9,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,9 +65,9 @@ class Target:
             raise TargetError(f"kubectl {' '.join(arguments[:4])} …: {done.stderr.strip()}")
         return done.stdout
 
-    def call_service(self, namespace: str, service: str, path: str, body: dict | None = None) -> dict:
-        """A request to a Service's port `http` from outside the cluster, whatever that is: by way of
-        `kubectl proxy` and the API server, which must reach the pods and nothing else must."""
+    @contextmanager
+    def proxy(self) -> Iterator[str]:
+        """`kubectl proxy` for as long as the block runs: its address, at which the API server answers plain HTTP."""
         proxy = subprocess.Popen(
             [self.kubectl_path, "proxy", "--port=0"],
             env={**os.environ, "KUBECONFIG": self.kubeconfig},
@@ -75,20 +77,26 @@ class Target:
             greeting = proxy.stdout.readline()  # type: ignore[union-attr]
             if "Starting to serve on " not in greeting:
                 raise TargetError(f"kubectl proxy did not start: {greeting.strip() or 'it said nothing'}")
-            address = greeting.rsplit(" ", 1)[1].strip()
-            request = urllib.request.Request(
-                f"http://{address}/api/v1/namespaces/{namespace}/services/{service}:http/proxy{path}",
-                data=None if body is None else json.dumps(body).encode(),
-                headers={"Content-Type": "application/json"},
-            )
-            with urllib.request.urlopen(request, timeout=15) as answer:
-                return json.load(answer)
-        except OSError as error:
-            said = error.read().decode(errors="replace") if isinstance(error, urllib.error.HTTPError) else error
-            raise TargetError(f"{path} of the Service {service} did not answer: {said}") from None
+            yield greeting.rsplit(" ", 1)[1].strip()
         finally:
             proxy.kill()
             proxy.wait()
+
+    def call_service(self, namespace: str, service: str, path: str, body: dict | None = None) -> dict:
+        """A request to a Service's port `http` from outside the cluster, whatever that is: by way of
+        `kubectl proxy` and the API server, which must reach the pods and nothing else must."""
+        try:
+            with self.proxy() as address:
+                request = urllib.request.Request(
+                    f"http://{address}/api/v1/namespaces/{namespace}/services/{service}:http/proxy{path}",
+                    data=None if body is None else json.dumps(body).encode(),
+                    headers={"Content-Type": "application/json"},
+                )
+                with urllib.request.urlopen(request, timeout=15) as answer:
+                    return json.load(answer)
+        except OSError as error:
+            said = error.read().decode(errors="replace") if isinstance(error, urllib.error.HTTPError) else error
+            raise TargetError(f"{path} of the Service {service} did not answer: {said}") from None
 
     def read(self, *arguments: str) -> dict | None:
         """One object as JSON, or None when it does not exist."""

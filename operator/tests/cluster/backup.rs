@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use k8s_openapi::api::{
     batch::v1::CronJob,
-    core::v1::{PersistentVolumeClaim, Pod, Secret},
+    core::v1::{PersistentVolumeClaim, Secret},
 };
-use kube::{
-    ResourceExt,
-    api::{Patch, PatchParams, PostParams},
-};
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::harness::{NAME, Sandbox, condition, eventually, with_operator};
+use crate::{
+    harness::{NAME, Sandbox, condition, eventually, with_operator},
+    redis_client,
+};
 
 /// A Job's pod, a small stock, and its proof.
 const BACKED_UP: Duration = Duration::from_secs(120);
@@ -106,12 +106,8 @@ async fn backup_now(sandbox: &Sandbox) -> String {
     status["lastBackup"].as_str().expect("a name").to_owned()
 }
 
-/// Takes everything out of Redis, as a person by mistake does: from a pod of Redis's own image, under the
-/// labels of an import, which may talk to Redis.
+/// Takes everything out of Redis, as a person by mistake does.
 async fn delete_every_key(sandbox: &Sandbox) {
-    let pods = sandbox.api::<Pod>();
-    let redis = pods.get(&format!("{NAME}-redis-0")).await.expect("Redis's pod");
-    let image = redis.spec.expect("a spec").containers[0].image.clone();
     let login = sandbox
         .api::<Secret>()
         .get(&format!("{NAME}-redis-login"))
@@ -119,36 +115,9 @@ async fn delete_every_key(sandbox: &Sandbox) {
         .expect("the Secret with the passwords");
     let password = login.data.expect("data")["password-1"].0.clone();
     let password = String::from_utf8(password).expect("text");
-    let client = format!("redis-cli -e -h {NAME}-redis --user api --no-auth-warning");
-    let script = format!("{client} --scan | xargs -n 100 {client} unlink && test -z \"$({client} --scan)\"");
-    let pod = serde_json::from_value(json!({
-        "metadata": {
-            "generateName": "who-deletes-",
-            "labels": {
-                "app.kubernetes.io/name": "faciliauto", "app.kubernetes.io/instance": NAME,
-                "app.kubernetes.io/component": "seed",
-            },
-        },
-        "spec": {
-            "restartPolicy": "Never", "enableServiceLinks": false, "automountServiceAccountToken": false,
-            "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [{
-                "name": "delete", "image": image, "command": ["sh", "-c", script],
-                "env": [{"name": "REDISCLI_AUTH", "value": password}],
-                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
-            }],
-        },
-    }))
-    .expect("a pod");
-    let name = pods
-        .create(&PostParams::default(), &pod)
-        .await
-        .expect("a pod that deletes")
-        .name_any();
-    let phase = eventually("somebody deleted everything", Duration::from_secs(60), || async {
-        let phase = pods.get(&name).await.ok()?.status?.phase?;
-        ["Succeeded", "Failed"].contains(&phase.as_str()).then_some(phase)
-    })
-    .await;
-    assert_eq!(phase, "Succeeded");
+    let script = "$REDIS --scan | xargs -n 100 $REDIS unlink && test -z \"$($REDIS --scan)\"";
+    assert!(
+        redis_client::run(sandbox, &password, script).await,
+        "every key is deleted"
+    );
 }

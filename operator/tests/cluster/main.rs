@@ -20,6 +20,7 @@ mod operator_process;
 mod password;
 mod paused;
 mod redis;
+mod redis_client;
 mod refusal;
 mod rollout;
 mod steady;

@@ -23,7 +23,10 @@ use tokio::{
     time::{Instant, interval, sleep},
 };
 
-use crate::harness::{NAME, Sandbox, eventually, with_operator};
+use crate::{
+    harness::{NAME, Sandbox, eventually, with_operator},
+    redis_client,
+};
 
 const SECRET: &str = "redis-password";
 const OLD: &str = "the password of before";
@@ -178,38 +181,5 @@ async fn redis_process(pods: &Api<Pod>) -> (Option<String>, i32) {
 /// Whether Redis lets the API's user in with this password: a pod of Redis's own image asks, under the
 /// labels of an import, which may talk to Redis.
 async fn lets_in(sandbox: &Sandbox, password: &str) -> bool {
-    let pods = sandbox.api::<Pod>();
-    let redis = pods.get(&format!("{NAME}-redis-0")).await.expect("Redis's pod");
-    let image = redis.spec.expect("a spec").containers[0].image.clone();
-    let host = format!("{NAME}-redis");
-    let pod = serde_json::from_value(json!({
-        "metadata": {
-            "generateName": "who-is-let-in-",
-            "labels": {
-                "app.kubernetes.io/name": "faciliauto", "app.kubernetes.io/instance": NAME,
-                "app.kubernetes.io/component": "seed",
-            },
-        },
-        "spec": {
-            "restartPolicy": "Never", "enableServiceLinks": false, "automountServiceAccountToken": false,
-            "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [{
-                "name": "ask", "image": image,
-                "command": ["redis-cli", "-e", "-h", host, "--user", "api", "--pass", password, "--no-auth-warning", "time"],
-                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
-            }],
-        },
-    }))
-    .expect("a pod");
-    let name = pods
-        .create(&PostParams::default(), &pod)
-        .await
-        .expect("a pod that asks")
-        .name_any();
-    let phase = eventually("somebody asked Redis", Duration::from_secs(60), || async {
-        let phase = pods.get(&name).await.ok()?.status?.phase?;
-        ["Succeeded", "Failed"].contains(&phase.as_str()).then_some(phase)
-    })
-    .await;
-    phase == "Succeeded"
+    redis_client::run(sandbox, password, "$REDIS time").await
 }

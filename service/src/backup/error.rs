@@ -86,6 +86,11 @@ pub enum BackupError {
     /// The store has no room for a second generation.
     #[error("{0}")]
     FullStore(String),
+    /// The store holds nothing, not even an empty stock.
+    #[error(
+        "the store holds no stock: none was ever imported, or Redis lost it; import one, or restore a backup"
+    )]
+    EmptyStore,
     /// The store does not do as asked.
     #[error("{0}")]
     Store(StateError),
@@ -115,6 +120,7 @@ impl BackupError {
             Self::FullTarget(_) => "full-target",
             Self::TargetAway(_) => "target-away",
             Self::FullStore(_) => "full-store",
+            Self::EmptyStore => "empty-store",
             Self::Store(_) => "store-away",
             Self::Usage(_) => "usage",
             Self::Differs(_) | Self::Other(_) => "other",
@@ -135,6 +141,7 @@ impl BackupError {
             Self::FullTarget(_)
             | Self::TargetAway(_)
             | Self::FullStore(_)
+            | Self::EmptyStore
             | Self::Store(_)
             | Self::Differs(_)
             | Self::Other(_) => 1,
@@ -149,6 +156,7 @@ impl From<StateError> for BackupError {
             StateError::Full(reason) => Self::FullStore(format!(
                 "the store has no room: {reason}; give it more memory, the stock in it is as it was"
             )),
+            StateError::NotOpen => Self::EmptyStore,
             error => Self::Store(error),
         }
     }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What the program gives for a reason of a failure, and the reason in a condition.
-const REASONS: [(&str, &str); 13] = [
+const REASONS: [(&str, &str); 14] = [
     ("locked", "TargetLocked"),
     ("fenced", "RestoreUnderWay"),
     ("not-found", "BackupNotFound"),
@@ -29,6 +29,7 @@ const REASONS: [(&str, &str); 13] = [
     ("wrong-key", "WrongKey"),
     ("full-target", "TargetFull"),
     ("full-store", "StoreFull"),
+    ("empty-store", "StoreEmpty"),
     ("store-away", "StoreUnreachable"),
     ("target-away", "TargetUnreachable"),
     ("usage", "SettingsRefused"),

@@ -191,6 +191,10 @@ pub const CONDITIONS: &[ConditionMeaning] = &[
                 "TargetUnreachable",
                 "The volume or the storage does not answer, or refuses the keys.",
             ),
+            (
+                "StoreEmpty",
+                "There is nothing to back up: no stock was ever imported, or Redis lost it.",
+            ),
             ("StoreUnreachable", "Redis does not answer."),
             (
                 "StoreFull",

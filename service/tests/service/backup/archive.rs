@@ -89,7 +89,7 @@ async fn an_empty_store_has_a_backup_and_a_closed_one_has_none() {
     let target = directory(folder.path());
     let state = empty();
     let closed = write::run(state.as_ref(), &target, &wish(), &around()).await;
-    assert_eq!(closed.expect_err("refused").code(), "store-away");
+    assert_eq!(closed.expect_err("refused").code(), "empty-store");
     assert!(Shelf::look(&target).await.unwrap().entries().is_empty());
     open(state.as_ref()).await;
     let report = write::run(state.as_ref(), &target, &wish(), &around())
