@@ -122,8 +122,11 @@ DRILLS = {
     "restore.refused_writes": Row("writes that were refused meanwhile, and sent again"),
     "restore.acknowledged_missing": Row("writes that were acknowledged and are missing", 0),
     "restore.records_differing": Row("records that are not as in the backup", 0),
-    "crash.cases": Row("kills during a restore"),
-    "crash.bad": Row("… after which the state was neither the old nor the restored one", 0),
+    "crash.cases": Row("kills of Job, Redis, API and operator at borders of a restore"),
+    "crash.bad": Row("… after which anything was neither old nor restored, or did not end by itself", 0),
+    "crash.longest_s": Row("… the slowest end", 240),
+    "crash.job_commands": Row("a small restore killed after each command to Redis in turn: commands"),
+    "crash.redis_commands": Row("Redis killed after each: commands"),
 }
 SERVERS = {"Redis 7.0": "", "Redis 8.0": ".8.0", "Valkey 8.1": ".valkey-8.1"}
 
