@@ -320,7 +320,10 @@ fn judge(outcomes: &[(Damage, Outcome)], undone: (Duration, usize), moved: &Move
     bench("drill.restore.into_nothing.seconds", seconds(moved.whole), "s");
     let rto = most(|outcome| outcome.whole, &|damage| damage != Damage::None);
     let followed = most(|outcome| outcome.followed, &|_| true);
-    let (failed, refused) = (sum(|outcome| outcome.failed), sum(|outcome| outcome.refused));
+    // Where the store was lost the figures above tell; that nobody is disturbed is promised of a restore in place.
+    let in_place = outcomes.iter().filter(|(damage, _)| *damage == Damage::None);
+    let failed: usize = in_place.map(|(_, outcome)| outcome.failed).sum();
+    let refused = sum(|outcome| outcome.refused);
     let missing = sum(|outcome| outcome.missing);
     let different = sum(|outcome| outcome.different) + undone.1 + moved.different;
     bench("drill.restore.rto_s", seconds(rto), "s");
