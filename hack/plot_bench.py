@@ -100,6 +100,9 @@ OPERATOR = {
     "idle.requests_besides_lease_and_watch": Row("the 20 idle for two minutes: requests, Secrets by name apart", 0),
     "idle.secret_gets": Row("… GETs of Secrets by name"),
     "rss.mib": Row("… memory of the operator that leads"),
+    "watches_work.look_p99": Row("from a change to its look, p99, while every watch works"),
+    "watch_fails.look_p99": Row("… while another kind's watch fails again and again"),
+    "watch_fails.look_p99_ratio": Row("… over that while all work", 1.5),
 }
 
 # What backups and restores take, and what each may at most. Figures end with the server's name, but those of the default.

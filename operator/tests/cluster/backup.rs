@@ -6,7 +6,10 @@ use k8s_openapi::api::{
     batch::v1::CronJob,
     core::v1::{PersistentVolumeClaim, Secret},
 };
-use kube::api::{Patch, PatchParams};
+use kube::{
+    ResourceExt,
+    api::{Patch, PatchParams},
+};
 use serde_json::{Value, json};
 
 use crate::{

@@ -15,6 +15,7 @@ pub mod encryption;
 pub mod error;
 pub mod format;
 pub mod load;
+pub mod pace;
 mod packing;
 pub mod progress;
 pub mod proof;

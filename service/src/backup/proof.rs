@@ -21,6 +21,7 @@ use super::{
     error::BackupError,
     format::{families::Family, manifest::Manifest, name::BackupName},
     load::{Filler, load, of_source},
+    pace::{Pace, Pacer},
     progress::Progress,
     target::{Target, read_small},
     walk::{self, Gathering, Ids, WalkError},
@@ -106,6 +107,16 @@ pub enum Noting {
     Wished,
 }
 
+impl Noting {
+    /// A run's proof is nobody's hurry; whoever asks for another looks on.
+    const fn pace(self) -> Pace {
+        match self {
+            Self::Needed => Pace::Gentle,
+            Self::Wished => Pace::Hurried,
+        }
+    }
+}
+
 /// Proves a backup and notes the outcome beside it; gives when that was.
 ///
 /// # Errors
@@ -116,7 +127,7 @@ pub async fn prove_and_note(
     clock: &Clock,
     progress: &Progress,
 ) -> Result<Timestamp, BackupError> {
-    let outcome = prove(archive, clock, progress).await;
+    let outcome = prove(archive, clock, progress, noting.pace()).await;
     let failure = match &outcome {
         Ok(()) => None,
         Err(error @ (BackupError::Damaged { .. } | BackupError::Differs(_))) => Some(error.to_string()),
@@ -137,7 +148,12 @@ pub async fn prove_and_note(
 ///
 /// # Errors
 /// An archive that is not good.
-pub async fn prove(archive: &Archive, clock: &Clock, progress: &Progress) -> Result<(), BackupError> {
+pub async fn prove(
+    archive: &Archive,
+    clock: &Clock,
+    progress: &Progress,
+    pace: Pace,
+) -> Result<(), BackupError> {
     let cars = archive.manifest().records(Family::Stock).min(MOST_RESERVED);
     let mut aside = Aside {
         clock: clock.clone(),
@@ -145,6 +161,8 @@ pub async fn prove(archive: &Archive, clock: &Clock, progress: &Progress) -> Res
         digests: Digests::default(),
         ids: Ids::default(),
         stock: Stock::default(),
+        pace,
+        pacer: Pacer::begin(pace),
     };
     aside
         .stock
@@ -183,6 +201,8 @@ struct Aside {
     digests: Digests,
     ids: Ids,
     stock: Stock,
+    pace: Pace,
+    pacer: Pacer,
 }
 
 /// A store with a generation that is being filled.
@@ -251,10 +271,19 @@ impl Aside {
         while let Some(batch) = records.cars.try_next().await? {
             self.stock.cars.extend(batch);
         }
+        self.pacer.rest().await;
         Ok(())
     }
 
     async fn put_events(&mut self, events: &[Event]) -> Result<(), BackupError> {
+        for piece in events.chunks(self.pace.events_at_once()) {
+            self.put_piece(piece).await?;
+            self.pacer.rest().await;
+        }
+        Ok(())
+    }
+
+    async fn put_piece(&mut self, events: &[Event]) -> Result<(), BackupError> {
         let scratch = Scratch::new(&self.clock).await?;
         let Scratch {
             state,

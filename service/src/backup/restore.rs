@@ -31,6 +31,7 @@ use super::{
         name::BackupName,
     },
     load::{Filler, Nowhere, load, read_private},
+    pace::Pace,
     proof::of_fill,
     shelf::Shelf,
     target::{Target, lock::Lock},
@@ -366,12 +367,18 @@ impl Restore<'_> {
         load(archive, &mut filler, &self.around.progress).await?;
         // Before the ledgers are applied, which take away what must not come back.
         let mut found = Digests::default();
-        walk(state, generation, &mut found, &self.around.progress)
-            .await
-            .map_err(|error| match error {
-                WalkError::Moved(reason) => BackupError::Differs(reason),
-                WalkError::Failed(error) => error,
-            })?;
+        walk(
+            state,
+            generation,
+            &mut found,
+            &self.around.progress,
+            Pace::Hurried,
+        )
+        .await
+        .map_err(|error| match error {
+            WalkError::Moved(reason) => BackupError::Differs(reason),
+            WalkError::Failed(error) => error,
+        })?;
         found.compare(archive)?;
         let newer = self.newer_ledgers(archive.manifest()).await?;
         Ok(state.apply_ledgers(fence, generation, &newer).await?)

@@ -14,6 +14,7 @@ use super::{
         families::Family,
         records::{self, LedgerRecord, PersonSecretRecord, TokenRecord},
     },
+    pace::{Pace, Pacer},
     progress::Progress,
 };
 use crate::state::{
@@ -24,9 +25,6 @@ use crate::state::{
 
 /// Bytes of small records that are gathered before they are handed on.
 const GATHERED: usize = 128 << 10;
-
-/// Events that are read at once.
-const EVENTS_AT_ONCE: usize = 1000;
 
 /// Takes lines of families.
 pub trait Sinks: Send {
@@ -63,7 +61,9 @@ pub async fn walk(
     generation: &Epoch,
     sinks: &mut dyn Sinks,
     progress: &Progress,
+    pace: Pace,
 ) -> Result<CatalogVersion, WalkError> {
+    let mut pacer = Pacer::begin(pace);
     let outline = state.generation_outline(generation).await?;
     let mut lines = Gathering::new(sinks);
     let mut ids = Ids::default();
@@ -73,19 +73,22 @@ pub async fn walk(
         if let Some(records) = state.dealer_records(generation, id).await? {
             write_dealer(records, &mut lines, &mut ids, progress).await?;
         }
+        pacer.rest().await;
     }
     progress.begin("events", None);
+    let at_once = pace.events_at_once();
     let mut before = None;
     loop {
-        let page = state.events_page(generation, EVENTS_AT_ONCE, before).await?;
+        let page = state.events_page(generation, at_once, before).await?;
         for event in &page {
             write_event(event, &mut lines).await?;
         }
         progress.add(page.len() as u64);
         before = page.last().map(Event::cursor);
-        if page.len() < EVENTS_AT_ONCE {
+        if page.len() < at_once {
             break;
         }
+        pacer.rest().await;
     }
     // Last: an erasure during the run is in it, whatever was read before.
     let private = state.private(generation).await?;

@@ -17,6 +17,7 @@ use super::{
         name::BackupName,
         records::{self, DeclaredRecord},
     },
+    pace::Pace,
     packing::FamilyWriter,
     progress::Progress,
     proof::{self, Noting},
@@ -297,12 +298,27 @@ async fn read_into(
         records::write_line(&record, &mut lines).map_err(|error| BackupError::Other(error.to_string()))?;
         files.write(Family::Declared, lines, 1).await?;
     }
-    let version = walk(state, &generation, &mut files, &around.progress).await?;
+    let version = walk(
+        state,
+        &generation,
+        &mut files,
+        &around.progress,
+        pace_of(wish.kind),
+    )
+    .await?;
     let mut families = Vec::new();
     for (_, writer) in files.0 {
         families.push(writer.finish(encrypted).await?);
     }
     Ok((version, families))
+}
+
+/// Before a restore writes are held back, and everybody waits.
+const fn pace_of(kind: Kind) -> Pace {
+    match kind {
+        Kind::Safety => Pace::Hurried,
+        Kind::Scheduled | Kind::Manual | Kind::BeforeUpgrade => Pace::Gentle,
+    }
 }
 
 /// The files of a backup that is being written.

@@ -1,0 +1,103 @@
+//! How hard a backup works. It shares processors and the store with those who serve buyers, and nobody waits for it: it
+//! works in short pieces, and rests after each for longer than that took.
+//!
+//! Whoever is woken while it works waits for a piece at most, in the store for one page of events. A machine that is busy
+//! makes pieces take longer, and so rests as well.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+/// Rest for each moment of work: two thirds of a processor are left, whatever else wants it.
+const RESTS: u32 = 2;
+
+/// After a piece that took long for other reasons, such as a store that was away.
+const LONGEST: Duration = Duration::from_millis(200);
+
+/// Events in a piece of work: a page of a thousand holds the store up for the time of several requests.
+const EVENTS_IN_A_PIECE: usize = 100;
+const EVENTS_AT_ONCE: usize = 1000;
+
+/// Who goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Somebody waits: writes are held back meanwhile, or a person looks on.
+    Hurried,
+    /// Everybody else.
+    Gentle,
+}
+
+impl Pace {
+    /// Events that are read or written at once.
+    pub(super) const fn events_at_once(self) -> usize {
+        match self {
+            Self::Hurried => EVENTS_AT_ONCE,
+            Self::Gentle => EVENTS_IN_A_PIECE,
+        }
+    }
+
+    fn rest_after(self, work: Duration) -> Duration {
+        match self {
+            Self::Hurried => Duration::ZERO,
+            Self::Gentle => (work * RESTS).min(LONGEST),
+        }
+    }
+}
+
+/// Keeps a pace.
+#[derive(Debug)]
+pub(super) struct Pacer {
+    pace: Pace,
+    /// When the piece of work that goes on was begun.
+    begun: Instant,
+}
+
+impl Pacer {
+    /// Work begins now.
+    pub(super) fn begin(pace: Pace) -> Self {
+        Self {
+            pace,
+            begun: Instant::now(),
+        }
+    }
+
+    /// After a piece of work, before the next.
+    pub(super) async fn rest(&mut self) {
+        let rest = self.pace.rest_after(self.begun.elapsed());
+        if !rest.is_zero() {
+            sleep(rest).await;
+        }
+        self.begun = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prevents a backup from taking all of a processor from those who serve, one that rests for minutes because the
+    /// store was away, and a restore that rests while writes are held back.
+    #[test]
+    fn rest_is_longer_than_work_and_bounded_and_only_where_nobody_waits() {
+        let milliseconds = Duration::from_millis;
+        assert_eq!(Pace::Gentle.rest_after(milliseconds(3)), milliseconds(6));
+        assert_eq!(Pace::Gentle.rest_after(milliseconds(30_000)), LONGEST);
+        assert_eq!(Pace::Hurried.rest_after(milliseconds(3)), Duration::ZERO);
+        assert!(Pace::Gentle.events_at_once() < Pace::Hurried.events_at_once());
+    }
+
+    /// Prevents work from being counted twice, so that each rest would be longer than the one before.
+    #[tokio::test]
+    async fn each_rest_is_of_the_work_since_the_last() {
+        let mut pacer = Pacer::begin(Pace::Gentle);
+        std::thread::sleep(Duration::from_millis(5));
+        let begun = Instant::now();
+        pacer.rest().await;
+        assert!(
+            begun.elapsed() >= Duration::from_millis(10),
+            "{:?}",
+            begun.elapsed()
+        );
+        assert!(pacer.begun >= begun + Duration::from_millis(10));
+    }
+}
