@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 
 from target import LOCAL_REDIS_IMAGE, REPOSITORY, Target, TargetError, cluster_tool, run_cluster_tool
 from temporary import temporary_system
@@ -76,8 +77,25 @@ def passes(environment: dict[str, str], test: str, filters: list[str], name: str
     command = [
         "cargo", "test", "--locked", "--workspace", "--test", test, "--", "--nocapture", "--test-threads", "1", *filters,
     ]  # fmt: skip
+    process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True)
+    limit = threading.Timer(LIMIT_SECONDS, process.kill)
+    limit.start()
     try:
-        done = subprocess.run(command, cwd=REPOSITORY, env=environment, timeout=LIMIT_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise TargetError(f"{name} did not end within {LIMIT_SECONDS} s") from None
-    return done.returncode == 0
+        for line in process.stdout:  # type: ignore[union-attr]
+            show(line)
+        return process.wait() == 0
+    finally:
+        limit.cancel()
+        process.kill()
+        process.wait()
+
+
+def show(line: str) -> None:
+    """A figure as a line of its own, also where the test's name stands before it; everything else is progress."""
+    before, mark, figure = line.partition("BENCH ")
+    if not mark:
+        print(line, end="", file=sys.stderr, flush=True)
+        return
+    if before.strip():
+        print(before, file=sys.stderr)
+    print(f"{mark}{figure}", end="", flush=True)

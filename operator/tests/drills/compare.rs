@@ -13,7 +13,7 @@ use crate::{
 pub(crate) struct Course {
     /// The backup that was restored was begun.
     pub(crate) backed_up: Instant,
-    /// The store lost everything; nothing that was there then is asked for but what the backup holds.
+    /// The store was first seen to have nothing; nothing from before is asked for but what the backup holds.
     pub(crate) lost: Option<Instant>,
     /// Writes were first seen to be held back.
     pub(crate) fenced: Instant,

@@ -80,7 +80,11 @@ async fn round(system: &System, damage: Damage) -> Outcome {
     };
     let begun = Instant::now();
     damage.happen(system).await;
-    let lost = (damage != Damage::None).then_some(begun);
+    // What was acknowledged until then has gone with the rest.
+    let lost = match damage {
+        Damage::None => None,
+        _ => Some(moment(&watch, begun, |sight| *sight == Sight::Generation(None)).await),
+    };
     let generation = watch.generation().filter(|_| lost.is_none());
     restore(system, damage.word(), made.name()).await;
     let restored = eventually("the store names another generation", WRITES, || async {
