@@ -235,7 +235,7 @@ impl Restore<'_> {
             self.work.leave(&self.hand(Some(fencing.fence().clone())))?;
             return Ok(Report::of(&note, Stage::Snapshotting));
         }
-        let outcome = fencing.during(self.load(fencing.fence(), note)).await;
+        let outcome = self.load(&fencing, note).await;
         if outcome.is_err() {
             self.work.leave(&self.hand(Some(fencing.fence().clone())))?;
         }
@@ -324,16 +324,12 @@ impl Restore<'_> {
         Ok(Some(written.name))
     }
 
-    async fn load(&self, fence: &Fence, mut note: Note) -> Result<Report, BackupError> {
-        let state = self.state.as_ref();
-        let archive = self.archive(&note.from).await?;
-        let generation = state.begin_generation(fence).await?;
-        let filled = self.fill(fence, &generation, &archive).await;
-        if let Err(error) = filled {
-            self.drop(fence, &generation).await;
-            return Err(error);
-        }
+    async fn load(&self, fencing: &Fencing, mut note: Note) -> Result<Report, BackupError> {
+        let (state, fence) = (self.state.as_ref(), fencing.fence());
+        let generation = fencing.during(self.make_generation(fence, &note)).await?;
         self.lock.check().await?;
+        // The fence falls with the switch, which looks by itself whether it is up: who renews it at that moment finds it
+        // gone, and that is no failure any more.
         let switched = state.switch(fence, &generation, &self.request.id, KEEP).await;
         if let Err(error) = switched {
             self.was_switched(error).await?;
@@ -346,6 +342,19 @@ impl Restore<'_> {
             ));
         }
         Ok(Report::of(&note, Stage::Succeeded))
+    }
+
+    /// A generation that holds what the backup has, and is ready to be switched to.
+    async fn make_generation(&self, fence: &Fence, note: &Note) -> Result<Epoch, BackupError> {
+        let archive = self.archive(&note.from).await?;
+        let generation = self.state.begin_generation(fence).await?;
+        match self.fill(fence, &generation, &archive).await {
+            Ok(()) => Ok(generation),
+            Err(error) => {
+                self.drop(fence, &generation).await;
+                Err(error)
+            }
+        }
     }
 
     async fn fill(&self, fence: &Fence, generation: &Epoch, archive: &Archive) -> Result<(), BackupError> {

@@ -6,7 +6,7 @@ use std::{env, fmt::Display, time::Duration};
 const SERVER: &str = "FACILIAUTO_DRILL_SERVER";
 
 /// Prints a figure on standard output: `drill.backup.seconds`, or `drill.backup.seconds.valkey-8.1`.
-#[allow(clippy::print_stdout, reason = "standard output is where figures go")]
+#[allow(clippy::print_stdout, reason = "figures are what a drill is run for")]
 pub(crate) fn bench(name: &str, value: impl Display, unit: &str) {
     let server = env::var(SERVER).unwrap_or_default();
     let separator = if server.is_empty() { "" } else { "." };

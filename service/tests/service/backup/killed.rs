@@ -17,7 +17,11 @@ use super::{
     process::{backup, change, command},
 };
 use crate::{
-    harness::{cutter::Cutter, process::Process, redis_server::RedisServer},
+    harness::{
+        cutter::{Cutter, IsMeant},
+        process::Process,
+        redis_server::RedisServer,
+    },
     state::redis_state,
 };
 use figures::bench;
@@ -91,6 +95,11 @@ impl Shop {
         assert!(!self.is_restored(commands).await, "{commands}: not undone");
         ended.unwrap_or_else(|| panic!("{commands}: it is not done after three times"))
     }
+}
+
+/// Whether a command has this in it.
+fn has(command: &[u8], part: &str) -> bool {
+    String::from_utf8_lossy(command).contains(part)
 }
 
 /// A program that talks to Redis over a line which is cut after so many commands.
@@ -206,6 +215,21 @@ async fn a_redis_killed_at_any_command_comes_back_with_the_old_or_the_restored_s
         shop.end(&id, commands).await;
     }
     panic!("a thousand commands are not enough");
+}
+
+/// Prevents a restore from saying that nothing was switched though it was, because the fence that falls with the switch was
+/// about to be renewed before the answer was there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fence_that_is_renewed_while_it_falls_is_not_lost() {
+    let shop = Shop::open().await;
+    let is_switch: IsMeant = |command| has(command, ":kept\r\n") && has(command, ":catalog\r\n");
+    let line = Cutter::holding(shop.redis.port, is_switch, |command| has(command, "renew\r\n"));
+    let url = format!("redis://127.0.0.1:{}", line.port);
+    let done = command(&url, shop.folder.path(), &["restore", "latest", "--id", "r1"])
+        .output()
+        .expect("the program runs");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(shop.is_restored(0).await);
 }
 
 /// Prevents a backup that dies from being taken for one, and from keeping the next from being made.
