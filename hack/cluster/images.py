@@ -65,13 +65,13 @@ def build_and_load() -> None:
 
 
 def sources_key() -> str:
-    """Changes with anything that can change the binaries; tests cannot."""
+    """Changes with anything that can change the binaries; tests and what fuzzing leaves behind cannot."""
     digest = hashlib.sha256(run("rustc", "--version").encode())
     files = [REPOSITORY / name for name in ("Cargo.toml", "Cargo.lock", "Dockerfile")]
     for package in ("operator", "service"):
         for path in sorted((REPOSITORY / package).rglob("*")):
             inside = path.relative_to(REPOSITORY).parts
-            if path.is_file() and not {"tests", "benches", "examples", "target"} & set(inside):
+            if path.is_file() and not {"tests", "benches", "examples", "fuzz", "target"} & set(inside):
                 files.append(path)
     for path in files:
         digest.update(f"{path.relative_to(REPOSITORY)}\n".encode())
