@@ -233,19 +233,7 @@ impl System {
 
     /// Where the node has the volume of a resource's backups.
     pub(crate) async fn backups_of(&self, name: &str) -> PathBuf {
-        let claims = self.sandbox.api::<PersistentVolumeClaim>();
-        let claim = claims.get(&format!("{name}-backup")).await.expect("the claim");
-        let volume = claim.spec.and_then(|spec| spec.volume_name).expect("a volume");
-        let volumes: Api<PersistentVolume> = Api::all(self.sandbox.client.clone());
-        let spec = volumes
-            .get(&volume)
-            .await
-            .expect("the volume")
-            .spec
-            .expect("a spec");
-        let local = spec.local.map(|local| local.path);
-        let path = local.or_else(|| spec.host_path.map(|host| host.path));
-        path.expect("a volume that is a folder of this machine").into()
+        folder_of_backups(&self.sandbox, name).await
     }
 
     /// Its Redis, as the API logs in to it, from this machine.
@@ -277,6 +265,23 @@ fn instant(time: &Value) -> Instant {
 /// Says how far the drill is.
 pub(crate) fn say(text: &str) {
     eprintln!("    {text}");
+}
+
+/// Where the node has the volume of a resource's backups.
+pub(crate) async fn folder_of_backups(sandbox: &Sandbox, name: &str) -> PathBuf {
+    let claims = sandbox.api::<PersistentVolumeClaim>();
+    let claim = claims.get(&format!("{name}-backup")).await.expect("the claim");
+    let volume = claim.spec.and_then(|spec| spec.volume_name).expect("a volume");
+    let volumes: Api<PersistentVolume> = Api::all(sandbox.client.clone());
+    let spec = volumes
+        .get(&volume)
+        .await
+        .expect("the volume")
+        .spec
+        .expect("a spec");
+    let local = spec.local.map(|local| local.path);
+    let path = local.or_else(|| spec.host_path.map(|host| host.path));
+    path.expect("a volume that is a folder of this machine").into()
 }
 
 /// `HOST:PORT` of each replica of a resource.

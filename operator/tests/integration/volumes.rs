@@ -70,6 +70,12 @@ async fn claims_grow_and_the_template_follows() {
     assert_eq!(harness.condition("Stalled"), Value::Null);
 }
 
+async fn nothing_is_asked_for_twice(harness: &mut Harness) {
+    harness.api.take_calls();
+    harness.look().await.expect("a look");
+    assert_eq!(writes(&harness.api.take_calls()), [""; 0]);
+}
+
 /// Prevents: a refusal that nobody hears of, that holds up everything else, or that is asked for again at every look.
 #[tokio::test]
 async fn a_refusal_is_told_and_not_provoked_again() {
@@ -97,13 +103,7 @@ async fn a_refusal_is_told_and_not_provoked_again() {
     let api = harness.child(Kind::Deployment, "producao").expect("the API");
     assert_eq!(api["spec"]["replicas"], 3, "all else is applied");
 
-    harness.api.take_calls();
-    harness.look().await.expect("a look");
-    assert_eq!(
-        writes(&harness.api.take_calls()),
-        [""; 0],
-        "nothing is asked for twice"
-    );
+    nothing_is_asked_for_twice(&mut harness).await;
     assert_eq!(harness.condition("Stalled")["reason"], "VolumeCannotGrow");
 
     // Of backups, which have no template.
@@ -111,13 +111,7 @@ async fn a_refusal_is_told_and_not_provoked_again() {
     harness.settle().await;
     let message = harness.condition("Stalled")["message"].to_string();
     assert!(message.contains(BACKUP) && message.contains("5Gi"), "{message}");
-    harness.api.take_calls();
-    harness.look().await.expect("a look");
-    assert_eq!(
-        writes(&harness.api.take_calls()),
-        [""; 0],
-        "nothing is asked for twice"
-    );
+    nothing_is_asked_for_twice(&mut harness).await;
 
     harness.api.with(|state| state.volumes_are_fixed = false);
     enlarge(&harness, "2Gi", "6Gi");

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use faciliauto_service::backup::error::BackupError;
 use k8s_openapi::api::{
     batch::v1::Job,
-    core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod, Secret},
+    core::v1::{Node, Pod, Secret},
 };
 use kube::{
     Api, ResourceExt,
@@ -19,7 +19,10 @@ use super::{
     server::{PREFIX, RedisServer},
     stocks::{Digests, Letter, digests_in, digests_of, furnish},
 };
-use crate::harness::{NAME, OPERATOR, OPERATOR_NAMESPACE, Sandbox, condition, eventually, leader};
+use crate::{
+    harness::{NAME, OPERATOR, OPERATOR_NAMESPACE, Sandbox, condition, eventually, leader},
+    system::folder_of_backups,
+};
 
 /// A Job's pod, a small stock, and its proof.
 const BACKED_UP: Duration = Duration::from_secs(120);
@@ -86,7 +89,7 @@ impl Rig {
         let first = back_up(&sandbox, "").await;
         furnish(&server.state(), Letter::B).await;
         let second = back_up(&sandbox, &first).await;
-        let folder = folder_of_backups(&sandbox).await;
+        let folder = folder_of_backups(&sandbox, NAME).await;
         let mut restored = Vec::new();
         for name in [&first, &second] {
             restored.push(digests_in(&folder, name).await);
@@ -296,21 +299,4 @@ async fn address_of_node(sandbox: &Sandbox) -> IpAddr {
     let mut internal = addresses.filter(|address| address.type_ == "InternalIP");
     let address = internal.next().expect("the node's address").address;
     address.parse().expect("an address")
-}
-
-/// Where the node has the volume of backups.
-async fn folder_of_backups(sandbox: &Sandbox) -> PathBuf {
-    let claims = sandbox.api::<PersistentVolumeClaim>();
-    let claim = claims.get(&format!("{NAME}-backup")).await.expect("the claim");
-    let name = claim.spec.and_then(|spec| spec.volume_name).expect("a volume");
-    let volumes: Api<PersistentVolume> = Api::all(sandbox.client.clone());
-    let spec = volumes
-        .get(&name)
-        .await
-        .expect("the volume")
-        .spec
-        .expect("a spec");
-    let local = spec.local.map(|local| local.path);
-    let path = local.or_else(|| spec.host_path.map(|host| host.path));
-    path.expect("a volume that is a folder of this machine").into()
 }
