@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 use futures::FutureExt;
 use k8s_openapi::{
     ByteString,
-    api::core::v1::{PersistentVolume, PersistentVolumeClaim, Secret},
+    api::core::v1::{PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec, Secret},
 };
 use kube::{
     Api, ResourceExt,
@@ -82,7 +82,7 @@ async fn all_comes_back_from_a_volume_that_was_kept() {
         })
         .catch_unwind()
         .await;
-        // However it ended, the volume goes with the claim that has it.
+        // However it ended, nobody keeps the volume any longer.
         let _ = on_release("Delete").await;
         if let Err(panic) = outcome {
             std::panic::resume_unwind(panic);
@@ -97,10 +97,9 @@ async fn all_comes_back_from_a_bucket() {
     let Some(program) = storage_server::program() else {
         return;
     };
-    let storage = StorageServer::start(&program).await;
-    with_operator("bucket", |old| async {
-        let (past, before) = lose(&storage, old).await;
-        let (storage, past, before) = (&storage, &past, &before);
+    let storage = &StorageServer::start(&program).await;
+    with_operator("bucket", |old| async move {
+        let (past, before) = &lose(storage, old).await;
         in_sandbox("reborn", |new| async move {
             storage.admit(&new).await;
             let spec = json!({
@@ -122,10 +121,9 @@ async fn all_comes_back_from_its_own_bucket() {
     let Some(program) = storage_server::program() else {
         return;
     };
-    let storage = StorageServer::start(&program).await;
-    with_operator("own-bucket", |old| async {
-        let (past, before) = lose(&storage, old).await;
-        let (storage, past, before) = (&storage, &past, &before);
+    let storage = &StorageServer::start(&program).await;
+    with_operator("own-bucket", |old| async move {
+        let (past, before) = &lose(storage, old).await;
         in_sandbox("reborn", |new| async move {
             storage.admit(&new).await;
             let spec = json!({
@@ -282,7 +280,7 @@ async fn administer(sandbox: &Sandbox, requests: &[(&str, &str, &str)]) {
 }
 
 /// Gives a new namespace the volume that an old claim had.
-async fn bind(sandbox: &Sandbox, old: &k8s_openapi::api::core::v1::PersistentVolumeClaimSpec) {
+async fn bind(sandbox: &Sandbox, old: &PersistentVolumeClaimSpec) {
     let claim = serde_json::from_value(json!({
         "metadata": {"name": OLD_BACKUPS},
         "spec": {
