@@ -167,11 +167,8 @@ async fn furnish(sandbox: &Sandbox, spec: Value) -> Past {
         .call_api("GET", "/cars?limit=2", None)
         .await
         .expect("cars");
-    let cars: Vec<_> = ["id", "dealership_id"]
-        .map(|field| find(&cars, field))
-        .into_iter()
-        .collect();
-    let (car, dealership) = (cars[0][0].as_str(), cars[1][0].as_str());
+    let word = |number: usize, field: &str| cars[number][field].as_str().expect("a car").to_owned();
+    let (car, other, dealership) = (word(0, "id"), word(1, "id"), word(0, "dealership_id"));
 
     let mut keys = Vec::new();
     for user in ["maria", "joana"] {
@@ -181,7 +178,7 @@ async fn furnish(sandbox: &Sandbox, spec: Value) -> Past {
         let said = said.expect("feedback is stored");
         keys.push(said["user_key"].as_str().expect("a key").to_owned());
         let visit = json!({
-            "session_id": format!("visit-of-{user}"), "user_id": user, "car_id": cars[0][1],
+            "session_id": format!("visit-of-{user}"), "user_id": user, "car_id": other,
             "interaction_type": "view_details", "duration_seconds": 17,
         });
         let seen = sandbox
@@ -207,9 +204,7 @@ async fn furnish(sandbox: &Sandbox, spec: Value) -> Past {
             .call_api("GET", &format!("/cars/{car}"), None)
             .await
             .ok()?;
-        find(&sold, "disponivel")
-            .contains(&"false".to_owned())
-            .then_some(())?;
+        (sold["disponivel"] == json!(false)).then_some(())?;
         sandbox.call_api("GET", "/stats", None).await.ok()
     })
     .await;
@@ -222,20 +217,6 @@ async fn furnish(sandbox: &Sandbox, spec: Value) -> Past {
         figures,
         maria: (key, events),
     }
-}
-
-/// Every value that some field has in an answer, as text.
-fn find(answer: &Value, field: &str) -> Vec<String> {
-    let (here, below): (Option<&Value>, Vec<&Value>) = match answer {
-        Value::Object(fields) => (fields.get(field), fields.values().collect()),
-        Value::Array(items) => (None, items.iter().collect()),
-        _ => (None, Vec::new()),
-    };
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    here.map(text)
-        .into_iter()
-        .chain(below.into_iter().flat_map(|value| find(value, field)))
-        .collect()
 }
 
 async fn events_of_maria(sandbox: &Sandbox, key: &str) -> Option<Value> {
