@@ -4,16 +4,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use faciliauto_engine::{
     stock::{Car, Centavos, Dealership},
-    synthetic::{self, Numbers},
-    tables::Tables,
+    tables::{ModelFacts, Tables},
 };
 use faciliauto_service::state::{
     State,
     dealers::TokenDigest,
-    events::{Deed, Event, Events, Facts, FeedbackAction, InteractionKind, OnceKey},
-    generations::{
-        CARS_AT_ONCE, Epoch, Fence, FilledDealer, Generations, PersonSecret, Private, SourceError,
-    },
+    events::{Deed, Event, Facts, FeedbackAction, InteractionKind, OnceKey},
+    generations::{CARS_AT_ONCE, Epoch, Fence, FilledDealer, PersonSecret, Private, SourceError},
 };
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
@@ -48,7 +45,7 @@ pub(crate) async fn fill(state: &dyn State, dealers: usize, events: usize) {
         renewed.unwrap();
     }
     eprintln!("{} cars of {dealers} dealers are in", dealers * CARS_OF_A_DEALER);
-    let mut numbers = Numbers::new(7);
+    let mut numbers = Numbers(u64::MAX);
     for begin in (0..events).step_by(EVENTS_AT_ONCE) {
         let batch: Vec<Event> = (begin..events.min(begin + EVENTS_AT_ONCE))
             .map(|number| event(number, dealers, now, &mut numbers))
@@ -90,19 +87,59 @@ async fn fill_dealer(
         .unwrap();
 }
 
-/// The stock that the engine is measured with, another for each dealer.
+/// Cars like those that the engine is measured with: models of the table, prices, ages and odometers that differ.
 fn dealer(tables: &Tables, number: usize, today: Date) -> (Dealership, Vec<Car>) {
-    let mut stock = synthetic::stock(tables, CARS_OF_A_DEALER, today, number as u64);
+    let mut numbers = Numbers(number as u64);
     let dealership = Dealership {
         id: dealer_id(number),
-        ..stock.dealerships.swap_remove(0)
+        name: format!("Loja {number}"),
+        city: "São Paulo".to_owned(),
+        state: "SP".to_owned(),
+        phone: None,
+        whatsapp: None,
+        email: None,
+        website: None,
+        latitude: None,
+        longitude: None,
+        active: true,
+        verified: false,
+        premium: false,
     };
-    for (place, car) in stock.cars.iter_mut().enumerate() {
-        car.id = format!("{}-{place:04}", dealership.id);
-        car.dealership_id.clone_from(&dealership.id);
-        car.sample = false;
-    }
-    (dealership, stock.cars)
+    let models: Vec<&ModelFacts> = tables.models().collect();
+    let cars = (0..CARS_OF_A_DEALER).map(|place| {
+        let model = models[numbers.below(models.len() as u64) as usize];
+        let years = u64::from(model.years.1 - model.years.0) + 1;
+        Car {
+            id: format!("{}-{place:04}", dealership.id),
+            dealership_id: dealership.id.clone(),
+            name: None,
+            brand: model.brand.clone(),
+            model: model.family.clone(),
+            version: Some(model.version.clone()),
+            year: model.years.0 + numbers.below(years) as u16,
+            price: Centavos((20_000 + numbers.below(250_000)) * 100),
+            odometer_km: numbers.below(200_000) as u32,
+            fuel: model.fuel,
+            gearbox: model.gearbox,
+            category: model.category,
+            colour: None,
+            doors: Some(4),
+            images: Vec::new(),
+            available: numbers.below(16) != 0,
+            featured: false,
+            sample: false,
+            equipment: None,
+            auction: None,
+            accident: None,
+            single_owner: None,
+            armoured: None,
+            ipva_paid: None,
+            fipe_price: None,
+            confirmed_on: Some(today),
+        }
+    });
+    let cars = cars.collect();
+    (dealership, cars)
 }
 
 fn dealer_id(number: usize) -> String {
@@ -153,4 +190,17 @@ fn event(number: usize, dealers: usize, now: Timestamp, numbers: &mut Numbers) -
 /// As precise as stores are.
 fn milliseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap()
+}
+
+/// Numbers that look random and are the same everywhere: SplitMix64, as the engine's made-up stock has them.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
 }

@@ -57,7 +57,12 @@ async fn main() -> ExitCode {
     let server = redis(port, folder.path());
     let url = format!("redis://127.0.0.1:{port}");
     let client = ::redis::Client::open(url.as_str()).unwrap();
-    let state = RedisState::new(client.get_connection_info().clone(), "faciliauto", Patience::IMPORTING).unwrap();
+    let state = RedisState::new(
+        client.get_connection_info().clone(),
+        "faciliauto",
+        Patience::IMPORTING,
+    )
+    .unwrap();
     fill::fill(&state, dealers, events).await;
     drop(state);
     let resident = memory::mebibytes(server.0.id(), "VmRSS:").unwrap();
