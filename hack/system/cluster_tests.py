@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 
-from target import LOCAL_MIRROR, LOCAL_REDIS_IMAGE, REPOSITORY, Target, TargetError
+from steps import step
+from target import LOCAL_MIRROR, LOCAL_REDIS_IMAGE, REPOSITORY, Target, TargetError, cluster_tool
 from temporary import temporary_system
 
 # A whole system comes up in each of some thirty tests. Most of their time is waiting for the cluster.
@@ -25,6 +26,9 @@ def cargo_test(target: Target) -> None:
     if target.local:
         environment["FACILIAUTO_TEST_REDIS_IMAGE"] = LOCAL_REDIS_IMAGE
         environment["FACILIAUTO_TEST_MIRROR"] = LOCAL_MIRROR
+        with step("a server for S3, built once"):
+            # Tests start it at the address of the node, which is this machine.
+            environment["FACILIAUTO_TEST_S3_SERVER"] = cluster_tool("versitygw")
     # The whole workspace, as the other tests are built: a package by itself would be built anew with other features.
     command = [
         "cargo", "test", "--locked", "--workspace", "--test", "cluster", "--", "--test-threads", str(SIDE_BY_SIDE),

@@ -164,7 +164,8 @@ pub struct BackupResources {
 impl Default for BackupResources {
     fn default() -> Self {
         Self {
-            requests: ComputeQuantities::of(Some("50m"), Some("64Mi")),
+            // Of a processor that is wanted by both, an API pod gets the larger part by far.
+            requests: ComputeQuantities::of(Some("10m"), Some("64Mi")),
             limits: ComputeQuantities::of(None, Some("512Mi")),
         }
     }

@@ -38,8 +38,8 @@ const STARTING_DEADLINE_SECONDS: i64 = 3 * 3600;
 /// A backup takes seconds to minutes; what is not done after this is stuck.
 const DEADLINE_SECONDS: i64 = 2 * 3600;
 
-/// The same for one that a change of Redis's image waits for.
-const DEADLINE_BEFORE_SECONDS: i64 = 900;
+/// The same for one that a change of Redis's image waits for: at its gentle pace a million records take minutes.
+const DEADLINE_BEFORE_SECONDS: i64 = 3600;
 
 /// How long the Job of a backup can be looked at: as long as a backup is kept by default.
 const KEEP_SECONDS: i32 = 7 * 24 * 3600;

@@ -21,13 +21,13 @@ use crate::{
 const BACKED_UP: Duration = Duration::from_secs(120);
 
 /// Three containers one after another, each on an image that is on the node.
-const RESTORED: Duration = Duration::from_secs(180);
+pub(crate) const RESTORED: Duration = Duration::from_secs(180);
 
 /// Replicas follow within seconds.
-const FOLLOWED: Duration = Duration::from_secs(30);
+pub(crate) const FOLLOWED: Duration = Duration::from_secs(30);
 
 /// Figures of the stock without which version they are of, and since when.
-fn undated(mut figures: Value) -> Value {
+pub(crate) fn undated(mut figures: Value) -> Value {
     if let Some(fields) = figures.as_object_mut() {
         fields.retain(|name, _| !["catalog_version", "last_updated"].contains(&name.as_str()));
     }
@@ -91,7 +91,7 @@ async fn lost_stock_comes_back_from_a_backup() {
 }
 
 /// Makes a backup as `kubectl faciliauto backup` does, and waits until the status tells of it.
-async fn backup_now(sandbox: &Sandbox) -> String {
+pub(crate) async fn backup_now(sandbox: &Sandbox) -> String {
     faciliauto_operator::cli::backup::make(&sandbox.client, &sandbox.namespace, NAME)
         .await
         .expect("the Job");

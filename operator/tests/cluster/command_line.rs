@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{NAME, Sandbox, with_operator};
 
-fn run(arguments: &[&str], input: &str) -> Output {
+/// Runs the program to its end.
+pub(crate) fn run(arguments: &[&str], input: &str) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_faciliauto-operator"))
         .args(arguments)
         .stdin(Stdio::piped())

@@ -94,20 +94,8 @@ pub(crate) async fn in_sandbox<F: Future<Output = ()>>(purpose: &str, test: impl
     if outcome.is_err() {
         sandbox.print_state().await;
     }
-    let _ = namespaces
-        .delete(&sandbox.namespace, &DeleteParams::background())
-        .await;
     // What is still being deleted keeps the operator busy, which the next test would take for its own doing.
-    let _ = timeout(NAMESPACE_GONE, async {
-        while namespaces
-            .get_opt(&sandbox.namespace)
-            .await
-            .is_ok_and(|found| found.is_some())
-        {
-            sleep(POLL).await;
-        }
-    })
-    .await;
+    let _ = sandbox.disappear().await;
     if let Err(panic) = outcome {
         std::panic::resume_unwind(panic);
     }
@@ -183,6 +171,25 @@ impl Sandbox {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
+    /// Deletes the namespace with all that is in it. Whether it is gone in time.
+    pub(crate) async fn disappear(&self) -> bool {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let _ = namespaces
+            .delete(&self.namespace, &DeleteParams::background())
+            .await;
+        timeout(NAMESPACE_GONE, async {
+            while namespaces
+                .get_opt(&self.namespace)
+                .await
+                .is_ok_and(|found| found.is_some())
+            {
+                sleep(POLL).await;
+            }
+        })
+        .await
+        .is_ok()
+    }
+
     /// The resource under test as a user sees it, untyped: a test writes what a manifest would say.
     pub(crate) fn resources(&self) -> Api<DynamicObject> {
         let kind = ApiResource::erase::<FaciliAutoDeployment>(&());
@@ -253,13 +260,26 @@ impl Sandbox {
         path: &str,
         body: Option<Value>,
     ) -> Result<Value, kube::Error> {
+        self.call_api_with(method, path, None, body).await
+    }
+
+    /// The same with the key of a person.
+    pub(crate) async fn call_api_with(
+        &self,
+        method: &str,
+        path: &str,
+        user_key: Option<&str>,
+        body: Option<Value>,
+    ) -> Result<Value, kube::Error> {
         let uri = format!(
             "/api/v1/namespaces/{}/services/{NAME}:http/proxy{path}",
             self.namespace
         );
-        let request = http::Request::builder()
-            .method(method)
-            .uri(uri)
+        let mut request = http::Request::builder().method(method).uri(uri);
+        if let Some(key) = user_key {
+            request = request.header("x-user-key", key);
+        }
+        let request = request
             .header("content-type", "application/json")
             .body(
                 body.map(|value| value.to_string().into_bytes())

@@ -5,6 +5,9 @@
 //! Every test has a namespace of its own, which enforces the *restricted* pod security standard, and
 //! a resource named `faciliauto` in it: service links of that name would poison our own settings.
 
+#[path = "../drills/archive.rs"]
+#[allow(dead_code, reason = "tests need less of it than the drills do")]
+mod archive;
 mod backup;
 mod bring_up;
 mod command_line;
@@ -14,6 +17,7 @@ mod deletion;
 mod drift;
 mod handover;
 mod harness;
+mod into_nothing;
 mod leader;
 mod namespaced;
 mod operator_process;
@@ -23,7 +27,9 @@ mod redis;
 mod redis_client;
 mod refusal;
 mod rollout;
+mod shell;
 mod steady;
+mod storage_server;
 mod surroundings;
 mod unwell;
 mod upgrade;

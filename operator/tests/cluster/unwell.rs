@@ -1,5 +1,6 @@
 //! Ways in which a system can be unwell, each made in the cluster and never in a status: the condition
-//! says which, names the object, and goes when the cause does, without a restart of the operator.
+//! says which, names the object, is what `status` shows a person, and goes when the cause does, without a
+//! restart of the operator.
 
 use std::{fmt::Debug, future::Future, panic::AssertUnwindSafe, time::Duration};
 
@@ -20,7 +21,10 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::harness::{NAME, Sandbox, alone, condition, eventually, with_operator};
+use crate::{
+    command_line::run,
+    harness::{NAME, Sandbox, alone, condition, eventually, with_operator},
+};
 
 /// The slowest to be seen are those that the cluster itself measures or retries at its own pace.
 const SEEN: Duration = Duration::from_secs(150);
@@ -37,7 +41,7 @@ struct Says<'a> {
     names: &'a [&'a str],
 }
 
-/// Waits until the resource says so, and prints the line that a person would see.
+/// Waits until the resource and the tree of `status` say so, and prints what a person would see.
 async fn says(sandbox: &Sandbox, expected: Says<'_>) {
     let Says {
         condition: kind,
@@ -53,15 +57,36 @@ async fn says(sandbox: &Sandbox, expected: Says<'_>) {
         let fits = found["status"] == status
             && found["reason"] == reason
             && names.iter().all(|name| message.contains(name));
-        fits.then_some(resource)
+        if !fits {
+            return None;
+        }
+        let done = run(&["status", NAME, "-n", &sandbox.namespace], "");
+        assert!(
+            done.status.success(),
+            "status ended with {}: {}",
+            done.status,
+            String::from_utf8_lossy(&done.stderr)
+        );
+        let tree = String::from_utf8_lossy(&done.stdout).into_owned();
+        let line = tree.lines().find(|line| {
+            line.contains(&format!(" {kind} "))
+                && [&[reason], names].concat().iter().all(|word| line.contains(word))
+        })?;
+        let title = tree.lines().next()?;
+        Some((
+            resource,
+            title.to_owned(),
+            line.trim_start_matches(['├', '│', '─', ' ']).to_owned(),
+        ))
     })
     .await;
-    let ready = condition(&found, "Ready").expect("Ready is always there");
+    let (resource, title, line) = found;
+    let ready = condition(&resource, "Ready").expect("Ready is always there");
+    let word = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
     println!(
-        "| {reason} | Ready={} {} | {kind}: {} |",
-        ready["status"],
-        ready["reason"],
-        condition(&found, kind).expect("it was there")["message"]
+        "| {kind} | {} {} | {title} / {line} |",
+        word("status"),
+        word("reason")
     );
 }
 

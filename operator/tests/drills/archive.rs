@@ -42,16 +42,23 @@ struct Facts {
 }
 
 impl Archive {
-    /// Reads a backup that is not encrypted.
+    /// Reads a backup in a directory that is not encrypted.
     pub(crate) fn read(directory: &Path) -> Self {
+        Self::of(|file| {
+            let path = directory.join(file);
+            std::fs::read(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+        })
+    }
+
+    /// Reads a backup whose files are to be had by their names.
+    pub(crate) fn of(file: impl Fn(&str) -> Vec<u8>) -> Self {
         let mut archive = Self {
             families: BTreeMap::new(),
             people: BTreeSet::new(),
         };
         for family in FAMILIES {
-            let path = directory.join(format!("{family}.jsonl.zst"));
-            let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-            let lines = BufReader::new(zstd::Decoder::new(file).expect("a zstd stream")).lines();
+            let packed = file(&format!("{family}.jsonl.zst"));
+            let lines = BufReader::new(zstd::Decoder::new(&packed[..]).expect("a zstd stream")).lines();
             let mut records = BTreeMap::new();
             for line in lines {
                 let line = line.expect("a line");

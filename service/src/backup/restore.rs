@@ -184,7 +184,17 @@ async fn done_before(state: &dyn State, request: &Request) -> Result<Option<Repo
         return Ok(None);
     };
     note.check(&request.name, &request.source.place())?;
-    if note.finished_at.is_none() {
+    if let Some(when) = note.finished_at {
+        // What it brought is gone, as with a namespace whose bucket and manifest are used again. To say that it is done
+        // would leave nothing there; to do it again might bring a backup of long ago, for `latest` was resolved then.
+        if matches!(state.generation().await, Ok(None)) {
+            return Err(BackupError::Usage(format!(
+                "the restore {} was done at {when}, with {}, into a store that is gone: this one holds nothing; to \
+                 restore into it give another id",
+                note.id, note.from
+            )));
+        }
+    } else {
         if !was_restored_as(state, &request.id).await? {
             return Ok(None);
         }

@@ -125,6 +125,36 @@ async fn an_id_is_done_once() {
     assert!(refused.to_string().contains(backup.backup.as_str()), "{refused}");
 }
 
+/// Prevents a new store beside old backups from staying empty and being called restored, or from being given what was the
+/// latest long ago.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_in_a_store_that_is_gone_is_not_taken_for_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = directory(folder.path());
+    let (state, backup) = backed_up(&target).await;
+    restore(&state, &request("r1", &target)).await.unwrap();
+    let fresh = empty();
+    for phase in [None, Some((Phase::Verify, folder.path().join("work")))] {
+        let again = Request {
+            phase,
+            ..request("r1", &target)
+        };
+        let refused = restore(&fresh, &again).await.expect_err("another store");
+        assert_eq!((refused.code(), refused.exit_code()), ("usage", 2));
+        let said = refused.to_string();
+        assert!(
+            said.contains("give another id") && said.contains(backup.backup.as_str()),
+            "{said}"
+        );
+    }
+    assert_eq!(epoch(fresh.as_ref()).await, None);
+    let report = restore(&fresh, &request("r2", &target)).await.unwrap();
+    assert_eq!(
+        (report.phase, report.from.as_ref()),
+        (Stage::Succeeded, Some(&backup.backup))
+    );
+}
+
 /// Prevents an archive that is refused from costing anything: not the data, not a moment without writes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_backup_changes_nothing() {
