@@ -62,7 +62,7 @@ test-redis-faults: ## Break a real Redis under two replicas, 200 requests/s, 30 
 test-cluster: ## Tests on a real cluster, brought up when none is given
 	$(PYTHON) hack/system test
 
-.PHONY: bench-engine bench-peers bench-http bench-stock bench-operator fuzz
+.PHONY: bench-engine bench-peers bench-http bench-stock bench-backup bench-operator fuzz
 bench-engine: ## How fast the engine is: BENCH lines, and on standard error what was seen
 	@cargo bench --quiet --locked -p faciliauto-engine --bench engine
 
@@ -76,6 +76,10 @@ bench-http: ## A recommendation over HTTP beside a bare handler: one core for th
 bench-stock: ## 100,000 cars of one dealer from its upload to every replica: times and memory
 	@$(PYTHON) hack/debian.py redis-server
 	@cargo bench --quiet --locked -p faciliauto-service --bench stock
+
+bench-backup: ## A million cars and a million events backed up, proven, restored, pruned: times, and memory at its most
+	@$(PYTHON) hack/debian.py redis-server
+	@cargo bench --quiet --locked -p faciliauto-service --bench backup
 
 bench-operator: ## What the operator asks of the API server, counted in its audit log: one resource, and twenty left alone
 	@$(PYTHON) hack/bench_operator

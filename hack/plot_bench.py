@@ -2,6 +2,7 @@
 """Writes docs/performance.svg and the tables of docs/performance.md from the benchmarks' lines.
 
     make bench-engine > figures; make bench-peers >> figures; make bench-http >> figures; make bench-operator >> figures
+    make bench-backup >> figures
     make drill-backup drill-restore drill-crash REDIS="7.0 8.0 valkey-8.1" >> figures
     python3 hack/plot_bench.py figures
 
@@ -105,6 +106,17 @@ OPERATOR = {
     "watch_fails.look_p99_ratio": Row("… over that while all work", 1.5),
 }
 
+# Commands for backups at a million cars and a million events, and how much memory each may take in MiB: 256, and where a
+# catalogue is built as much again as it takes.
+BACKUPS = {
+    "run": ("`backup run --no-verify`", 256),
+    "run_proven": ("`backup run`, which proves it", 786),
+    "verify": ("`backup verify`", 786),
+    "restore": ("`backup restore`, with its safety backup", 256),
+    "prune": ("`backup prune`", 256),
+}
+
+
 # What backups and restores take, and what each may at most. Figures end with the server's name, but those of the default.
 DRILLS = {
     "backup.seconds": Row("a backup of 50,000 cars and 200,000 events, and its proof"),
@@ -128,6 +140,7 @@ DRILLS = {
     "crash.job_commands": Row("a small restore killed after each command to Redis in turn: commands"),
     "crash.redis_commands": Row("Redis killed after each: commands"),
 }
+SUBJECTS = ("engine", "http", "operator", "backup", "drill")
 SERVERS = {"Redis 7.0": "", "Redis 8.0": ".8.0", "Valkey 8.1": ".valkey-8.1"}
 
 
@@ -209,6 +222,20 @@ def operator_table(values: Values) -> str:
             shown = f"{value:g}" if unit in ("requests", "objects") else figure(value, unit)
             rows.append(f"| {row.text} | {shown} | {row.target()} | {row.judge(value, values)} |")
     return "\n".join(rows)
+
+
+def backups_table(values: Values) -> str:
+    rows = ["| command | time | memory at its most | target | |", "| --- | ---: | ---: | ---: | --- |"]
+    for name, (label, most) in BACKUPS.items():
+        seconds, peak = values[f"{name}.seconds"], values[f"{name}.peak_mib"]
+        judged = "met" if peak[0] <= most else "not met"
+        rows.append(f"| {label} | {figure(*seconds)} | {figure(*peak)} | ≤ {most} MiB | {judged} |")
+    size, reading = count_or_figure(*values["run.bytes"]), figure(*values["run.reading_hurried"])
+    share = values["run.pace_share"][0]
+    return "\n".join(rows) + (
+        f"\n\nThe backup has {size}. Of the time of `backup run --no-verify`, {share:.0%} is the price of its pace:"
+        f" before a restore the same is read in {reading}."
+    )
 
 
 def drills_table(values: Values) -> str:
@@ -301,7 +328,7 @@ def main() -> int:
         print(__doc__)
         return 2
     path = pathlib.Path(sys.argv[1])
-    values, http, operator, drills = (read(path, subject) for subject in ("engine", "http", "operator", "drill"))
+    values, http, operator, backups, drills = (read(path, subject) for subject in SUBJECTS)
     day = datetime.date.fromtimestamp(path.stat().st_mtime).isoformat()
     caption = f"{processor()}, {day}"
     page = PAGE.read_text()
@@ -315,6 +342,8 @@ def main() -> int:
         page = replace(page, "http", f"{caption}.\n\n{http_table(http)}")
     if "rss.mib" in operator:
         page = replace(page, "operator", f"{caption}.\n\n{operator_table(operator)}")
+    if "prune.peak_mib" in backups:
+        page = replace(page, "backups", f"{caption}.\n\n{backups_table(backups)}")
     if drills:
         page = replace(page, "drills", f"{caption}.\n\n{drills_table(drills)}")
     PAGE.write_text(page)

@@ -7,18 +7,24 @@
 // Printing is what a benchmark is for, and a broken set-up may end it.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
+#[path = "shared/memory.rs"]
+mod memory;
+#[path = "shared/redis_server.rs"]
+mod redis_server;
+
 use std::{
     cell::Cell,
     io::Write,
-    net::TcpListener,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use flate2::{Compression, write::GzEncoder};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
+
+use redis_server::{Running, free_port, redis};
 
 const CARS: usize = 100_000;
 const CARS_OF_ANOTHER: usize = 1_000;
@@ -162,14 +168,6 @@ fn report(name: &str, value: f64, unit: &str) {
     println!("BENCH stock.{name} {value:.3} {unit}");
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 fn program(redis_url: &str) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_faciliauto-service"));
     program
@@ -181,45 +179,6 @@ fn program(redis_url: &str) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     program
-}
-
-/// A process that is ended with the benchmark.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A Redis as a deployment has it.
-fn redis(port: u16, folder: &Path) -> Running {
-    let server = Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-        .args([
-            "--appendonly",
-            "yes",
-            "--appendfsync",
-            "everysec",
-            "--loglevel",
-            "warning",
-        ])
-        .arg("--dir")
-        .arg(folder)
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("redis-server, on the PATH");
-    let server = Running(server);
-    let begun = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(10),
-            "Redis does not come up"
-        );
-        std::thread::sleep(POLL);
-    }
-    server
 }
 
 struct Replica {
@@ -247,9 +206,7 @@ impl Replica {
 
     /// A line of what Linux says of a process.
     fn mebibytes(&self, line: &str) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.0.id())).unwrap();
-        let value = status.lines().find_map(|text| text.strip_prefix(line)).unwrap();
-        value.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+        memory::mebibytes(self.process.0.id(), line).unwrap()
     }
 }
 

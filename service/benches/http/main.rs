@@ -11,6 +11,8 @@
 
 mod connections;
 mod load;
+#[path = "../shared/memory.rs"]
+mod memory;
 mod server;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

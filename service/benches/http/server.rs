@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::memory;
+
 /// More than a thousand connections need.
 const FILES: &str = "--nofile=8192:8192";
 
@@ -93,13 +95,7 @@ impl Server {
     }
 
     pub(crate) fn resident_mebibytes(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .unwrap();
-        let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse().unwrap();
-        kibibytes / 1024.0
+        memory::mebibytes(self.process.id(), "VmRSS:").unwrap()
     }
 }
 

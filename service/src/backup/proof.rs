@@ -259,6 +259,7 @@ impl Aside {
             .fill_dealer(fence, generation, dealer, cars)
             .await
             .map_err(of_fill)?;
+        self.pacer.rest().await;
         let records = read_back(state, generation, &id).await?;
         let quiet = Progress::to_nobody();
         let mut lines = Gathering::new(&mut self.digests);
@@ -266,6 +267,7 @@ impl Aside {
             .await
             .map_err(of_walk)?;
         lines.flush().await?;
+        self.pacer.rest().await;
         let mut records = read_back(state, generation, &id).await?;
         self.stock.dealerships.push(records.dealership);
         while let Some(batch) = records.cars.try_next().await? {
