@@ -252,7 +252,7 @@ def drills_table(values: Values) -> str:
 
 
 def count_or_figure(value: float, unit: str) -> str:
-    if unit in ("requests", "writes", "records", "cases"):
+    if unit in ("requests", "writes", "records", "cases", "count"):
         return f"{value:,.0f}"
     return f"{value / 1e6:.1f} MB" if unit == "bytes" else figure(value, unit)
 
