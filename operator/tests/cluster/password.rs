@@ -35,6 +35,11 @@ const NEW: &str = "the password of after";
 /// Requests a second, in turns: a read, a recommendation, a write.
 const RATE: u32 = 50;
 
+/// How often a request whose answer the proxy cut is asked again, each time after a pause: its connections are cut
+/// together, and the next request may be given one of them.
+const CUT_AT_MOST: u32 = 3;
+const CUT_PAUSE: Duration = Duration::from_millis(200);
+
 /// A minute until the Secret is read again, a Job, a rollout that waits for each pod to leave, a Job.
 const CHANGED: Duration = Duration::from_secs(300);
 
@@ -136,8 +141,17 @@ async fn ask(sandbox: Sandbox, stop: Arc<AtomicBool>) -> (usize, Vec<String>) {
         let sandbox = sandbox.clone();
         requests.spawn(async move {
             let mut answer = sandbox.call_api(method, path, body.clone()).await;
-            if answer.as_ref().err().is_some_and(cut_by_the_proxy) {
-                answer = sandbox.call_api(method, path, body).await;
+            for again in 1..=CUT_AT_MOST {
+                let Err(error) = &answer else { break };
+                if !cut_by_the_proxy(error) {
+                    break;
+                }
+                println!(
+                    "{method} {path} after {:?}: cut, asked again ({again})",
+                    begun.elapsed()
+                );
+                sleep(CUT_PAUSE).await;
+                answer = sandbox.call_api(method, path, body.clone()).await;
             }
             answer.map_err(|error| (format!("{method} {path} after {:?}", begun.elapsed()), error))
         });
