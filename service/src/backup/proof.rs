@@ -154,6 +154,7 @@ pub async fn prove(
     progress: &Progress,
     pace: Pace,
 ) -> Result<(), BackupError> {
+    let archive = &archive.at_pace(pace);
     let cars = archive.manifest().records(Family::Stock).min(MOST_RESERVED);
     let mut aside = Aside {
         clock: clock.clone(),
@@ -259,11 +260,12 @@ impl Aside {
             .fill_dealer(fence, generation, dealer, cars)
             .await
             .map_err(of_fill)?;
-        self.pacer.rest().await;
+        // That was waited for: who reads the archive rests by itself.
+        self.pacer.begin_again();
         let records = read_back(state, generation, &id).await?;
         let quiet = Progress::to_nobody();
         let mut lines = Gathering::new(&mut self.digests);
-        walk::write_dealer(records, &mut lines, &mut self.ids, &quiet)
+        walk::write_dealer(records, &mut lines, &mut self.ids, &mut self.pacer, &quiet)
             .await
             .map_err(of_walk)?;
         lines.flush().await?;
@@ -278,6 +280,7 @@ impl Aside {
     }
 
     async fn put_events(&mut self, events: &[Event]) -> Result<(), BackupError> {
+        self.pacer.begin_again();
         for piece in events.chunks(self.pace.events_at_once()) {
             self.put_piece(piece).await?;
             self.pacer.rest().await;
@@ -297,7 +300,7 @@ impl Aside {
         let found = state.events_page(generation, events.len() + 1, None).await?;
         let mut lines = Gathering::new(&mut self.digests);
         for event in &found {
-            walk::write_event(event, &mut lines).await?;
+            walk::write_event(event, &mut lines)?;
         }
         lines.flush().await
     }
