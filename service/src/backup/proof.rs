@@ -23,7 +23,7 @@ use super::{
     load::{Filler, load, of_source},
     pace::{Pace, Pacer},
     progress::Progress,
-    target::{Target, read_small},
+    target::{Target, TargetError, read_small},
     walk::{self, Gathering, Ids, WalkError},
 };
 use crate::{
@@ -73,12 +73,20 @@ impl Proof {
         })
     }
 
-    /// Reads what is noted beside a backup. What cannot be read, or is of another manifest, says nothing.
-    pub async fn read(target: &dyn Target, manifest: &Manifest) -> Option<Self> {
+    /// Reads what is noted beside a backup. What is none of ours, or is of another manifest, says nothing.
+    ///
+    /// # Errors
+    /// A target that is away says nothing either way: whoever took that for a backup that was never proven would
+    /// remove a good one.
+    pub async fn read(target: &dyn Target, manifest: &Manifest) -> Result<Option<Self>, BackupError> {
         let path = format!("{}/{FILE}", manifest.name);
-        let content = read_small(target, &path, LONGEST).await.ok()?;
-        let proof: Self = serde_json::from_slice(&content).ok()?;
-        (proof.manifest_sha256 == digest(manifest).ok()?).then_some(proof)
+        let content = match read_small(target, &path, LONGEST).await {
+            Err(TargetError::NotFound(_) | TargetError::Foreign(_)) => return Ok(None),
+            other => other?,
+        };
+        let proof: Option<Self> = serde_json::from_slice(&content).ok();
+        let of = digest(manifest)?;
+        Ok(proof.filter(|proof| proof.manifest_sha256 == of))
     }
 
     /// Notes it beside the backup.

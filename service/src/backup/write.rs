@@ -115,8 +115,8 @@ impl Surroundings {
 
     /// Takes the target's lock.
     pub(super) async fn lock(&self, target: &Arc<dyn Target>, holder: &str) -> Result<Lock, BackupError> {
-        self.unless_stopped(Lock::take(Arc::clone(target), holder, &self.clock))
-            .await
+        let taking = Lock::take(Arc::clone(target), holder, &self.clock, &self.progress);
+        self.unless_stopped(taking).await
     }
 }
 
