@@ -51,7 +51,7 @@ test-contract: ## The API against its own description, asked by Schemathesis; SE
 test-redis-matrix: ## The tests that use Redis, against Redis 7.0, Redis 8.0 and Valkey 8.1
 	@$(PYTHON) hack/redis_matrix.py
 
-test-s3: ## Backups against a real server for S3, which is built once
+test-s3: ## Backups against a real server for S3, which is built once and dies at every request in turn
 	@$(PYTHON) hack/debian.py redis-server
 	@$(PYTHON) hack/s3_test.py
 

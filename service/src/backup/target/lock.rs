@@ -36,6 +36,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// lives would have moved it on three times.
 const LOOKS: u32 = 12;
 
+/// How often to try again to take one that others take and let go meanwhile, and after what pause.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// What the file holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Content {
@@ -79,12 +83,15 @@ impl Lock {
             token: random::hexadecimal(16),
         };
         let mut watched: Option<(FileVersion, u32)> = None;
+        let mut attempts = 0;
         loop {
             let content = claim.content(clock)?;
             if target.create(PATH, content.clone()).await?.is_some() {
                 return Ok(Self::held(target, claim, clock));
             }
             let Some((found, version)) = target.look(PATH).await? else {
+                // Somebody removed it meanwhile.
+                try_again(&mut attempts, target.as_ref()).await?;
                 continue;
             };
             // An answer that was lost on its way: it was taken all the same.
@@ -117,6 +124,9 @@ impl Lock {
                 tokio::time::sleep(LOOK_EVERY).await;
             } else if target.replace(PATH, content, &version).await?.is_some() {
                 return Ok(Self::held(target, claim, clock));
+            } else {
+                // Somebody else took it, whom the next look shows.
+                try_again(&mut attempts, target.as_ref()).await?;
             }
         }
     }
@@ -319,6 +329,20 @@ async fn keep(target: Arc<dyn Target>, claim: Claim, clock: Clock, tell: watch::
             }
         }
     }
+}
+
+/// Waits a moment before another attempt; a target at which none ever comes to an end is none.
+async fn try_again(attempts: &mut u32, target: &dyn Target) -> Result<(), BackupError> {
+    *attempts += 1;
+    if *attempts > ATTEMPTS {
+        return Err(BackupError::TargetAway(format!(
+            "the lock of {} can be neither made nor taken over: see that what is called {PATH:?} there is a file, and \
+             that the server knows conditional writes (If-None-Match, If-Match)",
+            target.place()
+        )));
+    }
+    tokio::time::sleep(PAUSE).await;
+    Ok(())
 }
 
 fn locked(target: &dyn Target, found: Option<&Content>, is_time_wrong: bool) -> BackupError {

@@ -165,6 +165,25 @@ async fn whoever_lives_keeps_the_lock_whatever_its_clock_says() {
     }
 }
 
+/// Prevents a target at which a lock can neither be made nor read, here for the sake of a link that leads nowhere, from being
+/// asked for ever.
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_is_none_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join(lock::PATH)).unwrap();
+    let (target, begun) = (directory(folder.path()), Instant::now());
+    let refused = take(&target, "first", &at("2026-11-26T12:00:00Z"))
+        .await
+        .map(|_| ());
+    let refused = refused.expect_err("there is no lock");
+    assert_eq!((refused.code(), refused.exit_code()), ("target-away", 1));
+    assert!(
+        refused.to_string().contains(folder.path().to_str().unwrap()),
+        "{refused}"
+    );
+    assert!(begun.elapsed() < WATCHED, "{:?}", begun.elapsed());
+}
+
 /// Prevents one that watches from being refused when the other one only ends.
 #[tokio::test(start_paused = true)]
 async fn what_is_let_go_while_it_is_watched_is_free() {
