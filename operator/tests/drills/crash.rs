@@ -24,7 +24,7 @@ use futures::{FutureExt, future::join_all};
 
 use crate::{
     figures::bench,
-    harness::{Sandbox, in_sandbox},
+    harness::{Sandbox, eventually, in_sandbox},
 };
 
 use self::{
@@ -39,7 +39,6 @@ mod case;
 mod line;
 mod moments;
 mod processes;
-mod protocol;
 mod rig;
 mod server;
 mod steps;
@@ -47,6 +46,9 @@ mod stocks;
 
 /// Runs only cases with this in their name, or one of several that are parted by `|`.
 const ONLY: &str = "FACILIAUTO_DRILL_ONLY";
+
+/// How long a restore may take in which nothing dies.
+const UNDISTURBED: Duration = Duration::from_secs(120);
 
 /// Prevents a death in the middle of a restore from leaving a mixture, nothing at all, or something that waits for a person.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -128,7 +130,7 @@ impl Rig {
             let id = format!("undisturbed-{}", letter.text());
             let name = self.backup(letter).to_owned();
             self.declare(&id, &name).await;
-            crate::harness::eventually("an undisturbed restore", Duration::from_secs(120), || async {
+            eventually("an undisturbed restore", UNDISTURBED, || async {
                 (self.status(&id).await?["phase"] == "Succeeded").then_some(())
             })
             .await;

@@ -21,6 +21,8 @@ mod harness;
 #[path = "../../../service/tests/load/journal.rs"]
 mod load;
 mod past;
+#[path = "../../../service/tests/load/protocol.rs"]
+mod protocol;
 mod restore;
 mod stock;
 mod system;

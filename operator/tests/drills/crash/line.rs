@@ -4,6 +4,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use tokio::{
@@ -12,10 +13,11 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::{
-    protocol::{answer, command},
-    steps::Step,
-};
+use super::steps::Step;
+use crate::protocol::{answer, command};
+
+/// Between two looks whether somebody who has said something already is gone.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// On which side of a command to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +193,7 @@ async fn is_gone(stream: &mut TcpStream) {
         match stream.peek(&mut one).await {
             Ok(0) | Err(_) => return,
             // It has something to say before its turn.
-            Ok(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            Ok(_) => tokio::time::sleep(LOOK).await,
         }
     }
 }

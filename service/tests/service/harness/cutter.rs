@@ -14,6 +14,10 @@ use std::{
 
 use tokio::sync::Notify;
 
+#[path = "../../load/protocol.rs"]
+#[allow(dead_code, reason = "drills read answers as well")]
+mod protocol;
+
 /// Whether a command is one that is meant.
 pub(crate) type IsMeant = fn(&[u8]) -> bool;
 
@@ -154,7 +158,7 @@ impl Shared {
             && count > 0
         {
             waiting.extend_from_slice(&buffer[..count]);
-            while let Some(length) = command(&waiting) {
+            while let Some((_, length)) = protocol::command(&waiting) {
                 if self.passed.fetch_add(1, Ordering::SeqCst) >= self.most.load(Ordering::SeqCst) {
                     for stream in self.open.lock().expect("a lock").drain(..) {
                         let _ = stream.shutdown(Shutdown::Both);
@@ -172,24 +176,4 @@ impl Shared {
         }
         let _ = to.shutdown(Shutdown::Both);
     }
-}
-
-/// How long the first command is: an array of strings, each after its length. `None` until it is whole.
-fn command(bytes: &[u8]) -> Option<usize> {
-    let mut position = 0;
-    let mut number = |mark: u8, also: usize| {
-        let line = &bytes[position..];
-        let end = line.windows(2).position(|pair| pair == b"\r\n")?;
-        assert_eq!(line[0], mark, "a client sends arrays of strings");
-        let text = std::str::from_utf8(&line[1..end]).expect("digits");
-        let number: usize = text.parse().expect("a number");
-        let skipped = if also > 0 { number + also } else { 0 };
-        position += end + 2 + skipped;
-        (position <= bytes.len()).then_some((number, position))
-    };
-    let (strings, mut end) = number(b'*', 0)?;
-    for _ in 0..strings {
-        (_, end) = number(b'$', 2)?;
-    }
-    Some(end)
 }

@@ -1,4 +1,6 @@
 //! As much of Redis's protocol as it takes to tell one command, and one answer, from the next.
+//!
+//! The tests of the service and the drills on a cluster both take this file.
 
 /// The first command, and how many bytes it takes: an array of strings, each after its length. `None` until it is whole.
 pub(crate) fn command(bytes: &[u8]) -> Option<(Vec<Vec<u8>>, usize)> {
