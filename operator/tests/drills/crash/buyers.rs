@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::stocks::Letter;
+use crate::system::PORT;
 
 /// How often each replica is asked.
 const PACE: Duration = Duration::from_millis(100);
@@ -23,9 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Buyers come from so many addresses, behind a proxy.
 const ADDRESSES: u64 = 1_000;
-
-/// The API's port in its pods.
-const PORT: u16 = 8000;
 
 #[derive(Default)]
 struct Seen {

@@ -2,10 +2,11 @@
 
 use std::{fmt, net::IpAddr, time::Duration};
 
+use faciliauto_service::backup::error::BackupError;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 use reqwest::StatusCode;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{
     line::{Held, Verdict},
@@ -216,7 +217,7 @@ impl Rig {
                 sleep(LOOK).await;
             }
         };
-        let ended = tokio::time::timeout_at(died + ENDS, ended).await;
+        let ended = timeout_at(died + ENDS, ended).await;
         let found = self.digests().await;
         let (is_restored, expected) = match ended {
             Ok((true, _)) => (true, Some(&states.restored)),
@@ -336,12 +337,7 @@ impl States {
     }
 
     /// Either of the two, whatever the moment.
-    fn check(
-        &self,
-        when: &str,
-        found: Result<Digests, faciliauto_service::backup::error::BackupError>,
-        bad: &mut Vec<String>,
-    ) {
+    fn check(&self, when: &str, found: Result<Digests, BackupError>, bad: &mut Vec<String>) {
         match found {
             Ok(found) if self.name(&found).is_some() => {}
             Ok(found) => bad.push(format!("{when} the store holds a mixture: {found:?}")),

@@ -30,7 +30,7 @@ const BACKED_UP: Duration = Duration::from_secs(120);
 /// Pods that come up, on a machine that does other things besides.
 const UP: Duration = Duration::from_secs(120);
 
-/// How long one store may be asked what it holds, when it is just coming back.
+/// How often a store is asked what it holds, when it is just coming back.
 const LOOKS: u32 = 20;
 
 /// A replica of the API.
@@ -227,7 +227,7 @@ impl Rig {
         .await
     }
 
-    /// The same for an operator.
+    /// Puts a fresh pod in the place of an operator that was killed, and waits until one leads again.
     pub(crate) async fn renew_operator(&self, name: &str) {
         let client = &self.sandbox.client;
         let pods: Api<Pod> = Api::namespaced(client.clone(), OPERATOR_NAMESPACE);

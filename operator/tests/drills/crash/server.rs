@@ -5,6 +5,7 @@ use std::{
     env,
     net::TcpListener,
     process::{Child, Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -19,6 +20,9 @@ pub(crate) const PREFIX: &str = "drill";
 
 /// How long a server may take to read what it remembers.
 const STARTED: Duration = Duration::from_secs(20);
+
+/// One that takes longer to answer is asked again.
+const ANSWERED: Duration = Duration::from_secs(1);
 
 /// A server, with the settings that the operator gives to one of its own.
 pub(crate) struct RedisServer {
@@ -67,20 +71,15 @@ impl RedisServer {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        self.child = Some(child.expect("redis-server is installed"));
+        let child = self.child.insert(child.expect("redis-server is installed"));
         let begun = Instant::now();
-        while !self.answers() {
+        while !answers(self.port) {
+            // Whoever else took the port would answer in its place.
+            let ended = child.try_wait().expect("a child");
+            assert!(ended.is_none(), "redis-server ended: {ended:?}");
             assert!(begun.elapsed() < STARTED, "redis-server answers");
-            std::thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
         }
-    }
-
-    fn answers(&self) -> bool {
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).expect("a URL");
-        let asked = client
-            .get_connection()
-            .and_then(|mut connection| redis::cmd("PING").query::<String>(&mut connection));
-        asked.is_ok()
     }
 
     /// Ends it as a power cut would that spares the disk.
@@ -111,4 +110,15 @@ impl Drop for RedisServer {
             let _ = child.wait();
         }
     }
+}
+
+fn answers(port: u16) -> bool {
+    let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).expect("a URL");
+    let asked = client
+        .get_connection_with_timeout(ANSWERED)
+        .and_then(|mut connection| {
+            connection.set_read_timeout(Some(ANSWERED))?;
+            redis::cmd("PING").query::<String>(&mut connection)
+        });
+    asked.is_ok()
 }
