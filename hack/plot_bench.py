@@ -130,6 +130,7 @@ DRILLS = {
     "restore.into_nothing.seconds": Row("into a new system on another server, from its making until every replica serves"),
     "restore.undo.seconds": Row("a restore undone, by the command line"),
     "restore.followed_s": Row("from a switch until every replica serves it, the slowest", 5),
+    "restore.followed_100k_s": Row("… with 100,000 cars", 10),
     "restore.failed_requests": Row("lists and other reads that failed during the restore in place", 0),
     "restore.refused_writes": Row("writes that were refused during all of them, and sent again"),
     "restore.acknowledged_missing": Row("writes that were acknowledged and are missing", 0),

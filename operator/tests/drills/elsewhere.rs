@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 
 use crate::{
@@ -19,6 +21,12 @@ const OTHER: &str = "FACILIAUTO_DRILL_OTHER_REDIS_IMAGE";
 
 /// The image of the drill's own.
 const OWN: &str = "FACILIAUTO_TEST_REDIS_IMAGE";
+
+/// The resources that are made, one out of the other's backup.
+const NAMES: [&str; 2] = ["moved", "returned"];
+
+/// Pods that end in order.
+const GONE: Duration = Duration::from_secs(120);
 
 /// Into a system that is only just being brought up.
 const RESTORED: Duration = Duration::from_secs(300);
@@ -37,10 +45,11 @@ pub(crate) async fn there_and_back(system: &System, from: &str, made: &Made) -> 
         env::var(variable).unwrap_or_else(|_| panic!("{variable}, as `make drill-restore` sets it"))
     };
     let before = Archive::read(&system.backups_of(from).await.join(made.name()));
-    let (there, there_made) = into_nothing(system, "moved", &image(OTHER), from, made.name()).await;
-    let (back, _) = into_nothing(system, "returned", &image(OWN), "moved", there_made.name()).await;
+    let [moved, returned] = NAMES;
+    let (there, there_made) = into_nothing(system, moved, &image(OTHER), from, made.name()).await;
+    let (back, _) = into_nothing(system, returned, &image(OWN), moved, there_made.name()).await;
     let mut different = 0;
-    for (name, archive) in [("moved", &there.1), ("returned", &back.1)] {
+    for (name, archive) in [(moved, &there.1), (returned, &back.1)] {
         let differences = before.differences(archive);
         for difference in differences.iter().take(5) {
             say(&format!("{name} differs: {difference}"));
@@ -55,6 +64,22 @@ pub(crate) async fn there_and_back(system: &System, from: &str, made: &Made) -> 
         whole: there.0.max(back.0),
         different,
     }
+}
+
+/// Takes the resources away again, so that what follows has the machine to itself.
+pub(crate) async fn take_away(system: &System) {
+    let sandbox = &system.sandbox;
+    for name in NAMES {
+        let deleted = sandbox.resources().delete(name, &DeleteParams::default()).await;
+        deleted.expect("the resource is deleted");
+    }
+    let pods = sandbox.api::<Pod>();
+    eventually("their pods are gone", GONE, || async {
+        let labels = format!("app.kubernetes.io/instance in ({})", NAMES.join(","));
+        let left = pods.list(&ListParams::default().labels(&labels)).await.ok()?;
+        left.items.is_empty().then_some(())
+    })
+    .await;
 }
 
 /// Brings a resource up out of another's backup, and gives how long that took, what it holds and its own backup.

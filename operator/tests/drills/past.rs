@@ -17,6 +17,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
     task::JoinSet,
+    time::timeout,
 };
 
 use crate::stock::{CARS_OF_EACH, DEALERS, car_id, mixed};
@@ -33,6 +34,9 @@ const BUYERS: u64 = 20_000;
 /// Before a request that was refused is sent again.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// All of them, on a machine that does other things besides.
+const RECORDED: Duration = Duration::from_secs(600);
+
 /// Has `count` events recorded by these replicas, `HOST:PORT`.
 pub(crate) async fn record(replicas: &[String], count: u64) {
     let next = Arc::new(AtomicU64::new(0));
@@ -41,9 +45,16 @@ pub(crate) async fn record(replicas: &[String], count: u64) {
         let (replica, next) = (replica.clone(), Arc::clone(&next));
         connections.spawn(async move { keep_recording(&replica, &next, count).await });
     }
-    while let Some(ended) = connections.join_next().await {
-        ended.expect("a connection").expect("events are recorded");
-    }
+    let recording = async {
+        while let Some(ended) = connections.join_next().await {
+            ended.expect("a connection").expect("events are recorded");
+        }
+    };
+    let ended = timeout(RECORDED, recording).await;
+    assert!(
+        ended.is_ok(),
+        "{count} events were not recorded within {RECORDED:?}"
+    );
 }
 
 async fn keep_recording(replica: &str, next: &AtomicU64, count: u64) -> io::Result<()> {

@@ -12,11 +12,11 @@ use crate::{
     archive::Archive,
     compare::{Course, Evidence},
     damage::Damage,
-    elsewhere::{Moved, there_and_back},
+    elsewhere::{Moved, take_away, there_and_back},
     figures::bench,
     harness::{NAME, eventually, with_operator},
     load::statuses,
-    stock::{DEALERS, dealer_id},
+    stock::{CARS, DEALERS, dealer_id},
     system::{Made, System, say},
     traffic::Entry,
     watch::{Sight, Watch},
@@ -27,6 +27,12 @@ const RTO: Duration = Duration::from_secs(300);
 
 /// From the switch to its being served by every replica, at most.
 const FOLLOWED: Duration = Duration::from_secs(5);
+
+/// The same of twice as many cars.
+const FOLLOWED_DOUBLED: Duration = Duration::from_secs(10);
+
+/// How long what is under way may take when a load ends.
+const SETTLED: Duration = Duration::from_secs(15);
 
 /// Writes go on for so long before a backup, between it and what happens then, and after the restore.
 const WRITES: Duration = Duration::from_secs(5);
@@ -58,9 +64,89 @@ async fn what_was_backed_up_comes_back() {
         }
         let last = system.back_up().await;
         let moved = there_and_back(&system, NAME, &last).await;
-        judge(&outcomes, undone, &moved);
+        let doubled = doubled(&system).await;
+        judge(&outcomes, undone, &moved, &doubled);
     })
     .await;
+}
+
+/// When what happened in a restore.
+struct Moments {
+    fenced: Instant,
+    switched: Instant,
+    /// The last replica served it.
+    followed: Instant,
+}
+
+/// Restores while somebody watches; `generation` is what the store names until then.
+async fn watched(
+    system: &System,
+    watch: &Watch,
+    begun: Instant,
+    generation: Option<String>,
+    id: &str,
+    from: &str,
+) -> Moments {
+    restore(system, id, from).await;
+    let restored = eventually("the store names another generation", WRITES, || async {
+        watch.generation().filter(|now| Some(now) != generation.as_ref())
+    })
+    .await;
+    let named = Sight::Generation(Some(restored.clone()));
+    let switched = moment(watch, begun, |sight| *sight == named).await;
+    let fenced = moment(watch, begun, |sight| *sight == Sight::Fenced(true)).await;
+    let mut followed = switched;
+    for replica in 0..system.addresses.len() {
+        let generation = restored.clone();
+        let serves = Sight::Served { replica, generation };
+        followed = followed.max(moment(watch, begun, |sight| *sight == serves).await);
+    }
+    Moments {
+        fenced,
+        switched,
+        followed,
+    }
+}
+
+/// Reads and lists that failed from one moment to another.
+fn failed_between(journal: &[Entry], from: Instant, to: Instant) -> usize {
+    let unserved = |entry: &&Entry| !entry.deed.is_write() && entry.statuses.last() != Some(&200);
+    let within = |entry: &&Entry| entry.at >= from && entry.at <= to;
+    let failed: Vec<&Entry> = journal.iter().filter(within).filter(unserved).collect();
+    for entry in failed.iter().take(5) {
+        say(&format!("failed: {entry:?}"));
+    }
+    failed.len()
+}
+
+/// What a restore of twice as many cars showed.
+struct Doubled {
+    followed: Duration,
+    failed: usize,
+}
+
+/// Restores in place once more, with twice as many cars and the same load.
+async fn doubled(system: &System) -> Doubled {
+    take_away(system).await;
+    system.double().await;
+    let watch = Watch::begin(system).await;
+    let load = system.traffic.start(&system.replicas());
+    let made = system.back_up().await;
+    tokio::time::sleep(WRITES).await;
+    let begun = Instant::now();
+    let generation = watch.generation();
+    let moments = watched(system, &watch, begun, generation, "doubled", made.name()).await;
+    let journal = load.finish(SETTLED).await;
+    let followed = moments.followed - moments.switched;
+    say(&format!(
+        "{} cars served {followed:.2?} after the switch; answers {:?}",
+        2 * CARS,
+        statuses(&journal)
+    ));
+    Doubled {
+        followed,
+        failed: failed_between(&journal, begun, moments.followed),
+    }
 }
 
 async fn round(system: &System, damage: Damage) -> Outcome {
@@ -86,24 +172,13 @@ async fn round(system: &System, damage: Damage) -> Outcome {
         _ => Some(moment(&watch, begun, |sight| *sight == Sight::Generation(None)).await),
     };
     let generation = watch.generation().filter(|_| lost.is_none());
-    restore(system, damage.word(), made.name()).await;
-    let restored = eventually("the store names another generation", WRITES, || async {
-        watch.generation().filter(|now| Some(now) != generation.as_ref())
-    })
-    .await;
-    let switched = moment(&watch, begun, |sight| {
-        *sight == Sight::Generation(Some(restored.clone()))
-    })
-    .await;
-    let fenced = moment(&watch, begun, |sight| *sight == Sight::Fenced(true)).await;
-    let mut followed = switched;
-    for replica in 0..system.addresses.len() {
-        let generation = restored.clone();
-        let serves = Sight::Served { replica, generation };
-        followed = followed.max(moment(&watch, begun, |sight| *sight == serves).await);
-    }
+    let Moments {
+        fenced,
+        switched,
+        followed,
+    } = watched(system, &watch, begun, generation, damage.word(), made.name()).await;
     tokio::time::sleep(WRITES).await;
-    let journal = load.finish(Duration::from_secs(15)).await;
+    let journal = load.finish(SETTLED).await;
     say(&format!(
         "fence after {:.1?}, switch after {:.1?}, served {:.2?} later; answers {:?}",
         fenced - begun,
@@ -118,16 +193,10 @@ async fn round(system: &System, damage: Damage) -> Outcome {
         switched,
     };
     let (missing, different) = compare(system, damage, &made, course, &journal, &erased).await;
-    let unserved = |entry: &&Entry| !entry.deed.is_write() && entry.statuses.last() != Some(&200);
-    let within = |entry: &&Entry| entry.at >= begun && entry.at <= followed;
-    let failed: Vec<&Entry> = journal.iter().filter(within).filter(unserved).collect();
-    for entry in failed.iter().take(5) {
-        say(&format!("failed: {entry:?}"));
-    }
     Outcome {
         whole: followed - begun,
         followed: followed - switched,
-        failed: failed.len(),
+        failed: failed_between(&journal, begun, followed),
         refused: journal
             .iter()
             .filter(|entry| entry.deed.is_write() && entry.statuses.contains(&503))
@@ -287,7 +356,7 @@ async fn served_otherwise(system: &System, now: &Archive) -> Vec<String> {
     found
 }
 
-fn judge(outcomes: &[(Damage, Outcome)], undone: (Duration, usize), moved: &Moved) {
+fn judge(outcomes: &[(Damage, Outcome)], undone: (Duration, usize), moved: &Moved, doubled: &Doubled) {
     let seconds = |time: Duration| format!("{:.1}", time.as_secs_f64());
     let most = |figure: fn(&Outcome) -> Duration, of: &dyn Fn(Damage) -> bool| {
         let meant = outcomes.iter().filter(|(damage, _)| of(*damage));
@@ -322,7 +391,7 @@ fn judge(outcomes: &[(Damage, Outcome)], undone: (Duration, usize), moved: &Move
     let followed = most(|outcome| outcome.followed, &|_| true);
     // Where the store was lost the figures above tell; that nobody is disturbed is promised of a restore in place.
     let in_place = outcomes.iter().filter(|(damage, _)| *damage == Damage::None);
-    let failed: usize = in_place.map(|(_, outcome)| outcome.failed).sum();
+    let failed: usize = in_place.map(|(_, outcome)| outcome.failed).sum::<usize>() + doubled.failed;
     let refused = sum(|outcome| outcome.refused);
     let missing = sum(|outcome| outcome.missing);
     let different = sum(|outcome| outcome.different) + undone.1 + moved.different;
@@ -330,6 +399,11 @@ fn judge(outcomes: &[(Damage, Outcome)], undone: (Duration, usize), moved: &Move
     bench(
         "drill.restore.followed_s",
         format!("{:.2}", followed.as_secs_f64()),
+        "s",
+    );
+    bench(
+        "drill.restore.followed_100k_s",
+        format!("{:.2}", doubled.followed.as_secs_f64()),
         "s",
     );
     bench("drill.restore.failed_requests", failed, "requests");
@@ -344,5 +418,10 @@ fn judge(outcomes: &[(Damage, Outcome)], undone: (Duration, usize), moved: &Move
     assert!(
         followed <= FOLLOWED,
         "{followed:?} from the switch to every replica"
+    );
+    assert!(
+        doubled.followed <= FOLLOWED_DOUBLED,
+        "{:?} from the switch to every replica with twice as many cars",
+        doubled.followed
     );
 }

@@ -5,11 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{
+    api::{
+        batch::v1::Job,
+        core::v1::{PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service},
+    },
+    jiff::Timestamp,
+};
 use kube::{Api, ResourceExt, api::ListParams};
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
@@ -28,8 +32,11 @@ const BACKED_UP: Duration = Duration::from_secs(300);
 /// Before an administrator who was told to wait asks again.
 const LIMITED: Duration = Duration::from_millis(200);
 
+/// A limit of requests a second lets everybody through by then.
+const LIMITED_AT_MOST: Duration = Duration::from_secs(30);
+
 /// The API's port in its pods.
-const PORT: u16 = 8000;
+pub(crate) const PORT: u16 = 8000;
 
 /// What a drill knows of it.
 pub(crate) struct System {
@@ -93,13 +100,7 @@ impl System {
         for dealer in 0..DEALERS {
             tokens.push(system.open_dealership(dealer).await);
         }
-        for address in &system.addresses {
-            eventually("every replica has all cars", Duration::from_secs(60), || async {
-                let health = system.get(address, "/health").await.ok()?;
-                (health["cars"] == json!(CARS)).then_some(())
-            })
-            .await;
-        }
+        system.wait_for_cars(CARS).await;
         say(&format!("recording {EVENTS} events"));
         let begun = Instant::now();
         past::record(&system.addresses, EVENTS).await;
@@ -107,6 +108,25 @@ impl System {
         Self {
             traffic: Traffic::new(tokens),
             ..system
+        }
+    }
+
+    /// Opens as many dealerships again, with as many cars.
+    pub(crate) async fn double(&self) {
+        say(&format!("putting {CARS} cars more"));
+        for dealer in DEALERS..2 * DEALERS {
+            self.open_dealership(dealer).await;
+        }
+        self.wait_for_cars(2 * CARS).await;
+    }
+
+    async fn wait_for_cars(&self, cars: usize) {
+        for address in &self.addresses {
+            eventually("every replica has all cars", Duration::from_secs(60), || async {
+                let health = self.get(address, "/health").await.ok()?;
+                (health["cars"] == json!(cars)).then_some(())
+            })
+            .await;
         }
     }
 
@@ -132,37 +152,39 @@ impl System {
     }
 
     async fn administer(&self, method: Method, path: &str, body: Option<Value>) -> Value {
-        let url = format!("http://{}{path}", self.addresses[0]);
-        let mut request = self.client.request(method, url).bearer_auth(&self.admin);
-        // Nobody else comes from there, and the dealers' limit is not what is drilled.
-        request = request.header("x-forwarded-for", "192.0.2.1");
+        let mut request = self
+            .client
+            .request(method, format!("http://{}{path}", self.addresses[0]));
         if let Some(body) = body {
             request = request.json(&body);
         }
-        loop {
-            let sent = request.try_clone().expect("a body that can be sent again");
-            let answer = sent.send().await.expect("the API answers");
-            if answer.status() == 429 {
-                tokio::time::sleep(LIMITED).await;
-                continue;
-            }
-            let status = answer.status();
-            let text = answer.text().await.expect("an answer");
-            assert!(status.is_success(), "{path}: {status} {text}");
-            return serde_json::from_str(&text).unwrap_or_default();
-        }
+        // Nobody else comes from there, and the dealers' limit is not what is drilled.
+        let answer = self.ask(request, "192.0.2.1").await.expect("the API answers");
+        let status = answer.status();
+        let text = answer.text().await.expect("an answer");
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
     }
 
     /// Asks a replica as the administrator, as fast as the limit lets it.
     pub(crate) async fn get(&self, address: &str, path: &str) -> reqwest::Result<Value> {
+        let request = self.client.get(format!("http://{address}{path}"));
+        self.ask(request, "192.0.2.2")
+            .await?
+            .error_for_status()?
+            .json()
+            .await
+    }
+
+    /// Sends an administrator's request from that address, and again while it is told to wait.
+    async fn ask(&self, request: RequestBuilder, from: &str) -> reqwest::Result<Response> {
+        let request = request.bearer_auth(&self.admin).header("x-forwarded-for", from);
+        let begun = Instant::now();
         loop {
-            let request = self.client.get(format!("http://{address}{path}"));
-            let request = request
-                .bearer_auth(&self.admin)
-                .header("x-forwarded-for", "192.0.2.2");
-            let answer = request.send().await?;
-            if answer.status() != 429 {
-                return answer.error_for_status()?.json().await;
+            let sent = request.try_clone().expect("a body that can be sent again");
+            let answer = sent.send().await?;
+            if answer.status() != StatusCode::TOO_MANY_REQUESTS || begun.elapsed() > LIMITED_AT_MOST {
+                return Ok(answer);
             }
             tokio::time::sleep(LIMITED).await;
         }

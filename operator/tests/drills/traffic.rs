@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Requests a second, all told: half of them are questionnaires that nobody asked before.
-pub(crate) const RATE: u32 = 100;
+const RATE: u32 = 100;
 
 /// Cars that are never sold, the last ones of each dealer: buyers say something about them.
 const UNSOLD: usize = 100;
