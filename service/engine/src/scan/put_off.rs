@@ -99,7 +99,9 @@ impl PutOff<'_> {
             self.unranked.pop();
             let lane = next.lane();
             let detail = &self.block.details.all()[lane];
-            ranked.extend(self.bounds.key(detail, next.bound(), self.nearest, lane));
+            if let Some(key) = self.bounds.key(detail, next.bound(), self.nearest, lane) {
+                ranked.push(key);
+            }
         }
     }
 }
