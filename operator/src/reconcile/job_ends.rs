@@ -125,12 +125,12 @@ fn read(end: &ContainerStateTerminated) -> Report {
     serde_json::from_str(line).unwrap_or_default()
 }
 
-/// Why a Job failed, with its word: what its program said last, or else what the cluster says.
+/// Why a Job failed, as a sentence with its word: what its program said last, or else what the cluster says.
 pub fn why(observed: &Observed, job: &Job) -> (String, String) {
     let said = ends(observed, job)
         .into_iter()
         .find(|(end, _)| end.exit_code != 0)
-        .and_then(|(_, report)| Some((report.code.unwrap_or_default(), report.error?)));
+        .and_then(|(_, report)| Some((report.code.unwrap_or_default(), sentence(report.error?))));
     said.unwrap_or_else(|| {
         let condition = failure(job).cloned().unwrap_or_default();
         let reason = condition.reason.unwrap_or_default();
@@ -147,4 +147,10 @@ pub fn why(observed: &Observed, job: &Job) -> (String, String) {
         );
         (code.to_owned(), message)
     })
+}
+
+/// Programs end an error without a period; here other sentences follow it.
+pub fn sentence(error: String) -> String {
+    let is_ended = error.ends_with(['.', '!', '?']);
+    if is_ended { error } else { error + "." }
 }

@@ -163,7 +163,7 @@ fn of_job(observed: &Observed, job: &Job) -> RestoreStatus {
         Standing::Failed => {
             let (_, why) = job_ends::why(observed, job);
             let message =
-                format!("What is there was not replaced. {why} Another attempt needs another restore.id.");
+                format!("What is there was not replaced: {why} Another attempt needs another restore.id.");
             (RestorePhase::Failed, message)
         }
         Standing::Complete if said(|report| report.phase.as_ref()).as_deref() == Some("Reverted") => (
@@ -222,7 +222,7 @@ fn running(observed: &Observed, job: &Job) -> (RestorePhase, String) {
 fn last_error(observed: &Observed, job: &Job) -> String {
     let ends = job_ends::ends(observed, job);
     let said = ends.into_iter().find_map(|(_, report)| report.error);
-    said.unwrap_or_else(|| "it left no word.".to_owned())
+    said.map_or_else(|| "it left no word.".to_owned(), job_ends::sentence)
 }
 
 fn success(from: &str, ends: &[(&ContainerStateTerminated, job_ends::Report)]) -> String {
@@ -237,11 +237,14 @@ fn success(from: &str, ends: &[(&ContainerStateTerminated, job_ends::Report)]) -
     if let (Some(cars), Some(events)) = (report.cars, report.events) {
         text += &format!(": {cars} cars and {events} events");
     }
-    text += ". What was there before is kept beside it for 24 h";
-    if let Some(safety) = &report.safety {
-        text += &format!(", and is the backup {safety}");
-    }
-    text + "."
+    text += &match &report.safety {
+        Some(safety) => {
+            format!(". What was there before is kept beside it for 24 h, and is the backup {safety}.")
+        }
+        // A store that was never opened has none, and nothing to keep.
+        None => ". There was nothing before.".to_owned(),
+    };
+    text
 }
 
 fn shorten(text: &str, longest: usize) -> String {

@@ -48,8 +48,8 @@ const KEEP_SECONDS: i32 = 7 * 24 * 3600;
 /// such a backup counts as fresh.
 const KEEP_BEFORE_SECONDS: i32 = 600;
 
-/// Attempts after the first. With the pauses that the cluster makes they outlast the lock of somebody who
-/// was killed, two minutes.
+/// Attempts after the first. With the pauses that the cluster makes they outlast the two minutes in which the lock of
+/// somebody who was killed is believed; the minute after that an attempt waits itself.
 const RETRIES: i32 = 4;
 
 /// Exit codes after which another attempt is of no use: wrong settings, and an archive that is refused.

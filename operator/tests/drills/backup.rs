@@ -19,14 +19,14 @@ const SLOWER: f64 = 1.3;
 /// Caches and connections are as they stay.
 const WARM: Duration = Duration::from_secs(10);
 
-/// Without a backup, before each. One after the other in turns, whatever else the machine does disturbs both alike.
-const QUIET: Duration = Duration::from_secs(15);
+/// Without a backup, before the first. One after the other in turns, whatever else the machine does disturbs both alike.
+const QUIET: Duration = Duration::from_secs(30);
 
 /// Of backups, and of their absence, all told: thousands of lists, so that the slowest hundredth is dozens of them.
-const MEASURED: Duration = Duration::from_secs(75);
+const MEASURED: Duration = Duration::from_secs(120);
 
-/// Rounds that are made at most, however short a backup is.
-const ROUNDS: usize = 12;
+/// Backups that are made at most, however short they are.
+const MOST: usize = 12;
 
 /// Prevents: a backup that takes what it needs from buyers, and one that takes too long or too much to be made daily.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -36,12 +36,18 @@ async fn a_backup_is_not_noticed_by_buyers() {
         let load = system.traffic.start(&system.replicas());
         tokio::time::sleep(WARM).await;
         let (mut quiet, mut backups): (Vec<(Instant, Instant)>, Vec<Made>) = (Vec::new(), Vec::new());
-        while backups.len() < ROUNDS && length(backups.iter().map(|made| made.span)) < MEASURED {
-            // As long as the backup before took, so that both come to the same.
-            let last = backups.last().map_or(QUIET, |made| length([made.span]));
+        loop {
+            let of_backups = length(backups.iter().map(|made| made.span));
+            let lacking = of_backups.saturating_sub(length(quiet.iter().copied()));
+            let is_last = of_backups >= MEASURED || backups.len() == MOST;
+            // After the last as long as is lacking, so that both come to the same.
+            let pause = if is_last { lacking } else { lacking.max(QUIET) };
             let begun = Instant::now();
-            tokio::time::sleep(last.max(QUIET)).await;
+            tokio::time::sleep(pause).await;
             quiet.push((begun, Instant::now()));
+            if is_last {
+                break;
+            }
             backups.push(system.back_up().await);
         }
         let journal = load.finish(Duration::from_secs(15)).await;

@@ -10,15 +10,17 @@ use super::{
         manifest::{self, FamilyFacts, Manifest},
         name::BackupName,
     },
+    pace::Pace,
     target::{FileStream, Target, TargetError, read_small},
 };
 
-/// A backup whose manifest is good. What it vouches for is checked as it is read.
+/// A backup whose manifest is good. What it vouches for is checked as it is read, in haste unless told otherwise.
 #[derive(Clone, Debug)]
 pub struct Archive {
     target: Arc<dyn Target>,
     manifest: Arc<Manifest>,
     keys: Keys,
+    pace: Pace,
 }
 
 impl Archive {
@@ -32,6 +34,7 @@ impl Archive {
             target,
             manifest,
             keys,
+            pace: Pace::Hurried,
         };
         if archive.manifest.is_encrypted() && archive.keys.is_empty() {
             return Err(archive.wrong_key());
@@ -49,6 +52,16 @@ impl Archive {
     #[must_use]
     pub fn target(&self) -> &Arc<dyn Target> {
         &self.target
+    }
+
+    /// The same, read with as much haste.
+    #[must_use]
+    pub fn at_pace(&self, pace: Pace) -> Self {
+        Self { pace, ..self.clone() }
+    }
+
+    pub(super) const fn pace(&self) -> Pace {
+        self.pace
     }
 
     pub(super) fn keys(&self) -> &Keys {

@@ -9,7 +9,7 @@ pub enum BackupError {
     /// Somebody else works at the target.
     #[error(
         "the target {target} is locked by {holder} until {until}: try again when that has ended; what was killed \
-         holds the lock for two minutes"
+         holds the lock for two minutes, and the next run waits one more to be sure"
     )]
     Locked {
         /// Which target.

@@ -1,16 +1,23 @@
 //! How hard a backup works. It shares processors and the store with those who serve buyers, and nobody waits for it: it
-//! works in short pieces, and rests after each for longer than that took.
+//! works in pieces shorter than a request, and rests after each for longer than that took. Every thread that works does so
+//! by itself, between one record and the next.
 //!
 //! Whoever is woken while it works waits for a piece at most, in the store for one page of events. A machine that is busy
 //! makes pieces take longer, and so rests as well.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use tokio::time::sleep;
 
 /// Rest for each moment of work. What a request waits for is a processor that this has: on two of them, a third of one was
-/// noticed (the slowest hundredth of answers took 1.5 to 2 times as long), a ninth is hardly. See docs/performance.md.
-const RESTS: u32 = 8;
+/// noticed (the slowest hundredth of answers took 1.5 to 2 times as long), a ninth still was, a seventeenth is not. See docs/performance.md.
+const RESTS: u32 = 16;
+
+/// Work in a piece. A list takes some milliseconds to be answered: what waits for a piece is hardly later.
+const PIECE: Duration = Duration::from_micros(500);
 
 /// After a piece that took long for other reasons, such as a store that was away.
 const LONGEST: Duration = Duration::from_millis(400);
@@ -37,15 +44,16 @@ impl Pace {
         }
     }
 
+    /// Zero before a piece is done.
     fn rest_after(self, work: Duration) -> Duration {
         match self {
-            Self::Hurried => Duration::ZERO,
-            Self::Gentle => (work * RESTS).min(LONGEST),
+            Self::Gentle if work >= PIECE => (work * RESTS).min(LONGEST),
+            Self::Gentle | Self::Hurried => Duration::ZERO,
         }
     }
 }
 
-/// Keeps a pace.
+/// Keeps a pace, of one thread or one task. To ask it costs less than a record: it may be asked after each.
 #[derive(Debug)]
 pub(super) struct Pacer {
     pace: Pace,
@@ -62,13 +70,34 @@ impl Pacer {
         }
     }
 
-    /// After a piece of work, before the next.
+    /// Between records, in a task: rests if a piece of work is done.
     pub(super) async fn rest(&mut self) {
-        let rest = self.pace.rest_after(self.begun.elapsed());
+        let rest = self.due();
         if !rest.is_zero() {
             sleep(rest).await;
+            self.begun = Instant::now();
         }
+    }
+
+    /// The same on a thread that may wait.
+    pub(super) fn rest_here(&mut self) {
+        let rest = self.due();
+        if !rest.is_zero() {
+            thread::sleep(rest);
+            self.begun = Instant::now();
+        }
+    }
+
+    /// What follows does not count what was waited for until now.
+    pub(super) fn begin_again(&mut self) {
         self.begun = Instant::now();
+    }
+
+    fn due(&self) -> Duration {
+        match self.pace {
+            Pace::Hurried => Duration::ZERO,
+            Pace::Gentle => self.pace.rest_after(self.begun.elapsed()),
+        }
     }
 }
 
@@ -81,8 +110,9 @@ mod tests {
     #[test]
     fn rest_is_longer_than_work_and_bounded_and_only_where_nobody_waits() {
         let milliseconds = Duration::from_millis;
-        assert_eq!(Pace::Gentle.rest_after(milliseconds(3)), milliseconds(24));
+        assert_eq!(Pace::Gentle.rest_after(milliseconds(3)), milliseconds(48));
         assert_eq!(Pace::Gentle.rest_after(milliseconds(30_000)), LONGEST);
+        assert_eq!(Pace::Gentle.rest_after(PIECE / 2), Duration::ZERO, "no piece yet");
         assert_eq!(Pace::Hurried.rest_after(milliseconds(3)), Duration::ZERO);
         assert!(Pace::Gentle.events_at_once() < Pace::Hurried.events_at_once());
     }

@@ -19,6 +19,7 @@ use super::{
     encryption::Seal,
     error::BackupError,
     format::{families::Family, manifest::FamilyFacts},
+    pace::{Pace, Pacer},
     target::Upload,
 };
 use crate::random::in_hexadecimal;
@@ -28,6 +29,9 @@ const LEVEL: i32 = 3;
 
 /// Bytes that are handed to the target at once.
 const PIECE: usize = 256 << 10;
+
+/// Bytes of lines that are packed at once, well within a piece of work.
+const AT_ONCE: usize = 16 << 10;
 
 /// Batches of lines, and pieces, that may wait.
 const WAITING: usize = 2;
@@ -66,13 +70,13 @@ struct Packed {
 }
 
 impl FamilyWriter {
-    pub(super) fn start(family: Family, upload: Box<dyn Upload>, seal: Option<Seal>) -> Self {
+    pub(super) fn start(family: Family, upload: Box<dyn Upload>, seal: Option<Seal>, pace: Pace) -> Self {
         let (lines, incoming) = mpsc::channel(WAITING);
         Self {
             family,
             records: 0,
             lines: Some(lines),
-            work: tokio::spawn(carry(incoming, upload, seal)),
+            work: tokio::spawn(carry(incoming, upload, seal, pace)),
         }
     }
 
@@ -128,9 +132,10 @@ async fn carry(
     lines: Receiver<Vec<u8>>,
     mut upload: Box<dyn Upload>,
     seal: Option<Seal>,
+    pace: Pace,
 ) -> Result<Packed, BackupError> {
     let (pieces, mut packed) = mpsc::channel(WAITING);
-    let packing = tokio::task::spawn_blocking(move || pack(lines, pieces, seal.as_ref()));
+    let packing = tokio::task::spawn_blocking(move || pack(lines, pieces, seal.as_ref(), pace));
     while let Some(piece) = packed.recv().await {
         if let Err(error) = upload.write(piece).await {
             upload.abort().await;
@@ -145,7 +150,12 @@ async fn carry(
     Ok(outcome)
 }
 
-fn pack(mut lines: Receiver<Vec<u8>>, pieces: Sender<Bytes>, seal: Option<&Seal>) -> io::Result<Packed> {
+fn pack(
+    mut lines: Receiver<Vec<u8>>,
+    pieces: Sender<Bytes>,
+    seal: Option<&Seal>,
+    pace: Pace,
+) -> io::Result<Packed> {
     let mut content = Lines::default();
     let pieces = Pieces {
         buffer: Vec::with_capacity(PIECE),
@@ -154,8 +164,8 @@ fn pack(mut lines: Receiver<Vec<u8>>, pieces: Sender<Bytes>, seal: Option<&Seal>
         pieces,
     };
     let pieces = match seal {
-        None => compress(&mut lines, &mut content, pieces)?,
-        Some(seal) => compress(&mut lines, &mut content, seal.wrap(pieces)?)?.finish()?,
+        None => compress(&mut lines, &mut content, pieces, pace)?,
+        Some(seal) => compress(&mut lines, &mut content, seal.wrap(pieces)?, pace)?.finish()?,
     };
     let (file_bytes, file_sha256) = pieces.finish()?;
     Ok(Packed {
@@ -165,12 +175,22 @@ fn pack(mut lines: Receiver<Vec<u8>>, pieces: Sender<Bytes>, seal: Option<&Seal>
     })
 }
 
-fn compress<W: Write>(lines: &mut Receiver<Vec<u8>>, content: &mut Lines, output: W) -> io::Result<W> {
+fn compress<W: Write>(
+    lines: &mut Receiver<Vec<u8>>,
+    content: &mut Lines,
+    output: W,
+    pace: Pace,
+) -> io::Result<W> {
     let mut encoder = zstd::stream::write::Encoder::new(output, LEVEL)?;
     encoder.include_checksum(true)?;
+    let mut pacer = Pacer::begin(pace);
     while let Some(batch) = lines.blocking_recv() {
-        content.add(&batch);
-        encoder.write_all(&batch)?;
+        pacer.begin_again();
+        for part in batch.chunks(AT_ONCE) {
+            content.add(part);
+            encoder.write_all(part)?;
+            pacer.rest_here();
+        }
     }
     encoder.finish()
 }

@@ -23,7 +23,7 @@ use super::{
     load::{Filler, load, of_source},
     pace::{Pace, Pacer},
     progress::Progress,
-    target::{Target, read_small},
+    target::{Target, TargetError, read_small},
     walk::{self, Gathering, Ids, WalkError},
 };
 use crate::{
@@ -73,12 +73,20 @@ impl Proof {
         })
     }
 
-    /// Reads what is noted beside a backup. What cannot be read, or is of another manifest, says nothing.
-    pub async fn read(target: &dyn Target, manifest: &Manifest) -> Option<Self> {
+    /// Reads what is noted beside a backup. What is none of ours, or is of another manifest, says nothing.
+    ///
+    /// # Errors
+    /// A target that is away says nothing either way: whoever took that for a backup that was never proven would
+    /// remove a good one.
+    pub async fn read(target: &dyn Target, manifest: &Manifest) -> Result<Option<Self>, BackupError> {
         let path = format!("{}/{FILE}", manifest.name);
-        let content = read_small(target, &path, LONGEST).await.ok()?;
-        let proof: Self = serde_json::from_slice(&content).ok()?;
-        (proof.manifest_sha256 == digest(manifest).ok()?).then_some(proof)
+        let content = match read_small(target, &path, LONGEST).await {
+            Err(TargetError::NotFound(_) | TargetError::Foreign(_)) => return Ok(None),
+            other => other?,
+        };
+        let proof: Option<Self> = serde_json::from_slice(&content).ok();
+        let of = digest(manifest)?;
+        Ok(proof.filter(|proof| proof.manifest_sha256 == of))
     }
 
     /// Notes it beside the backup.
@@ -154,6 +162,7 @@ pub async fn prove(
     progress: &Progress,
     pace: Pace,
 ) -> Result<(), BackupError> {
+    let archive = &archive.at_pace(pace);
     let cars = archive.manifest().records(Family::Stock).min(MOST_RESERVED);
     let mut aside = Aside {
         clock: clock.clone(),
@@ -259,11 +268,12 @@ impl Aside {
             .fill_dealer(fence, generation, dealer, cars)
             .await
             .map_err(of_fill)?;
-        self.pacer.rest().await;
+        // That was waited for: who reads the archive rests by itself.
+        self.pacer.begin_again();
         let records = read_back(state, generation, &id).await?;
         let quiet = Progress::to_nobody();
         let mut lines = Gathering::new(&mut self.digests);
-        walk::write_dealer(records, &mut lines, &mut self.ids, &quiet)
+        walk::write_dealer(records, &mut lines, &mut self.ids, &mut self.pacer, &quiet)
             .await
             .map_err(of_walk)?;
         lines.flush().await?;
@@ -278,6 +288,7 @@ impl Aside {
     }
 
     async fn put_events(&mut self, events: &[Event]) -> Result<(), BackupError> {
+        self.pacer.begin_again();
         for piece in events.chunks(self.pace.events_at_once()) {
             self.put_piece(piece).await?;
             self.pacer.rest().await;
@@ -297,7 +308,7 @@ impl Aside {
         let found = state.events_page(generation, events.len() + 1, None).await?;
         let mut lines = Gathering::new(&mut self.digests);
         for event in &found {
-            walk::write_event(event, &mut lines).await?;
+            walk::write_event(event, &mut lines)?;
         }
         lines.flush().await
     }

@@ -124,10 +124,15 @@ impl Shelf {
 async fn look_at(target: &dyn Target, name: BackupName) -> Result<Entry, BackupError> {
     let manifest = match read_manifest(target, &name).await {
         Err(error @ (BackupError::TargetAway(_) | BackupError::Usage(_))) => return Err(error),
+        Err(BackupError::NotFound(_)) => Err(BackupError::NotFound(
+            "it has no manifest: it is being made, or was never finished and goes with the next run, or somebody \
+             removed that"
+                .to_owned(),
+        )),
         other => other,
     };
     let proof = match &manifest {
-        Ok(manifest) => Proof::read(target, manifest).await,
+        Ok(manifest) => Proof::read(target, manifest).await?,
         Err(_) => None,
     };
     Ok(Entry {

@@ -19,6 +19,7 @@ use super::{
     archive::Archive,
     error::BackupError,
     format::{families::Family, manifest::FamilyFacts},
+    pace::Pacer,
     packing::Lines,
     target::{FileStream, TargetError},
 };
@@ -248,13 +249,14 @@ fn open_and_read<T>(
     read: ReadLine<T>,
     sender: &Sender<Result<Step<T>, BackupError>>,
 ) -> Result<(), Stop> {
+    let pacer = Pacer::begin(archive.pace());
     if !archive.manifest().is_encrypted() {
-        return read_packed(facts, file, read, sender);
+        return read_packed(facts, file, read, sender, pacer);
     }
     match archive.keys().unwrap_input(file) {
         Err(DecryptError::NoMatchingKeys) => Err(Stop::Locked),
         Err(error) => Err(Stop::Damaged(format!("it cannot be decrypted: {error}"))),
-        Ok(plain) => read_packed(facts, plain, read, sender),
+        Ok(plain) => read_packed(facts, plain, read, sender, pacer),
     }
 }
 
@@ -263,6 +265,7 @@ fn read_packed<T>(
     packed: impl Read,
     read: ReadLine<T>,
     sender: &Sender<Result<Step<T>, BackupError>>,
+    mut pacer: Pacer,
 ) -> Result<(), Stop> {
     let damaged = |error: io::Error| Stop::Damaged(format!("it cannot be unpacked: {error}"));
     let mut decoder = zstd::stream::read::Decoder::new(packed).map_err(damaged)?;
@@ -299,7 +302,9 @@ fn read_packed<T>(
         batch.push(record);
         if batch.len() == BATCH {
             send(&mut batch, sender)?;
+            pacer.begin_again();
         }
+        pacer.rest_here();
     }
     if !batch.is_empty() {
         send(&mut batch, sender)?;

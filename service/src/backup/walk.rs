@@ -26,6 +26,9 @@ use crate::state::{
 /// Bytes of small records that are gathered before they are handed on.
 const GATHERED: usize = 128 << 10;
 
+/// Cars that are written at once, well within a piece of work.
+const CARS_IN_A_PIECE: usize = 16;
+
 /// Takes lines of families.
 pub trait Sinks: Send {
     /// Whole lines, in the family's order.
@@ -71,7 +74,7 @@ pub async fn walk(
     for id in &outline.dealers {
         // One that was removed meanwhile is not there at one moment of the run.
         if let Some(records) = state.dealer_records(generation, id).await? {
-            write_dealer(records, &mut lines, &mut ids, progress).await?;
+            write_dealer(records, &mut lines, &mut ids, &mut pacer, progress).await?;
         }
         pacer.rest().await;
     }
@@ -81,14 +84,16 @@ pub async fn walk(
     loop {
         let page = state.events_page(generation, at_once, before).await?;
         for event in &page {
-            write_event(event, &mut lines).await?;
+            write_event(event, &mut lines)?;
+            pacer.rest().await;
         }
+        lines.hand_on().await?;
+        pacer.begin_again();
         progress.add(page.len() as u64);
         before = page.last().map(Event::cursor);
         if page.len() < at_once {
             break;
         }
-        pacer.rest().await;
     }
     // Last: an erasure during the run is in it, whatever was read before.
     let private = state.private(generation).await?;
@@ -124,6 +129,7 @@ pub(super) async fn write_dealer(
     records: DealerRecords<'_>,
     lines: &mut Gathering<'_>,
     ids: &mut Ids,
+    pacer: &mut Pacer,
     progress: &Progress,
 ) -> Result<(), WalkError> {
     let DealerRecords {
@@ -149,21 +155,24 @@ pub(super) async fn write_dealer(
         error => WalkError::Failed(error.into()),
     })? {
         ids.add(&batch)?;
-        records::write_cars(&batch, lines.of(Family::Stock, batch.len() as u64)).map_err(unwritable)?;
+        for cars in batch.chunks(CARS_IN_A_PIECE) {
+            records::write_cars(cars, lines.of(Family::Stock, cars.len() as u64)).map_err(unwritable)?;
+            pacer.rest().await;
+        }
         lines.hand_on().await?;
+        pacer.begin_again();
         progress.add(batch.len() as u64);
     }
     lines.hand_on().await?;
     Ok(())
 }
 
-pub(super) async fn write_event(event: &Event, lines: &mut Gathering<'_>) -> Result<(), BackupError> {
+pub(super) fn write_event(event: &Event, lines: &mut Gathering<'_>) -> Result<(), BackupError> {
     let family = match event.deed {
         Deed::Feedback { .. } => Family::Feedback,
         Deed::Interaction { .. } => Family::Interactions,
     };
-    records::write_event(event, lines.of(family, 1)).map_err(unwritable)?;
-    lines.hand_on().await
+    records::write_event(event, lines.of(family, 1)).map_err(unwritable)
 }
 
 pub(super) async fn write_private(private: &Private, lines: &mut Gathering<'_>) -> Result<(), BackupError> {

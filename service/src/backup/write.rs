@@ -115,8 +115,8 @@ impl Surroundings {
 
     /// Takes the target's lock.
     pub(super) async fn lock(&self, target: &Arc<dyn Target>, holder: &str) -> Result<Lock, BackupError> {
-        self.unless_stopped(Lock::take(Arc::clone(target), holder, &self.clock))
-            .await
+        let taking = Lock::take(Arc::clone(target), holder, &self.clock, &self.progress);
+        self.unless_stopped(taking).await
     }
 }
 
@@ -283,12 +283,14 @@ async fn read_into(
         return Err(StateError::NotOpen.into());
     };
     let encrypted = wish.seal.is_some();
+    let pace = pace_of(wish.kind);
     let mut files = Files(BTreeMap::new());
     for family in Family::ALL {
         let upload = draft.create(&family.file(encrypted)).await?;
-        files
-            .0
-            .insert(family, FamilyWriter::start(family, upload, wish.seal.clone()));
+        files.0.insert(
+            family,
+            FamilyWriter::start(family, upload, wish.seal.clone(), pace),
+        );
     }
     if let Some(declared) = &wish.declared {
         let mut lines = Vec::new();
@@ -298,14 +300,7 @@ async fn read_into(
         records::write_line(&record, &mut lines).map_err(|error| BackupError::Other(error.to_string()))?;
         files.write(Family::Declared, lines, 1).await?;
     }
-    let version = walk(
-        state,
-        &generation,
-        &mut files,
-        &around.progress,
-        pace_of(wish.kind),
-    )
-    .await?;
+    let version = walk(state, &generation, &mut files, &around.progress, pace).await?;
     let mut families = Vec::new();
     for (_, writer) in files.0 {
         families.push(writer.finish(encrypted).await?);

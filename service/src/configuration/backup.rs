@@ -226,7 +226,9 @@ impl Place {
 pub struct Credentials(Vec<(String, String)>);
 
 impl Credentials {
-    pub(super) fn of(variables: &[(String, String)]) -> Self {
+    /// Those among these variables.
+    #[must_use]
+    pub fn of(variables: &[(String, String)]) -> Self {
         let ours = variables
             .iter()
             .filter(|(name, value)| name.starts_with(CREDENTIALS) && !value.is_empty());

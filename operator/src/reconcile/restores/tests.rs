@@ -96,7 +96,7 @@ fn phases_are_read_from_the_newest_pod() {
     }
     let broken = ended(
         1,
-        &json!({"error": "Redis does not answer.", "code": "store-away"}),
+        &json!({"error": "Redis does not answer", "code": "store-away"}),
     );
     let first = pod("p", &[container("verify", broken)], &container("load", waiting()));
     let second = pod(
@@ -139,6 +139,14 @@ fn end_of_a_restore_says_what_is_there_now() {
             message: "The backup B1 is what is there now: 7 cars and 9 events. What was there before is kept beside it for 24 h, and is the backup S1.".to_owned(),
         }
     );
+    let mut into_nothing = report.clone();
+    into_nothing["safety"] = Value::Null;
+    let own = container("load", ended(0, &into_nothing));
+    let found = shown(job("x", complete.clone()), vec![pod("p", &[], &own)]);
+    assert_eq!(
+        found.message,
+        "The backup B1 is what is there now: 7 cars and 9 events. There was nothing before."
+    );
     let found = shown(job("x", complete.clone()), Vec::new());
     assert_eq!(found.phase, RestorePhase::Succeeded, "its pod is gone");
     let reverted = container("backup", ended(0, &json!({"restore": "x", "phase": "Reverted"})));
@@ -149,16 +157,15 @@ fn end_of_a_restore_says_what_is_there_now() {
         "lastTransitionTime": "2026-02-01T09:02:00Z", "reason": "PodFailurePolicy"}]});
     let broken = ended(
         3,
-        &json!({"error": "The backup B1 is damaged: take another.", "code": "damaged"}),
+        &json!({"error": "the backup B1 is damaged: take another", "code": "damaged"}),
     );
     let broken = pod("p", &[container("verify", broken)], &container("load", waiting()));
     let found = shown(job("x", failed), vec![broken]);
     assert_eq!(found.phase, RestorePhase::Failed);
     assert_eq!(found.finished_at, time("2026-02-01T09:02:00Z"));
-    assert!(
-        found
-            .message
-            .starts_with("What is there was not replaced. The backup B1 is damaged: take another."),
-        "{found:?}"
+    assert_eq!(
+        found.message,
+        "What is there was not replaced: the backup B1 is damaged: take another. Another attempt needs another \
+         restore.id."
     );
 }

@@ -15,8 +15,8 @@ use super::{
     stocks::{Digests, Letter},
 };
 
-/// How long a moment may take to come: who died before it, in the case before, may hold the target's lock for two minutes.
-const COMES: Duration = Duration::from_secs(240);
+/// How long a moment may take to come: who died before it, in the case before, may hold the target's lock for three minutes.
+const COMES: Duration = Duration::from_secs(300);
 
 /// How long a restore may take to end after something died.
 const ENDS: Duration = Duration::from_secs(240);

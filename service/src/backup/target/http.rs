@@ -4,6 +4,7 @@ use std::{error::Error, fmt, io, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::StreamExt;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -109,7 +110,7 @@ impl HttpService for Connector {
 }
 
 fn frames(body: Incoming) -> impl futures::Stream<Item = Result<Frame<Bytes>, HttpError>> + Send + Sync {
-    futures::stream::unfold(Some(body), |body| async move {
+    let frames = futures::stream::unfold(Some(body), |body| async move {
         let mut body = body?;
         match tokio::time::timeout(PAUSE, body.frame()).await {
             Err(_) => Some((Err(late()), None)),
@@ -117,7 +118,9 @@ fn frames(body: Incoming) -> impl futures::Stream<Item = Result<Frame<Bytes>, Ht
             Ok(Some(Ok(frame))) => Some((Ok(frame), Some(body))),
             Ok(Some(Err(error))) => Some((Err(HttpError::new(HttpErrorKind::Interrupted, error)), None)),
         }
-    })
+    });
+    // After an answer that was cut off it is asked for more, and must not panic.
+    frames.fuse()
 }
 
 fn late() -> HttpError {

@@ -1,20 +1,21 @@
 //! The lock of a target: one backup, pruning or restore at a time.
 //!
-//! It is a file that only one can create, with its holder and a deadline that the holder moves on. Whoever finds one
-//! past its deadline takes it over, in one step. One that lies too far ahead was written by a clock that was wrong: it is
-//! watched, and taken over when nobody moves it.
+//! It is a file that only one can create, with its holder and a deadline that the holder moves on. Until then nobody else
+//! takes it. One that is past its deadline, or too far ahead of it, may be a dead holder's or that of a clock that is wrong,
+//! the holder's or ours: it is watched, and taken over in one step when nobody moves it on.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use super::{FileVersion, Target};
-use crate::{backup::error::BackupError, clock::Clock, random};
+use crate::{
+    backup::{error::BackupError, progress::Progress},
+    clock::Clock,
+    random,
+};
 
 /// Where it is.
 pub const PATH: &str = "lock";
@@ -28,8 +29,12 @@ const RENEW_EVERY: Duration = Duration::from_secs(20);
 /// How long to try to say that it is let go.
 const LET_GO: Duration = Duration::from_secs(5);
 
-/// How often one that was written by a wrong clock is looked at.
+/// How often one that is watched is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// After how many looks at which it was the same its holder is dead: a minute in which the target answered, and whoever
+/// lives would have moved it on three times.
+const LOOKS: u32 = 12;
 
 /// What the file holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,14 +68,19 @@ impl Lock {
     ///
     /// # Errors
     /// [`BackupError::Locked`] when somebody else has it.
-    pub async fn take(target: Arc<dyn Target>, holder: &str, clock: &Clock) -> Result<Self, BackupError> {
+    pub async fn take(
+        target: Arc<dyn Target>,
+        holder: &str,
+        clock: &Clock,
+        progress: &Progress,
+    ) -> Result<Self, BackupError> {
         let claim = Claim {
             holder: holder.to_owned(),
             token: random::hexadecimal(16),
         };
-        let content = claim.content(clock)?;
-        let mut watched: Option<(FileVersion, Instant)> = None;
+        let mut watched: Option<(FileVersion, u32)> = None;
         loop {
+            let content = claim.content(clock)?;
             if target.create(PATH, content.clone()).await?.is_some() {
                 return Ok(Self::held(target, claim, clock));
             }
@@ -81,40 +91,33 @@ impl Lock {
             if claim.is_of(&found) {
                 return Ok(Self::held(target, claim, clock));
             }
-            // Half a file is what somebody left who died while writing it; it is watched like one of a wrong clock.
             let found: Option<Content> = serde_json::from_slice(&found).ok();
-            let now = clock.now();
-            let deadline = found.as_ref().map(|found| found.deadline);
-            let is_own = found.as_ref().is_some_and(|found| found.holder == claim.holder);
-            let is_over = match deadline {
-                Some(deadline) => deadline.is_none_or(|deadline| deadline <= now),
-                None => false,
+            let is_free = match standing(found.as_ref(), holder, clock.now()) {
+                Standing::Free => true,
+                Standing::Held => return Err(locked(target.as_ref(), found.as_ref(), false)),
+                Standing::Doubtful => match &mut watched {
+                    Some((seen, looks)) if *seen == version => {
+                        *looks += 1;
+                        *looks >= LOOKS
+                    }
+                    Some(_) => return Err(locked(target.as_ref(), found.as_ref(), true)),
+                    None => {
+                        let whose = found.map_or_else(|| "somebody".to_owned(), |found| found.holder);
+                        progress.warn(&format!(
+                            "the lock of the target {} is left by {whose}, who is dead or has another time: waiting \
+                             a minute to see which",
+                            target.place()
+                        ));
+                        watched = Some((version.clone(), 0));
+                        false
+                    }
+                },
             };
-            let is_strange = match deadline {
-                Some(deadline) => {
-                    deadline.is_some_and(|deadline| now.duration_until(deadline).unsigned_abs() > LASTS * 2)
-                }
-                None => true,
-            };
-            let is_dead = watched
-                .as_ref()
-                .is_some_and(|(seen, since)| *seen == version && since.elapsed() > LASTS);
-            if is_own || is_over || is_dead {
-                if target.replace(PATH, content.clone(), &version).await?.is_some() {
-                    return Ok(Self::held(target, claim, clock));
-                }
-                continue;
+            if !is_free {
+                tokio::time::sleep(LOOK_EVERY).await;
+            } else if target.replace(PATH, content, &version).await?.is_some() {
+                return Ok(Self::held(target, claim, clock));
             }
-            if !is_strange {
-                return Err(locked(target.as_ref(), found.as_ref()));
-            }
-            if watched.as_ref().is_none_or(|(seen, _)| *seen != version) {
-                if watched.is_some() {
-                    return Err(locked(target.as_ref(), found.as_ref()));
-                }
-                watched = Some((version, Instant::now()));
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
@@ -246,6 +249,30 @@ impl Claim {
     }
 }
 
+/// What a lock that is there means for whoever wants it.
+enum Standing {
+    /// It was let go, or is one's own.
+    Free,
+    /// Its holder lives.
+    Held,
+    /// The time does not tell.
+    Doubtful,
+}
+
+fn standing(found: Option<&Content>, holder: &str, now: Timestamp) -> Standing {
+    let Some(found) = found else {
+        // Half a file is what somebody left who died while writing it.
+        return Standing::Doubtful;
+    };
+    match found.deadline {
+        _ if found.holder == holder => Standing::Free,
+        None => Standing::Free,
+        // Of a clock that is a little ahead it is believed: it ends soon.
+        Some(deadline) if deadline > now && deadline <= now + LASTS * 2 => Standing::Held,
+        Some(_) => Standing::Doubtful,
+    }
+}
+
 enum Renewal {
     Done,
     /// To whom.
@@ -294,12 +321,13 @@ async fn keep(target: Arc<dyn Target>, claim: Claim, clock: Clock, tell: watch::
     }
 }
 
-fn locked(target: &dyn Target, found: Option<&Content>) -> BackupError {
+fn locked(target: &dyn Target, found: Option<&Content>, is_time_wrong: bool) -> BackupError {
+    let deadline = found.and_then(|found| found.deadline).filter(|_| !is_time_wrong);
     BackupError::Locked {
         target: target.place(),
         holder: found.map_or_else(|| "somebody".to_owned(), |found| found.holder.clone()),
-        until: found.and_then(|found| found.deadline).map_or_else(
-            || "a time that is not known".to_owned(),
+        until: deadline.map_or_else(
+            || "a time that cannot be told, for one of the two clocks is wrong".to_owned(),
             |deadline| deadline.to_string(),
         ),
     }

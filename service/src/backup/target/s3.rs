@@ -30,6 +30,14 @@ const PART: usize = 8 << 20;
 /// How long one request is tried again: a server that restarts is back by then, and the lock still holds.
 const RETRY: Duration = Duration::from_secs(60);
 
+/// What servers call a bucket that has no room. Names and times stand in the same text: no number alone would do.
+const FULL: [&str; 4] = [
+    "QuotaExceeded",
+    "StorageFull",
+    "InsufficientStorage",
+    "507 Insufficient Storage",
+];
+
 /// A bucket, from a prefix on.
 #[derive(Clone, Debug)]
 pub struct S3Target {
@@ -44,6 +52,19 @@ impl S3Target {
     /// # Errors
     /// Settings that cannot be used.
     pub fn new(bucket: &str, prefix: &str, settings: &S3Settings) -> Result<Self, TargetError> {
+        Self::trying_for(RETRY, bucket, prefix, settings)
+    }
+
+    /// The same, where a request that failed is tried again for so long.
+    ///
+    /// # Errors
+    /// Settings that cannot be used.
+    pub fn trying_for(
+        patience: Duration,
+        bucket: &str,
+        prefix: &str,
+        settings: &S3Settings,
+    ) -> Result<Self, TargetError> {
         let S3Settings {
             endpoint,
             region,
@@ -67,7 +88,7 @@ impl S3Target {
             // One by one: many servers do not know the deletion of several at once.
             .with_disable_bulk_delete(true)
             .with_retry(RetryConfig {
-                retry_timeout: RETRY,
+                retry_timeout: patience,
                 ..RetryConfig::default()
             })
             .with_http_connector(Connector::new(ca_file.as_deref()).map_err(TargetError::Settings)?);
@@ -124,7 +145,7 @@ impl S3Target {
     async fn delete(&self, object: &Path) -> Result<(), TargetError> {
         match self.store.delete(object).await {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.failed("remove", object.as_ref(), &error)),
+            Err(error) => Err(self.failed("remove", self.name_of(object), &error)),
         }
     }
 
@@ -159,23 +180,26 @@ impl S3Target {
         }
     }
 
-    fn failed(&self, action: &str, path: &str, error: &Error) -> TargetError {
-        failed(&self.bucket, action, path, error)
+    /// What an object is called below the prefix.
+    fn name_of<'a>(&self, object: &'a Path) -> &'a str {
+        let name = object.as_ref();
+        let below = name.strip_prefix(self.prefix.as_ref()).unwrap_or(name);
+        below.trim_start_matches('/')
     }
-}
 
-/// Tells a full bucket from one that is not there.
-fn failed(bucket: &str, action: &str, path: &str, error: &Error) -> TargetError {
-    let cause = with_cause(error);
-    let text = format!("failed to {action} {path} in s3://{bucket}: {cause}");
-    let is_full = ["QuotaExceeded", "StorageFull", "InsufficientStorage", "507"];
-    match error {
-        _ if cause.contains("NoSuchBucket") => TargetError::Settings(format!(
-            "the bucket {bucket} is not there: make it first, or correct its name"
-        )),
-        Error::NotFound { .. } => TargetError::NotFound(format!("{path} in s3://{bucket}")),
-        _ if is_full.iter().any(|word| cause.contains(word)) => TargetError::Full(text),
-        _ => TargetError::Away(text),
+    /// Tells a full bucket from one that is not there.
+    fn failed(&self, action: &str, path: &str, error: &Error) -> TargetError {
+        let cause = with_cause(error);
+        let text = format!("failed to {action} {path} in {}: {cause}", self.place());
+        match error {
+            _ if cause.contains("NoSuchBucket") => TargetError::Settings(format!(
+                "the bucket {} is not there: make it first, or correct its name",
+                self.bucket
+            )),
+            Error::NotFound { .. } => TargetError::NotFound(format!("{path} in {}", self.place())),
+            _ if FULL.iter().any(|word| cause.contains(word)) => TargetError::Full(text),
+            _ => TargetError::Away(text),
+        }
     }
 }
 
@@ -198,10 +222,10 @@ impl Target for S3Target {
         async move {
             let found = self.store.get(&self.path(path)).await;
             let found = found.map_err(|error| self.failed("read", path, &error))?;
-            let (bucket, path) = (self.bucket.clone(), path.to_owned());
+            let (target, path) = (self.clone(), path.to_owned());
             Ok(found
                 .into_stream()
-                .map_err(move |error| failed(&bucket, "read", &path, &error))
+                .map_err(move |error| target.failed("read", &path, &error))
                 .boxed())
         }
         .boxed()
@@ -283,7 +307,7 @@ impl Target for S3Target {
                 let manifest = self.path(&format!("{name}/{}", manifest::FILE));
                 match self.store.head(&manifest).await {
                     Err(Error::NotFound { .. }) => self.remove_objects(&name).await?,
-                    Err(error) => return Err(self.failed("look at", manifest.as_ref(), &error)),
+                    Err(error) => return Err(self.failed("look at", self.name_of(&manifest), &error)),
                     Ok(_) => {}
                 }
             }

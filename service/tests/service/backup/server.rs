@@ -11,6 +11,8 @@ use crate::{
     state::redis_state,
 };
 
+mod deaths;
+
 fn setting(name: &str) -> String {
     std::env::var(format!("FACILIAUTO_TEST_S3_{name}"))
         .unwrap_or_else(|_| panic!("this test needs a server for S3: set FACILIAUTO_TEST_S3_{name}"))

@@ -4,20 +4,24 @@ use std::{
     fmt,
     ops::Range,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use faciliauto_service::backup::{
-    restore::Stage,
-    shelf::Shelf,
-    target::{Target, s3::S3Target},
-    write,
+use faciliauto_service::{
+    backup::{
+        restore::Stage,
+        shelf::Shelf,
+        target::{Target, s3::S3Target},
+        write::{self, Surroundings},
+    },
+    clock::Clock,
 };
 use futures::stream::BoxStream;
+use jiff::{SignedDuration, Timestamp};
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
@@ -52,7 +56,13 @@ async fn half_an_upload_is_no_backup_and_goes_with_the_next_run() {
     let foreign = Path::from("shops/one/20261126/holiday.jpg");
     store.put(&foreign, "not ours".into()).await.unwrap();
     let target = bucket(store.clone());
-    assert!(Shelf::look(&target).await.unwrap().latest().is_err());
+    let shelf = Shelf::look(&target).await.unwrap();
+    assert!(shelf.latest().is_err());
+    let said = shelf.entries()[0]
+        .manifest
+        .as_ref()
+        .expect_err("it has no manifest");
+    assert!(said.to_string().contains("never finished"), "{said}");
     backed_up(&target).await;
     assert!(store.head(&half).await.is_err());
     assert!(store.head(&foreign).await.is_ok(), "what is not ours stays");
@@ -68,6 +78,7 @@ async fn a_bucket_that_takes_no_more_leaves_no_backup() {
         let store = Arc::new(Failing {
             inner: InMemory::new(),
             left: AtomicUsize::new(writes),
+            unread: Mutex::default(),
         });
         let target = bucket(store.clone());
         let made = write::run(state.as_ref(), &target, &wish(), &around()).await;
@@ -98,6 +109,40 @@ async fn a_bucket_that_takes_no_more_leaves_no_backup() {
     panic!("forty writes are not enough");
 }
 
+/// Prevents a proof that cannot be read at this moment from being taken for one that was never made: an older backup would
+/// be the latest good one then, and the last good one be removed for its age.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_cannot_be_read_costs_no_backup() {
+    let store = Arc::new(Failing {
+        inner: InMemory::new(),
+        left: AtomicUsize::new(usize::MAX),
+        unread: Mutex::default(),
+    });
+    let target = bucket(store.clone());
+    let state = empty();
+    furnish(state.as_ref()).await;
+    let mut made = Vec::new();
+    for days in [30, 20] {
+        let clock = Clock::new(move || Timestamp::now() - SignedDuration::from_hours(24 * days));
+        let then = Surroundings { clock, ..around() };
+        let report = write::run(state.as_ref(), &target, &wish(), &then).await.unwrap();
+        made.push(report.backup);
+    }
+    *store.unread.lock().unwrap() = format!("{}/proof.json", made[1]);
+    let looked = Shelf::look(&target).await.expect_err("it cannot be told");
+    assert_eq!((looked.code(), looked.exit_code()), ("target-away", 1));
+    assert!(looked.to_string().contains("s3://bucket/shops/one"), "{looked}");
+    let refused = write::prune(&target, 7, &around())
+        .await
+        .expect_err("nor what may go");
+    assert_eq!(refused.code(), "target-away");
+    store.unread.lock().unwrap().clear();
+    let pruned = write::prune(&target, 7, &around()).await.unwrap();
+    assert_eq!(pruned, made[..1]);
+    let shelf = Shelf::look(&target).await.unwrap();
+    assert_eq!(shelf.latest().unwrap().name, made[1]);
+}
+
 /// Prevents a bucket that dies during a restore from leaving a mixture, or a store that takes no writes; and the same
 /// restore from not being finished later. Every write fails in turn, and all after it.
 #[tokio::test(flavor = "multi_thread")]
@@ -107,6 +152,7 @@ async fn a_bucket_that_dies_during_a_restore_leaves_the_old_state_or_the_restore
         let store = Arc::new(Failing {
             inner: InMemory::new(),
             left: AtomicUsize::new(usize::MAX),
+            unread: Mutex::default(),
         });
         let target = bucket(store.clone());
         let (state, _) = backed_up(&target).await;
@@ -139,11 +185,13 @@ async fn a_bucket_that_dies_during_a_restore_leaves_the_old_state_or_the_restore
     panic!("sixty writes are not enough");
 }
 
-/// A store that takes so many writes and then no more.
+/// A store that takes so many writes and then no more, and has something that cannot be read.
 #[derive(Debug)]
 struct Failing {
     inner: InMemory,
     left: AtomicUsize,
+    /// How its name ends; empty = nothing.
+    unread: Mutex<String>,
 }
 
 impl Failing {
@@ -181,6 +229,14 @@ impl ObjectStore for Failing {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let unread = self.unread.lock().unwrap().clone();
+        if !unread.is_empty() && location.as_ref().ends_with(&unread) {
+            return Err(object_store::Error::Generic {
+                store: "test",
+                // As a time and a name may have them: not what a full bucket says.
+                source: "no answer to GET …-ab507d34/proof.json in 1.507s".into(),
+            });
+        }
         self.inner.get_opts(location, options).await
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod dealers;
 pub(crate) mod fixtures;
 pub(crate) mod generations;
 pub(crate) mod journal;
+pub(crate) mod mortal;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis_server;

@@ -1,0 +1,382 @@
+//! A real server that dies at any request of a backup, a proof or a pruning, or is replaced there: what counts is whole, the
+//! last good backup is as it was, and the next run goes through and tidies up.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use faciliauto_service::{
+    backup::{
+        archive::Archive,
+        encryption::Keys,
+        error::BackupError,
+        pace::Pace,
+        progress::Progress,
+        proof::{self, Noting},
+        shelf::Shelf,
+        target::{Target, lock, s3::S3Target},
+        write::{self, Surroundings, Wish},
+    },
+    clock::Clock,
+    configuration::backup::{Credentials, S3Settings},
+    state::State,
+};
+use futures::TryStreamExt;
+use jiff::{SignedDuration, Timestamp};
+use object_store::{ObjectStore, ObjectStoreExt, aws::AmazonS3Builder, path::Path};
+
+use super::{
+    super::{around, empty, furnish, wish},
+    setting,
+};
+use crate::harness::mortal::{Death, Fate, Mortal};
+
+const DEATHS: [Death; 4] = [
+    Death::Unheard,
+    Death::HalfHeard,
+    Death::Unanswered,
+    Death::HalfAnswered,
+];
+
+/// More requests than anything here needs.
+const MOST: usize = 500;
+
+/// Objects below a prefix, by their names.
+type Objects = BTreeMap<String, Bytes>;
+
+/// A place of its own in the bucket, and the ways to it.
+struct Place {
+    prefix: String,
+    /// Past everything that is tried.
+    store: Box<dyn ObjectStore>,
+    target: Arc<dyn Target>,
+}
+
+/// `HOST:PORT` of the server.
+fn server() -> String {
+    setting("ENDPOINT").trim_start_matches("http://").to_owned()
+}
+
+fn target(address: &str, prefix: &str) -> Arc<dyn Target> {
+    let variables = [
+        ("AWS_ACCESS_KEY_ID".to_owned(), setting("KEY")),
+        ("AWS_SECRET_ACCESS_KEY".to_owned(), setting("SECRET")),
+    ];
+    let settings = S3Settings {
+        endpoint: Some(format!("http://{address}")),
+        path_style: true,
+        credentials: Credentials::of(&variables),
+        ..S3Settings::default()
+    };
+    // Nothing is tried again: what is back a moment later is a server of its own here.
+    Arc::new(S3Target::trying_for(Duration::ZERO, &setting("BUCKET"), prefix, &settings).unwrap())
+}
+
+impl Place {
+    /// With these objects in it and no others.
+    async fn with(what: &str, objects: &Objects) -> Self {
+        let prefix = format!("deaths-{}/{what}", std::process::id());
+        let store = AmazonS3Builder::new()
+            .with_bucket_name(setting("BUCKET"))
+            .with_endpoint(format!("http://{}", server()))
+            .with_allow_http(true)
+            .with_access_key_id(setting("KEY"))
+            .with_secret_access_key(setting("SECRET"))
+            .with_http_connector(faciliauto_service::backup::target::http::Connector::new(None).unwrap())
+            .build()
+            .unwrap();
+        let place = Self {
+            target: target(&server(), &prefix),
+            store: Box::new(store),
+            prefix,
+        };
+        for (name, content) in objects {
+            place
+                .store
+                .put(&place.path(name), content.clone().into())
+                .await
+                .unwrap();
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> Path {
+        Path::from(format!("{}/{name}", self.prefix))
+    }
+
+    /// All of its objects but the lock.
+    async fn objects(&self) -> Objects {
+        let prefix = Path::from(self.prefix.clone());
+        let listed: Vec<_> = self.store.list(Some(&prefix)).try_collect().await.unwrap();
+        let mut found = Objects::new();
+        for object in listed {
+            let name = object.location.as_ref()[self.prefix.len() + 1..].to_owned();
+            if name != lock::PATH {
+                let content = self
+                    .store
+                    .get(&object.location)
+                    .await
+                    .unwrap()
+                    .bytes()
+                    .await
+                    .unwrap();
+                found.insert(name, content);
+            }
+        }
+        found
+    }
+
+    /// As after the minutes in which the lock of what died holds; that it does is tried elsewhere.
+    async fn without_lock(&self) {
+        match self.store.delete(&self.path(lock::PATH)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// What whoever works over a line learns when the server dies.
+    async fn line(&self, fate: Fate) -> (Mortal, Arc<dyn Target>) {
+        let line = Mortal::to(&server(), fate);
+        let target = target(&line.address, &self.prefix);
+        (line, target)
+    }
+
+    /// That whatever the list calls good is whole, and which of them is the latest. Those that are known to be are not
+    /// proven again.
+    async fn latest(&self, known: &[String], case: &str) -> Option<String> {
+        let shelf = Shelf::look(&self.target).await.unwrap();
+        for entry in shelf.entries() {
+            if !entry.is_good() || known.contains(&entry.name.to_string()) {
+                continue;
+            }
+            let archive = Archive::open(Arc::clone(&self.target), &entry.name, Keys::default());
+            let archive = archive.await.unwrap_or_else(|error| panic!("{case}: {error}"));
+            proof::prove(&archive, &Clock::system(), &Progress::to_nobody(), Pace::Hurried)
+                .await
+                .unwrap_or_else(|error| panic!("{case}: {error}"));
+        }
+        shelf.latest().ok().map(|manifest| manifest.name.to_string())
+    }
+
+    /// That nothing is there but backups with all that belongs to them.
+    async fn assert_tidy(&self, case: &str) {
+        let objects = self.objects().await;
+        for name in objects.keys() {
+            let (backup, _) = name.split_once('/').unwrap_or_else(|| panic!("{case}: {name}"));
+            let manifest = format!("{backup}/manifest.json");
+            assert!(objects.contains_key(&manifest), "{case}: {name} was left");
+        }
+    }
+}
+
+/// Days before now.
+fn days_ago(days: i64) -> Surroundings {
+    Surroundings {
+        clock: Clock::new(move || Timestamp::now() - SignedDuration::from_hours(24 * days)),
+        ..around()
+    }
+}
+
+/// Objects of backups of these ages, made one after the other.
+async fn backups(state: &dyn State, what: &str, ages: &[i64]) -> (Objects, Vec<String>) {
+    let place = Place::with(what, &Objects::new()).await;
+    let mut names = Vec::new();
+    for age in ages {
+        let report = write::run(state, &place.target, &wish(), &days_ago(*age))
+            .await
+            .unwrap();
+        names.push(report.backup.to_string());
+    }
+    (place.objects().await, names)
+}
+
+/// That an error tells a Job to try again, and a person where.
+fn assert_says_where(error: &BackupError, place: &Place, case: &str) {
+    assert_eq!(
+        (error.code(), error.exit_code()),
+        ("target-away", 1),
+        "{case}: {error}"
+    );
+    let (bucket, text) = (setting("BUCKET"), error.to_string());
+    assert!(
+        text.contains(&format!("s3://{bucket}/{}", place.prefix)),
+        "{case}: {text}"
+    );
+}
+
+/// Whether all that was there before is there as it was.
+fn assert_kept(before: &Objects, backup: &str, now: &Objects, case: &str) {
+    for (name, content) in before.iter().filter(|(name, _)| name.starts_with(backup)) {
+        // When it was proven is noted anew by whoever proves it.
+        let is_same = name.ends_with("/proof.json") || now.get(name) == Some(content);
+        assert!(
+            is_same && now.contains_key(name),
+            "{case}: {name} of the last good backup"
+        );
+    }
+}
+
+/// Prevents a server that dies during a backup from leaving half of one that counts, from costing the last good one, and
+/// from keeping the next from being made.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server for S3: FACILIAUTO_TEST_S3_ENDPOINT, _BUCKET, _KEY, _SECRET"]
+async fn a_server_that_dies_during_a_backup_leaves_none_or_a_whole_one() {
+    let state = empty();
+    furnish(state.as_ref()).await;
+    let (before, names) = backups(state.as_ref(), "run", &[1]).await;
+    let good = &names[0];
+    let daily = Wish {
+        keep_days: Some(7),
+        ..wish()
+    };
+    for death in DEATHS {
+        let mut refused = 0;
+        for after in 0..=MOST {
+            assert!(after < MOST, "{MOST} requests are not enough");
+            let case = format!("run-{death:?}-{after}");
+            let place = Place::with(&case, &before).await;
+            let fate = Fate {
+                after,
+                death,
+                has_successor: false,
+            };
+            let (line, through) = place.line(fate).await;
+            let outcome = write::run(state.as_ref(), &through, &daily, &around()).await;
+            let latest = place.latest(&names, &case).await;
+            match &outcome {
+                Ok(report) => assert_eq!(latest, Some(report.backup.to_string()), "{case}"),
+                Err(error) => {
+                    assert_says_where(error, &place, &case);
+                    refused += 1;
+                }
+            }
+            assert_kept(&before, good, &place.objects().await, &case);
+            if !line.has_died() {
+                assert!(outcome.is_ok() && refused > 20, "{case}: {refused}");
+                break;
+            }
+            let mut next = write::run(state.as_ref(), &place.target, &daily, &around()).await;
+            if matches!(next, Err(BackupError::Locked { .. })) {
+                place.without_lock().await;
+                next = write::run(state.as_ref(), &place.target, &daily, &around()).await;
+            }
+            let next = next.unwrap_or_else(|error| panic!("{case}: {error}"));
+            let known = [good.clone(), next.backup.to_string()];
+            assert_eq!(
+                place.latest(&known, &case).await.as_ref(),
+                Some(&known[1]),
+                "{case}"
+            );
+            place.assert_tidy(&case).await;
+            assert_kept(&before, good, &place.objects().await, &case);
+        }
+    }
+}
+
+/// Prevents a server that dies while a backup is proven from making a bad one of it, or from being taken for an archive
+/// that is refused for good.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server for S3: FACILIAUTO_TEST_S3_ENDPOINT, _BUCKET, _KEY, _SECRET"]
+async fn a_server_that_dies_during_a_proof_proves_nothing() {
+    let state = empty();
+    furnish(state.as_ref()).await;
+    let (before, names) = backups(state.as_ref(), "verify", &[2, 1]).await;
+    for death in DEATHS {
+        let mut refused = 0;
+        for after in 0..=MOST {
+            assert!(after < MOST, "{MOST} requests are not enough");
+            let case = format!("verify-{death:?}-{after}");
+            let place = Place::with(&case, &before).await;
+            let fate = Fate {
+                after,
+                death,
+                has_successor: after % 2 == 1,
+            };
+            let (line, through) = place.line(fate).await;
+            match verify_latest(&through).await {
+                Ok(name) => assert_eq!(name, names[1], "{case}"),
+                Err(error) => {
+                    assert_says_where(&error, &place, &case);
+                    refused += 1;
+                }
+            }
+            assert_eq!(
+                place.latest(&names, &case).await.as_ref(),
+                Some(&names[1]),
+                "{case}"
+            );
+            assert_kept(&before, "", &place.objects().await, &case);
+            if !line.has_died() {
+                assert!(refused > 5, "{case}: {refused}");
+                break;
+            }
+        }
+    }
+}
+
+/// As `backup verify latest`.
+async fn verify_latest(target: &Arc<dyn Target>) -> Result<String, BackupError> {
+    let name = Shelf::look(target).await?.latest()?.name.clone();
+    let archive = Archive::open(Arc::clone(target), &name, Keys::default()).await?;
+    let around = around();
+    proof::prove_and_note(&archive, Noting::Wished, &around.clock, &around.progress).await?;
+    Ok(name.to_string())
+}
+
+/// Prevents a server that dies while old backups are removed, or that misses one answer, from costing the last good one, and
+/// from leaving a backup that looks whole and is not. The last good one is old itself: nothing but its proof keeps it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server for S3: FACILIAUTO_TEST_S3_ENDPOINT, _BUCKET, _KEY, _SECRET"]
+async fn a_server_that_dies_during_a_pruning_keeps_the_last_good_backup() {
+    let state = empty();
+    furnish(state.as_ref()).await;
+    let (before, names) = backups(state.as_ref(), "prune", &[30, 20]).await;
+    for (death, has_successor) in [
+        (Death::Unheard, false),
+        (Death::Unanswered, false),
+        (Death::Unheard, true),
+        (Death::HalfAnswered, true),
+    ] {
+        let mut refused = 0;
+        for after in 0..=MOST {
+            assert!(after < MOST, "{MOST} requests are not enough");
+            let case = format!("prune-{death:?}-{has_successor}-{after}");
+            let place = Place::with(&case, &before).await;
+            let fate = Fate {
+                after,
+                death,
+                has_successor,
+            };
+            let (line, through) = place.line(fate).await;
+            match write::prune(&through, 7, &around()).await {
+                Ok(pruned) => assert_eq!(
+                    pruned.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    names[..1]
+                ),
+                Err(error) => {
+                    assert_says_where(&error, &place, &case);
+                    refused += 1;
+                }
+            }
+            assert_eq!(
+                place.latest(&names, &case).await.as_ref(),
+                Some(&names[1]),
+                "{case}"
+            );
+            assert_kept(&before, &names[1], &place.objects().await, &case);
+            if !line.has_died() {
+                assert!(refused > 5, "{case}: {refused}");
+                break;
+            }
+            place.without_lock().await;
+            let again = write::prune(&place.target, 7, &around()).await;
+            again.unwrap_or_else(|error| panic!("{case}: {error}"));
+            let left = place.objects().await;
+            assert!(
+                left.keys().all(|name| name.starts_with(&names[1])),
+                "{case}: {:?}",
+                left.keys()
+            );
+            assert_kept(&before, &names[1], &left, &case);
+        }
+    }
+}
