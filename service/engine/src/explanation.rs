@@ -143,8 +143,10 @@ pub(crate) fn explain<'catalogue>(
 fn ranks(values: PerCriterion<u32>) -> PerCriterion<usize> {
     // Counting beats sorting for a handful of values: no branch, and four at a time, for which the signed type is.
     // Values are below 2^27, so the place fits beside them.
-    let packed: PerCriterion<i32> =
-        std::array::from_fn(|index| (values[index] << 4) as i32 | (15 - index) as i32);
+    let mut packed = [0_i32; CRITERIA];
+    for (index, (packed, value)) in packed.iter_mut().zip(values).enumerate() {
+        *packed = (value << 4) as i32 | (15 - index) as i32;
+    }
     let mut ranks = [0_i32; CRITERIA];
     for other in packed {
         for (rank, own) in ranks.iter_mut().zip(packed) {
