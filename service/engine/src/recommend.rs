@@ -42,7 +42,7 @@ pub(crate) fn recommend<'catalogue>(
         &filters,
         &scoring,
         depth.min(catalogue.len()),
-        InstructionSet::widest(),
+        InstructionSet::for_blocks(catalogue.blocks().len()),
     );
 
     let source = FactSource {
