@@ -9,8 +9,8 @@ use crate::{
     ranking::{TopKeys, score_of},
 };
 
-/// A car of one block that was not looked at yet: its bound at its own place, then what puts the first lane first. With
-/// the bound of the nearest place three times as many would be looked at.
+/// A car of one block that was not looked at yet: its bound at its own place, then what puts the first lane first. By
+/// the bound of the nearest place every car far from the buyer would be looked at too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Unranked(u32);
 
