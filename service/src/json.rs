@@ -4,6 +4,7 @@
 //! Two things are quicker: a text is looked through sixteen bytes at a time for what must be escaped, and a number with
 //! at most three decimals is written from an integer. What is rare is left to `serde_json`.
 
+mod known;
 mod number;
 mod text;
 
@@ -16,6 +17,8 @@ use serde::ser::{
 };
 
 use text::push_text;
+
+pub use known::{Tenths, Written};
 
 /// What a thread keeps to write into. The longest list of cars is some 250 KB.
 const KEPT_BYTES: usize = 512 << 10;
@@ -90,34 +93,20 @@ impl Drop for Lent {
     }
 }
 
-/// JSON that was written before, to be taken as it is: what [`with_text`] made of a part that stays the same.
-///
-/// Only [`with_text`] knows it; whatever else writes it makes a text of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Written<'a>(&'a str);
-
-/// By which the writer knows [`Written`] among all other types of one part.
-const WRITTEN: &str = "$faciliauto::Written";
-
-impl<'a> Written<'a> {
-    /// Takes what [`with_text`] wrote.
-    #[must_use]
-    pub fn new(json: &'a str) -> Self {
-        Self(json)
-    }
-}
-
-impl Serialize for Written<'_> {
-    fn serialize<Target: ser::Serializer>(&self, target: Target) -> Result<Target::Ok, Target::Error> {
-        target.serialize_newtype_struct(WRITTEN, self.0)
-    }
-}
-
 /// Writes values one behind the other.
 struct Writer<'out> {
     out: &'out mut Vec<u8>,
-    /// Whether the next text is JSON already.
-    written: bool,
+    next: Next,
+}
+
+/// What is known of the next value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Any,
+    /// A text that is JSON already.
+    Written,
+    /// A number that came of tenths.
+    Tenths,
 }
 
 /// Something with parts. Each has a comma before it; the place of the first is for what opens the whole.
@@ -130,7 +119,7 @@ struct Parts<'out> {
 
 impl<'out> Writer<'out> {
     fn of(out: &'out mut Vec<u8>) -> Self {
-        Self { out, written: false }
+        Self { out, next: Next::Any }
     }
 
     fn parts(self, open: u8, close: &'static [u8]) -> Parts<'out> {
@@ -156,6 +145,13 @@ impl<'out> Writer<'out> {
         Ok(())
     }
 
+    fn number(self, number: f64) -> Result<(), WriteError> {
+        if number::push_thousandths(self.out, number) {
+            return Ok(());
+        }
+        self.library_text(&number)
+    }
+
     fn library_text(self, value: &impl Serialize) -> Result<(), WriteError> {
         serde_json::to_writer(self.out, value).map_err(ser::Error::custom)
     }
@@ -177,10 +173,13 @@ impl Parts<'_> {
                 .any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\'),
             "{name:?} needs an escape"
         );
-        self.out.reserve(name.len() + 4);
-        self.out.extend_from_slice(b",\"");
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
+        if let Some(block) = field_name(name) {
+            self.out.extend_from_slice(&block[..name.len() + 4]);
+        } else {
+            self.out.extend_from_slice(b",\"");
+            self.out.extend_from_slice(name.as_bytes());
+            self.out.extend_from_slice(b"\":");
+        }
         value.serialize(Writer::of(self.out))
     }
 
@@ -192,6 +191,20 @@ impl Parts<'_> {
         self.out.extend_from_slice(self.close);
         Ok(())
     }
+}
+
+/// `,"name":` with whatever behind it, put together where the length is known: then it is a move or two to where it
+/// belongs. `None` for a name that is longer than any.
+#[inline(always)]
+fn field_name(name: &'static str) -> Option<[u8; 32]> {
+    let mut block = [0; 32];
+    let (before, rest) = block.split_at_mut(2);
+    let (middle, rest) = rest.split_at_mut_checked(name.len())?;
+    let after = rest.first_chunk_mut()?;
+    before.copy_from_slice(b",\"");
+    middle.copy_from_slice(name.as_bytes());
+    *after = *b"\":";
+    Some(block)
 }
 
 impl<'out> ser::Serializer for Writer<'out> {
@@ -246,11 +259,13 @@ impl<'out> ser::Serializer for Writer<'out> {
         self.library_text(&number)
     }
 
+    #[inline]
     fn serialize_f64(self, number: f64) -> Result<(), WriteError> {
-        if number::push_thousandths(self.out, number) {
+        if self.next == Next::Tenths {
+            number::push_tenths(self.out, number);
             return Ok(());
         }
-        self.library_text(&number)
+        self.number(number)
     }
 
     fn serialize_char(self, letter: char) -> Result<(), WriteError> {
@@ -259,7 +274,7 @@ impl<'out> ser::Serializer for Writer<'out> {
 
     #[inline]
     fn serialize_str(self, text: &str) -> Result<(), WriteError> {
-        if self.written {
+        if self.next == Next::Written {
             self.out.extend_from_slice(text.as_bytes());
         } else {
             push_text(self.out, text);
@@ -297,13 +312,18 @@ impl<'out> ser::Serializer for Writer<'out> {
         self.serialize_str(variant)
     }
 
+    #[inline(always)]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
         name: &'static str,
         value: &T,
     ) -> Result<(), WriteError> {
-        let written = name == WRITTEN;
-        value.serialize(Writer { written, ..self })
+        let next = match name {
+            Written::NAME => Next::Written,
+            Tenths::NAME => Next::Tenths,
+            _ => self.next,
+        };
+        value.serialize(Writer { next, ..self })
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -496,6 +516,16 @@ mod tests {
         );
         assert_eq!(written(&shapes), serde_json::to_string(&shapes).unwrap());
         assert!(with_text(&BTreeMap::from([(1, 2)]), |_| ()).is_err());
+    }
+
+    /// Prevents a percentage from reaching an app as 87.30000000000001, whoever writes it.
+    #[test]
+    fn tenths_have_one_decimal() {
+        for tenths in (0..=1000).chain([1001, 9_999, 10_000, u16::MAX]) {
+            let expected = format!("{}.{}", tenths / 10, tenths % 10);
+            assert_eq!(written(&Tenths(tenths)), expected);
+            assert_eq!(serde_json::to_string(&Tenths(tenths)).unwrap(), expected);
+        }
     }
 
     /// Prevents an amount or a share from losing or gaining a digit.

@@ -322,7 +322,7 @@ impl Catalogue {
         car.available
     }
 
-    /// The best cars for a buyer, with reasons and costs.
+    /// The best cars for a buyer, with reasons. What each costs, [`Accounts`](crate::Accounts) say.
     #[must_use]
     pub fn recommend(&self, questionnaire: &Questionnaire) -> Recommendation<'_> {
         recommend::recommend(self, questionnaire)

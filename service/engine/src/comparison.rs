@@ -58,14 +58,10 @@ pub(crate) fn compare<'catalogue>(
     }
 }
 
-/// The criterion in which `better` wins most over `worse`, of equals the first. A difference that vanishes in the
+/// What `better` gains where it wins most over `worse`. A difference that vanishes in the
 /// rounded points is not worth a sentence.
 fn largest_difference(better: &Judgement<'_>, worse: &Judgement<'_>) -> Option<Difference> {
-    let gain = |criterion| better.won(criterion).saturating_sub(worse.won(criterion));
-    let (criterion, _) = Criterion::ALL
-        .into_iter()
-        .map(|criterion| (criterion, gain(criterion)))
-        .reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+    let criterion = better.wins_most_over(worse);
     let points_tenths = better.points(criterion).saturating_sub(worse.points(criterion));
     (points_tenths > 0).then_some(Difference {
         criterion,

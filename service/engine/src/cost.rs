@@ -5,6 +5,8 @@
 //!
 //! Every part is rounded to the centavo, half to even; the totals are exact sums of the rounded parts. Income is used
 //! for guidance and dropped.
+//!
+//! Which cars are recommended does not depend on any of this, so accounts are made apart, for the cars that are shown.
 
 mod financing;
 mod running;
@@ -14,11 +16,11 @@ use std::borrow::Cow;
 use jiff::civil::Date;
 
 use crate::{
-    catalogue::CatalogueCar,
+    catalogue::{Catalogue, CatalogueCar},
     figures::{money, push_money},
     questionnaire::{Payment, Questionnaire},
-    stock::Centavos,
-    tables::{CostTable, Tables},
+    stock::{Centavos, Dealership},
+    tables::{CostTable, ECONOMY_COLUMNS, STATES, Tables},
 };
 
 pub use financing::Financing;
@@ -107,7 +109,7 @@ fn reais(amount: Centavos) -> f64 {
 }
 
 /// What is the same for every car of one answer: the buyer, their terms of credit and their mix of town and road.
-pub(crate) struct Accounts<'catalogue, 'buyer> {
+pub struct Accounts<'catalogue, 'buyer> {
     questionnaire: &'buyer Questionnaire,
     tables: &'catalogue Tables,
     dated: &'catalogue str,
@@ -118,13 +120,27 @@ pub(crate) struct Accounts<'catalogue, 'buyer> {
     terms: Vec<Terms>,
 }
 
+/// A kind of buyer who says nothing of money, by the state whose taxes apply and the mix of town and road: a car costs
+/// each of a kind the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UsualBuyer(usize);
+
+impl UsualBuyer {
+    /// How many kinds there are.
+    pub const KINDS: usize = (STATES.len() + 1) * ECONOMY_COLUMNS;
+
+    /// A number below [`Self::KINDS`], of each kind its own.
+    #[must_use]
+    pub const fn number(self) -> usize {
+        self.0
+    }
+}
+
 impl<'catalogue, 'buyer> Accounts<'catalogue, 'buyer> {
-    /// `dated` = [`dated`] of the catalogue's day.
-    pub(crate) fn of(
-        questionnaire: &'buyer Questionnaire,
-        tables: &'catalogue Tables,
-        dated: &'catalogue str,
-    ) -> Self {
+    /// For one buyer and the cars of one catalogue.
+    #[must_use]
+    pub fn of(catalogue: &'catalogue Catalogue, questionnaire: &'buyer Questionnaire) -> Self {
+        let tables = catalogue.tables();
         let state = questionnaire
             .state
             .as_deref()
@@ -132,18 +148,31 @@ impl<'catalogue, 'buyer> Accounts<'catalogue, 'buyer> {
         Self {
             questionnaire,
             tables,
-            dated,
+            dated: &catalogue.dated,
             state: state.filter(State::exists),
             mix: tables.criteria.economy_column(questionnaire.usage),
             terms: Terms::of_payment(&questionnaire.payment, tables),
         }
     }
 
+    /// Which kind of buyer this is; `None` for one who says how they pay, what they earn or how far they drive.
+    #[must_use]
+    pub fn usual_buyer(&self) -> Option<UsualBuyer> {
+        // The first for those who are taxed where the dealer is.
+        let state = match &self.state {
+            Some(state) => 1 + state.place()?,
+            None => 0,
+        };
+        let is_usual = self.questionnaire.payment == Payment::default();
+        is_usual.then_some(UsualBuyer(state * ECONOMY_COLUMNS + self.mix))
+    }
+
     /// What a car would cost this buyer. Taxes are those of the buyer's state, else of the dealer's.
-    pub(crate) fn of_car(
+    #[must_use]
+    pub fn of_car(
         &self,
         car: &'catalogue CatalogueCar,
-        dealer_state: &str,
+        dealership: &Dealership,
     ) -> CostOfOwnership<'catalogue> {
         let Self {
             questionnaire,
@@ -160,7 +189,7 @@ impl<'catalogue, 'buyer> Accounts<'catalogue, 'buyer> {
             payment,
             terms,
         )));
-        let running = Running::of(self, car, dealer_state, &mut assumptions);
+        let running = Running::of(self, car, &dealership.state, &mut assumptions);
         let running_sum = running.fuel.0
             + running.maintenance.0
             + running.insurance.0

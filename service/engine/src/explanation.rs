@@ -72,6 +72,18 @@ impl<'catalogue> Judgement<'catalogue> {
     pub(crate) fn won(&self, criterion: Criterion) -> u32 {
         self.won[criterion.index()]
     }
+
+    /// The criterion in which it wins most over another, of equals the first.
+    pub(crate) fn wins_most_over(&self, other: &Self) -> Criterion {
+        let gain = |index: usize| self.won[index].saturating_sub(other.won[index]);
+        let mut most = 0;
+        for index in 1..CRITERIA {
+            if gain(index) > gain(most) {
+                most = index;
+            }
+        }
+        Criterion::ALL[most]
+    }
 }
 
 /// What is said of one car.
@@ -129,19 +141,19 @@ pub(crate) fn explain<'catalogue>(
 
 /// How many values come before each: the larger ones, and of equals the earlier.
 fn ranks(values: PerCriterion<u32>) -> PerCriterion<usize> {
-    // Counting beats sorting for a handful of values: no branch, and four at a time, for which the signed type and the
-    // padding to sixteen are. Values are below 2^27, so the place fits beside them.
-    let mut packed = [-1_i32; 16];
+    // Counting beats sorting for a handful of values: no branch, and four at a time, for which the signed type is.
+    // Values are below 2^27, so the place fits beside them.
+    let mut packed = [0_i32; CRITERIA];
     for (index, (packed, value)) in packed.iter_mut().zip(values).enumerate() {
         *packed = (value << 4) as i32 | (15 - index) as i32;
     }
-    let mut ranks = [0_i32; 16];
+    let mut ranks = [0_i32; CRITERIA];
     for other in packed {
         for (rank, own) in ranks.iter_mut().zip(packed) {
             *rank += i32::from(other > own);
         }
     }
-    std::array::from_fn(|index| ranks[index] as usize)
+    ranks.map(|rank| rank as usize)
 }
 
 /// The places of the values, the largest value first, of equals the first.

@@ -40,12 +40,15 @@ fn first_group(number: u64) -> &'static str {
 
 /// Appends `45.000`. By hand, because figures are most of what an answer says and `format!` is several times slower.
 pub(crate) fn push_thousands(text: &mut String, number: u64) {
-    if number >= 1_000 {
+    if number >= 1_000_000 {
         push_thousands(text, number / 1_000);
-        text.push_str(group(number));
+    } else if number >= 1_000 {
+        text.push_str(first_group(number / 1_000));
     } else {
         text.push_str(first_group(number));
+        return;
     }
+    text.push_str(group(number));
 }
 
 /// Appends `45000`.

@@ -8,7 +8,8 @@
 //! data/*.csv, *.json ──▶ Tables ─┐
 //! Stock ────────────────────────▶ Catalogue ──▶ recommend(Questionnaire) ──▶ Recommendation
 //!                                 │ columns      │ scan: filters, bounds, the best few
-//!                                 │              │ diversity, explanation, cost
+//!                                 │              │ diversity, explanation
+//!                                 │              └▶ Accounts: what a car of it costs this buyer
 //!                                 └ with_change: one car, one block
 //! ```
 //!
@@ -100,7 +101,7 @@ mod weights;
 mod words;
 
 pub use catalogue::{Catalogue, CatalogueCar, StockProblem, StockProblemKind, StockProblems};
-pub use cost::{CostOfOwnership, FinancialHealth};
+pub use cost::{Accounts, CostOfOwnership, FinancialHealth, UsualBuyer};
 pub use places::{Place, PlaceSearch};
 pub use questionnaire::{
     Frequency, IncomeRange, MustHave, Payment, Priorities, Quality, Questionnaire, Usage,

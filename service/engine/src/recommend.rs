@@ -3,7 +3,6 @@
 use crate::{
     catalogue::Catalogue,
     comparison::{compare, price_to_be_first},
-    cost::Accounts,
     diversity::{Candidate, Traits, diversify, unlikeness},
     explanation::{Explanation, Judgement, Standing, explain},
     facts::FactSource,
@@ -43,7 +42,7 @@ pub(crate) fn recommend<'catalogue>(
         &filters,
         &scoring,
         depth.min(catalogue.len()),
-        InstructionSet::widest(),
+        InstructionSet::for_blocks(catalogue.blocks().len()),
     );
 
     let source = FactSource {
@@ -66,7 +65,6 @@ pub(crate) fn recommend<'catalogue>(
         .into_iter()
         .map(|ordinal| Judgement::of(&scoring, catalogue.at(ordinal), ordinal))
         .collect();
-    let accounts = Accounts::of(questionnaire, catalogue.tables(), &catalogue.dated);
     let mut cars: Vec<Recommended<'_>> = judgements
         .iter()
         .take(questionnaire.limit)
@@ -77,7 +75,7 @@ pub(crate) fn recommend<'catalogue>(
             } else {
                 Standing::Among
             };
-            recommended(catalogue, source, &accounts, judgement, standing)
+            recommended(catalogue, source, judgement, standing)
         })
         .collect();
     for (place, judgement) in judgements.iter().enumerate().take(cars.len()) {
@@ -94,7 +92,7 @@ pub(crate) fn recommend<'catalogue>(
         // So few that all of them were judged.
         let found: Vec<usize> = judgements.iter().map(|judgement| judgement.ordinal).collect();
         let missing = questionnaire.limit - matching;
-        alternatives(catalogue, source, &accounts, &relaxation, &found, missing)
+        alternatives(catalogue, source, &relaxation, &found, missing)
     } else {
         Vec::new()
     };
@@ -126,11 +124,10 @@ pub(crate) fn recommend<'catalogue>(
     }
 }
 
-/// A car with its reasons and its cost, apart from the others of the answer.
+/// A car with its reasons, apart from the others of the answer.
 fn recommended<'catalogue>(
     catalogue: &'catalogue Catalogue,
     source: FactSource<'_, 'catalogue>,
-    accounts: &Accounts<'catalogue, '_>,
     judgement: &Judgement<'catalogue>,
     standing: Standing,
 ) -> Recommended<'catalogue> {
@@ -149,7 +146,6 @@ fn recommended<'catalogue>(
         contributions,
         justification,
         attention_points,
-        cost: accounts.of_car(car, &dealership.state),
         distance_km: source.scoring.proximity.distance_km(car.place),
         comparison: None,
         price_to_be_first: None,
@@ -160,7 +156,6 @@ fn recommended<'catalogue>(
 fn alternatives<'catalogue>(
     catalogue: &'catalogue Catalogue,
     source: FactSource<'_, 'catalogue>,
-    accounts: &Accounts<'catalogue, '_>,
     relaxation: &Relaxation<'_>,
     found: &[usize],
     limit: usize,
@@ -170,7 +165,7 @@ fn alternatives<'catalogue>(
         .into_iter()
         .map(|near| {
             let judgement = Judgement::of(source.scoring, catalogue.at(near.ordinal), near.ordinal);
-            let mut recommended = recommended(catalogue, source, accounts, &judgement, Standing::Alternative);
+            let mut recommended = recommended(catalogue, source, &judgement, Standing::Alternative);
             let given_up = relaxation.given_up(&near.relaxed, source.questionnaire);
             recommended.attention_points.push(given_up);
             Alternative {

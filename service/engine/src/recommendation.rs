@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use crate::{
     catalogue::CatalogueCar,
-    cost::CostOfOwnership,
     questionnaire::{MustHave, Quality},
     stock::{Centavos, Dealership},
 };
@@ -124,8 +123,6 @@ pub struct Recommended<'catalogue> {
     pub justification: String,
     /// "Pontos de atenção" in Portuguese, the gravest first.
     pub attention_points: Vec<String>,
-    /// What it costs a month.
-    pub cost: CostOfOwnership<'catalogue>,
     /// Whole km from the buyer's city; `None` without a city, or when nobody knows where the dealership is.
     pub distance_km: Option<u32>,
     /// Against the next car of the list; `None` when no other car matches.

@@ -78,8 +78,13 @@ impl<'a> Relaxation<'a> {
         for given_up in self.cumulative() {
             let relaxed = self.filters.relaxed(given_up, self.most);
             // Whatever passed before passes now: among so many there are as many others as are missing.
-            let widest = InstructionSet::widest();
-            let best = scan::rank(self.catalogue, &relaxed, self.scoring, enough, widest);
+            let best = scan::rank(
+                self.catalogue,
+                &relaxed,
+                self.scoring,
+                enough,
+                self.instruction_set(),
+            );
             for ordinal in best.into_descending().map(ordinal_of) {
                 if known.len() < enough && !known.contains(&ordinal) {
                     known.push(ordinal);
@@ -128,17 +133,14 @@ impl<'a> Relaxation<'a> {
         ))
     }
 
+    fn instruction_set(&self) -> InstructionSet {
+        InstructionSet::for_blocks(self.catalogue.blocks().len())
+    }
+
     /// How many cars pass with some filters given up.
     fn passing(&self, given_up: u64) -> usize {
         let relaxed = self.filters.relaxed(given_up, self.most);
-        scan::search(
-            self.catalogue,
-            &relaxed,
-            self.scoring,
-            0,
-            InstructionSet::widest(),
-        )
-        .matching
+        scan::search(self.catalogue, &relaxed, self.scoring, 0, self.instruction_set()).matching
     }
 
     /// What was given up for a car, in Portuguese.

@@ -265,7 +265,8 @@ impl Scan<'_> {
                 break;
             };
             if let Some(unranked) = &mut top.unranked {
-                unranked.push(Unranked::new(*bound, first_ordinal + lane));
+                let bound = self.bounds.at_its_place(detail, *bound, nearest);
+                unranked.push(Unranked::new(bound, first_ordinal + lane));
             } else if *bound >= enough
                 && let Some(key) = self.bounds.key(detail, *bound, nearest, first_ordinal + lane)
             {

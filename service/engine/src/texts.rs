@@ -43,7 +43,7 @@ pub(crate) struct ModelTexts {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct StateTexts {
     /// Place in [`STATES`].
-    place: usize,
+    pub(crate) place: usize,
     pub(crate) insurance_factor: f64,
     /// `; licenciamento de R$ 174,08 por ano (tabela de 01/01/2026).`
     pub(crate) licensing: Box<str>,

@@ -60,6 +60,25 @@ pub(super) fn push_thousandths(out: &mut Vec<u8>, number: f64) -> bool {
     true
 }
 
+/// Writes a number that is tenths divided by ten.
+#[inline]
+pub(super) fn push_tenths(out: &mut Vec<u8>, number: f64) {
+    let tenths = (number * 10.0 + 0.5) as u32;
+    debug_assert!(
+        (f64::from(tenths) / 10.0).to_bits() == number.to_bits(),
+        "{number} is no number of tenths"
+    );
+    let whole = tenths / 10;
+    if whole >= 1000 {
+        out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+        out.extend_from_slice(&[b'.', b'0' + (tenths % 10) as u8]);
+        return;
+    }
+    let whole = group(u64::from(whole));
+    let text = whole.digits | u64::from(b'.') << 24 | u64::from(b'0' + (tenths % 10) as u8) << 32;
+    push(out, text >> (8 * whole.zeros), 5 - whole.zeros);
+}
+
 /// Three digits as they stand in a text.
 struct Group {
     digits: u64,

@@ -75,15 +75,30 @@ fn filled_up(bytes: &[u8]) -> [u8; BLOCK] {
     block
 }
 
-/// What of the blocks looked at must be escaped: control characters, quotes and backslashes.
+/// What of the blocks looked at must be escaped: control characters, quotes and backslashes. Control characters and the
+/// quote are the lowest of all once the quote has changed places with the space.
 #[cfg(target_arch = "x86_64")]
-struct Escapes(std::arch::x86_64::__m128i);
+struct Escapes {
+    /// The lowest byte of each lane, the quote in the place of the space.
+    lowest: std::arch::x86_64::__m128i,
+    backslashes: std::arch::x86_64::__m128i,
+}
+
+/// What changes quote and space: only the two of them, and `!` and `#`, of what is not higher than both.
+#[cfg(target_arch = "x86_64")]
+const QUOTE_FOR_SPACE: i8 = (b'"' ^ b' ').cast_signed();
 
 #[cfg(target_arch = "x86_64")]
 impl Default for Escapes {
     fn default() -> Self {
+        use std::arch::x86_64::{_mm_set1_epi8, _mm_setzero_si128};
         // SAFETY: SSE2 is part of x86-64.
-        Self(unsafe { std::arch::x86_64::_mm_setzero_si128() })
+        unsafe {
+            Self {
+                lowest: _mm_set1_epi8(-1),
+                backslashes: _mm_setzero_si128(),
+            }
+        }
     }
 }
 
@@ -91,21 +106,30 @@ impl Default for Escapes {
 impl Escapes {
     #[inline(always)]
     fn look_at(&mut self, block: &[u8; BLOCK]) {
-        use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_or_si128, _mm_set1_epi8};
+        use std::arch::x86_64::{
+            _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_or_si128, _mm_set1_epi8, _mm_xor_si128,
+        };
         // SAFETY: SSE2 is part of x86-64, and the load reads the sixteen bytes that are borrowed, wherever they stand.
         unsafe {
             let bytes = _mm_loadu_si128(block.as_ptr().cast());
-            let is = |byte: u8| _mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte.cast_signed()));
-            let control = _mm_cmpeq_epi8(bytes, _mm_min_epu8(bytes, _mm_set1_epi8(0x1f)));
-            let any = _mm_or_si128(control, _mm_or_si128(is(b'"'), is(b'\\')));
-            self.0 = _mm_or_si128(self.0, any);
+            let changed = _mm_xor_si128(bytes, _mm_set1_epi8(QUOTE_FOR_SPACE));
+            self.lowest = _mm_min_epu8(self.lowest, changed);
+            let backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\'.cast_signed()));
+            self.backslashes = _mm_or_si128(self.backslashes, backslashes);
         }
     }
 
     #[inline(always)]
     fn none(self) -> bool {
+        use std::arch::x86_64::{
+            _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
+        };
         // SAFETY: SSE2 is part of x86-64.
-        unsafe { std::arch::x86_64::_mm_movemask_epi8(self.0) == 0 }
+        unsafe {
+            let quote = _mm_set1_epi8(b'"'.cast_signed() ^ QUOTE_FOR_SPACE);
+            let low = _mm_cmpeq_epi8(self.lowest, _mm_min_epu8(self.lowest, quote));
+            _mm_movemask_epi8(_mm_or_si128(low, self.backslashes)) == 0
+        }
     }
 }
 

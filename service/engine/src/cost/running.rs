@@ -77,6 +77,11 @@ impl<'a, 'catalogue> State<'a, 'catalogue> {
     pub(super) fn exists(&self) -> bool {
         self.rules.is_some()
     }
+
+    /// Its place among all states that exist.
+    pub(super) fn place(&self) -> Option<usize> {
+        self.texts.map(|texts| texts.place)
+    }
 }
 
 /// Distance a month with the cost of its energy, in one sentence.

@@ -176,6 +176,17 @@ impl<'search> Bounds<'search> {
         Some(key(score, price, detail.odometer_km, detail.year, ordinal))
     }
 
+    /// What the distance of a car adds to its score.
+    pub(super) fn nearness_of(&self, detail: &Detail) -> u16 {
+        self.nearness.points(detail.place)
+    }
+
+    /// A bound with the distance of its own car in place of the nearest of the block.
+    pub(super) fn at_its_place(&self, detail: &Detail, bound: u16, nearest: u16) -> u16 {
+        // A place that does not pass the radius may be worth more than any that does: where it is, nobody knows.
+        bound - nearest.saturating_sub(self.nearness_of(detail))
+    }
+
     /// What distance adds to the bounds of a block; `None` when no place of it passes the radius.
     pub(super) fn nearest(&self, block: &Block) -> Option<u16> {
         self.nearness.most(block)

@@ -9,7 +9,8 @@ use crate::{
     ranking::{TopKeys, score_of},
 };
 
-/// A car of one block that was not looked at yet: its bound, then what puts the first lane first.
+/// A car of one block that was not looked at yet: its bound at its own place, then what puts the first lane first. By
+/// the bound of the nearest place every car far from the buyer would be looked at too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Unranked(u32);
 
@@ -40,7 +41,6 @@ pub(crate) struct Descending<'search> {
 struct PutOff<'search> {
     bounds: Bounds<'search>,
     block: &'search Block,
-    nearest: u16,
     unranked: BinaryHeap<Unranked>,
 }
 
@@ -64,8 +64,6 @@ impl<'search> Descending<'search> {
         Self {
             ranked: BinaryHeap::new(),
             put_off: Some(PutOff {
-                // Where no place passes there are no cars either.
-                nearest: bounds.nearest(block).unwrap_or_default(),
                 bounds,
                 block,
                 unranked: unranked.into(),
@@ -99,7 +97,10 @@ impl PutOff<'_> {
             self.unranked.pop();
             let lane = next.lane();
             let detail = &self.block.details.all()[lane];
-            ranked.extend(self.bounds.key(detail, next.bound(), self.nearest, lane));
+            let nearness = self.bounds.nearness_of(detail);
+            if let Some(key) = self.bounds.key(detail, next.bound(), nearness, lane) {
+                ranked.push(key);
+            }
         }
     }
 }

@@ -1,18 +1,25 @@
 //! Cost of ownership: the golden case, the parts, the guidance.
 
 use faciliauto_engine::{
-    Car, Centavos, CostOfOwnership, FinancialHealth, Fuel, IncomeRange, Payment, Questionnaire, Usage,
+    Accounts, Car, Catalogue, Centavos, CostOfOwnership, FinancialHealth, Fuel, IncomeRange, Payment,
+    Questionnaire, Usage,
 };
 
 use crate::fixtures::{catalogue, onix, questionnaire, reais, stranger};
 
 fn cost(car: Car, buyer: Questionnaire) -> CostOfOwnership<'static> {
-    let catalogue = catalogue(vec![car]);
-    let answer = catalogue.recommend(&Questionnaire {
+    let buyer = Questionnaire {
         budget_maximum: reais(1_000_000),
         ..buyer
-    });
-    answer.cars[0].cost.clone().into_owned()
+    };
+    cost_of_first(&catalogue(vec![car]), &buyer)
+}
+
+/// What the best car for a buyer would cost them.
+pub(crate) fn cost_of_first(catalogue: &Catalogue, buyer: &Questionnaire) -> CostOfOwnership<'static> {
+    let best = &catalogue.recommend(buyer).cars[0];
+    let accounts = Accounts::of(catalogue, buyer);
+    accounts.of_car(best.car, best.dealership).into_owned()
 }
 
 /// An Onix 1.0 of 2021 for R$ 60.000: five years old, so 28 % a year.

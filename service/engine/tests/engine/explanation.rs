@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 
-use faciliauto_engine::{Filter, Recommendation, Recommended};
+use faciliauto_engine::{Accounts, Catalogue, Filter, Questionnaire, Recommended};
 
-/// An answer as text, to be read by a person.
-pub(crate) fn written(answer: &Recommendation<'_>) -> String {
+/// The answer to a buyer as text, to be read by a person.
+pub(crate) fn written(catalogue: &Catalogue, buyer: &Questionnaire) -> String {
+    let answer = catalogue.recommend(buyer);
+    let accounts = Accounts::of(catalogue, buyer);
     let mut text = format!(
         "{} de {} carros; pesam mais: {:?}\n",
         answer.matching, answer.available, answer.top_priorities
@@ -23,7 +25,7 @@ pub(crate) fn written(answer: &Recommendation<'_>) -> String {
         writeln!(text, "{line}").unwrap();
     }
     for (place, best) in answer.cars.iter().enumerate() {
-        write_car(&mut text, &(place + 1).to_string(), best);
+        write_car(&mut text, &(place + 1).to_string(), best, &accounts);
     }
     for alternative in &answer.alternatives {
         let relaxed: Vec<_> = alternative.relaxed.iter().map(Filter::word).collect();
@@ -31,12 +33,18 @@ pub(crate) fn written(answer: &Recommendation<'_>) -> String {
             &mut text,
             &format!("sem {}", relaxed.join(", ")),
             &alternative.recommended,
+            &accounts,
         );
     }
     text
 }
 
-fn write_car(text: &mut String, place: &str, best: &Recommended<'_>) {
+fn write_car<'catalogue>(
+    text: &mut String,
+    place: &str,
+    best: &Recommended<'catalogue>,
+    accounts: &Accounts<'catalogue, '_>,
+) {
     let car = &best.car.car;
     writeln!(
         text,
@@ -70,7 +78,7 @@ fn write_car(text: &mut String, place: &str, best: &Recommended<'_>) {
         )
         .unwrap();
     }
-    let cost = &best.cost;
+    let cost = accounts.of_car(best.car, best.dealership);
     writeln!(
         text,
         "   desembolso {} econômico {} (parcela {}, combustível {}, manutenção {}, seguro {}, IPVA {}, \

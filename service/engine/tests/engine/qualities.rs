@@ -2,7 +2,10 @@
 
 use faciliauto_engine::{Car, Category, Criterion, Fuel, Gearbox, Payment, Quality, Questionnaire};
 
-use crate::fixtures::{catalogue, onix, questionnaire, reais, stranger};
+use crate::{
+    cost::cost_of_first,
+    fixtures::{catalogue, onix, questionnaire, reais, stranger},
+};
 
 fn worth(car: Car, quality: Quality) -> u8 {
     catalogue(vec![car]).cars().next().unwrap().quality(quality)
@@ -156,8 +159,7 @@ fn even_an_old_car_is_driven() {
         year: 2007,
         ..onix("a")
     }]);
-    let answer = catalogue.recommend(&questionnaire());
-    let assumption = &answer.cars[0].cost.assumptions[1];
+    let assumption = &cost_of_first(&catalogue, &questionnaire()).assumptions[1];
     assert!(
         assumption.starts_with("Uso de 500 km por mês, média estimada em PR"),
         "{assumption}"
@@ -166,11 +168,11 @@ fn even_an_old_car_is_driven() {
         km_per_month: Some(1_234),
         ..Payment::default()
     };
-    let answer = catalogue.recommend(&Questionnaire {
+    let buyer = Questionnaire {
         payment,
         ..questionnaire()
-    });
-    let assumption = &answer.cars[0].cost.assumptions[1];
+    };
+    let assumption = &cost_of_first(&catalogue, &buyer).assumptions[1];
     assert!(
         assumption.starts_with("Uso de 1.234 km por mês, como você informou"),
         "{assumption}"

@@ -1,12 +1,15 @@
 //! Relations that must hold for any stock and any buyer.
 
+use std::collections::HashMap;
+
 use faciliauto_engine::{
-    Car, Catalogue, Category, Centavos, Frequency, Fuel, Gearbox, MustHave, Payment, Priorities,
-    Questionnaire, Usage,
+    Accounts, Car, Catalogue, Category, Centavos, Frequency, Fuel, Gearbox, MustHave, Payment, Priorities,
+    Questionnaire, Usage, UsualBuyer,
 };
 use proptest::prelude::*;
 
 use crate::{
+    cost::cost_of_first,
     explanation::written,
     fixtures::{Adjectives, car_of, catalogue, order, questionnaire, reais, stranger, tables},
 };
@@ -192,7 +195,7 @@ proptest! {
         buyer in any_buyer(),
     ) {
         let (first, second) = (catalogue(cars), catalogue(shuffled));
-        prop_assert_eq!(written(&first.recommend(&buyer)), written(&second.recommend(&buyer)));
+        prop_assert_eq!(written(&first, &buyer), written(&second, &buyer));
     }
 
     /// Prevents a longer list from beginning otherwise than a shorter one.
@@ -231,9 +234,9 @@ proptest! {
     fn threads_change_nothing(cars in any_cars(16), buyer in any_buyer(), diversify in any::<bool>()) {
         let catalogue = catalogue(cars);
         let buyer = Questionnaire { diversify, ..buyer };
-        let alone = written(&catalogue.recommend(&buyer));
+        let alone = written(&catalogue, &buyer);
         let together: Vec<String> = std::thread::scope(|scope| {
-            let answer = || written(&catalogue.recommend(&buyer));
+            let answer = || written(&catalogue, &buyer);
             let threads = [(); 3].map(|()| scope.spawn(answer));
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
@@ -355,8 +358,7 @@ proptest! {
             let everything = reais(1_000_000);
             let buyer = Questionnaire { budget_maximum: everything, payment, ..questionnaire() };
             let catalogue = catalogue(vec![car]);
-            let answer = catalogue.recommend(&buyer);
-            answer.cars[0].cost.clone().into_owned()
+            cost_of_first(&catalogue, &buyer)
         };
         let price = car.price.0;
         let base = cost(price, km, rate);
@@ -375,5 +377,29 @@ proptest! {
             base.economic_total_monthly.0,
             base.interest_monthly.0 + base.depreciation_monthly.0 + shared
         );
+    }
+    /// Prevents one buyer from being told the costs of another: what is shared between usual buyers of one kind must be
+    /// the same for all of them, and whoever says anything of money is none.
+    #[test]
+    fn a_car_costs_usual_buyers_of_one_kind_the_same(
+        car in any_car(),
+        buyers in prop::collection::vec((any_buyer(), prop::sample::select(vec!["SP", "RJ", "ZZ", ""])), 2..6),
+        months in 1_u16..96,
+    ) {
+        let catalogue = catalogue(vec![Car { id: "a".to_owned(), ..car }]);
+        let car = catalogue.cars().next().unwrap();
+        let seller = &catalogue.dealerships()[0];
+        let mut known = HashMap::new();
+        for (buyer, state) in buyers {
+            let state = (!state.is_empty()).then(|| state.to_owned());
+            let mut buyer = Questionnaire { state, payment: Payment::default(), ..buyer };
+            let accounts = Accounts::of(&catalogue, &buyer);
+            let cost = accounts.of_car(car, seller);
+            let kind = accounts.usual_buyer().unwrap();
+            prop_assert!(kind.number() < UsualBuyer::KINDS);
+            prop_assert_eq!(known.entry(kind).or_insert_with(|| cost.clone()), &cost);
+            buyer.payment.months = Some(months);
+            prop_assert_eq!(Accounts::of(&catalogue, &buyer).usual_buyer(), None);
+        }
     }
 }

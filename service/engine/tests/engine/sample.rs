@@ -183,7 +183,7 @@ pub(crate) fn family() -> Questionnaire {
 #[test]
 fn the_answer_for_a_family_reads_well() {
     let catalogue = catalogue();
-    insta::assert_snapshot!(crate::explanation::written(&catalogue.recommend(&family())));
+    insta::assert_snapshot!(crate::explanation::written(&catalogue, &family()));
 }
 
 /// Prevents distances and alternatives from reading badly: three automatics are within 100 km of Campinas, the fourth
@@ -197,5 +197,5 @@ fn the_answer_with_a_place_reads_well() {
         must_haves: vec![MustHave::AutomaticGearbox],
         ..family().living_in("Campinas/SP").with_limit(4)
     };
-    insta::assert_snapshot!(crate::explanation::written(&catalogue.recommend(&buyer)));
+    insta::assert_snapshot!(crate::explanation::written(&catalogue, &buyer));
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use actix_web::web::Bytes;
 use faciliauto_engine::{
     catalogue::{Catalogue, CatalogueCar},
-    cost::{CostOfOwnership, FinancialHealth},
+    cost::{Accounts, CostOfOwnership, FinancialHealth},
     questionnaire::Quality,
     recommendation::{
         Alternative, Comparison, Contribution, Difference, Filter, FilterCount, Recommendation, Recommended,
@@ -20,7 +20,7 @@ use super::questionnaire::Asked;
 use crate::{
     car_texts::{CarText, CarTexts},
     fields::Warning,
-    json::{WriteError, Written, body_of, with_text},
+    json::{Tenths, WriteError, Written, body_of, with_text},
     routes::{query::push_escaped, wire::CarAnswer},
     stock::rows::reais,
 };
@@ -56,14 +56,16 @@ struct RecommendationAnswer<'a> {
     #[schemars(with = "CarAnswer<'a>")]
     car: CarPart<'a>,
     match_score: f64,
-    match_percentage: f64,
+    #[schemars(with = "f64")]
+    match_percentage: Tenths,
     justification: &'a str,
     contributions: Vec<ContributionAnswer<'a>>,
     attention_points: &'a [String],
     comparison: Option<ComparisonAnswer<'a>>,
     price_to_be_first: Option<f64>,
     price_to_be_first_text: Option<&'a str>,
-    tco_breakdown: CostAnswer<'a>,
+    #[schemars(with = "CostAnswer<'a>")]
+    tco_breakdown: CostPart<'a>,
     fits_budget: Option<bool>,
     budget_percentage: Option<f64>,
     financial_health: Option<&'a str>,
@@ -83,6 +85,14 @@ enum CarPart<'a> {
     Typed(Box<CarAnswer<'a>>),
 }
 
+/// What a car costs, as JSON that was written before, or about to be.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum CostPart<'a> {
+    Written(Written<'a>),
+    Typed(Box<CostAnswer<'a>>),
+}
+
 /// A recommendation with the wishes that were given up for it.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Alternative")]
@@ -96,8 +106,10 @@ struct AlternativeAnswer<'a> {
 #[schemars(rename = "Contribution")]
 struct ContributionAnswer<'a> {
     criterion: &'a str,
-    points: f64,
-    missed: f64,
+    #[schemars(with = "f64")]
+    points: Tenths,
+    #[schemars(with = "f64")]
+    missed: Tenths,
     fact: &'a str,
 }
 
@@ -106,7 +118,8 @@ struct ContributionAnswer<'a> {
 #[schemars(rename = "Comparison")]
 struct ComparisonAnswer<'a> {
     car_id: &'a str,
-    match_percentage: f64,
+    #[schemars(with = "f64")]
+    match_percentage: Tenths,
     advantage: Option<DifferenceAnswer>,
     drawback: Option<DifferenceAnswer>,
     text: &'a str,
@@ -116,7 +129,8 @@ struct ComparisonAnswer<'a> {
 #[schemars(rename = "Difference")]
 struct DifferenceAnswer {
     criterion: &'static str,
-    points: f64,
+    #[schemars(with = "f64")]
+    points: Tenths,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -132,7 +146,7 @@ struct CostAnswer<'a> {
     interest_monthly: f64,
     total_monthly: f64,
     economic_total_monthly: f64,
-    assumptions: &'a [Cow<'a, str>],
+    assumptions: Vec<Cow<'a, str>>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -164,6 +178,7 @@ impl<'a> Answer<'a> {
             suggestion,
         } = recommendation;
         let wanted = &asked.questionnaire;
+        let accounts = Accounts::of(catalogue, wanted);
         Self {
             total_recommendations: cars.len(),
             profile_summary: ProfileSummary {
@@ -178,11 +193,11 @@ impl<'a> Answer<'a> {
             },
             recommendations: cars
                 .iter()
-                .map(|car| RecommendationAnswer::new(catalogue, texts, car))
+                .map(|car| RecommendationAnswer::new(catalogue, texts, &accounts, car))
                 .collect(),
             alternatives: alternatives
                 .iter()
-                .map(|alternative| AlternativeAnswer::new(catalogue, texts, alternative))
+                .map(|alternative| AlternativeAnswer::new(catalogue, texts, &accounts, alternative))
                 .collect(),
             filters: filters.iter().map(FilterAnswer::from).collect(),
             warnings: &asked.warnings,
@@ -211,7 +226,12 @@ pub(super) fn write(
 }
 
 impl<'a> RecommendationAnswer<'a> {
-    fn new(catalogue: &'a Catalogue, texts: &'a CarTexts, recommended: &'a Recommended<'a>) -> Self {
+    fn new(
+        catalogue: &'a Catalogue,
+        texts: &'a CarTexts,
+        accounts: &Accounts<'a, '_>,
+        recommended: &'a Recommended<'a>,
+    ) -> Self {
         let Recommended {
             car,
             ordinal,
@@ -220,7 +240,6 @@ impl<'a> RecommendationAnswer<'a> {
             contributions,
             justification,
             attention_points,
-            cost,
             distance_km,
             comparison,
             price_to_be_first,
@@ -233,6 +252,12 @@ impl<'a> RecommendationAnswer<'a> {
                 whatsapp_url: conversation(car, dealership).map(Into::into),
             })
         });
+        let Costs {
+            tco_breakdown,
+            fits_budget,
+            budget_percentage,
+            financial_health,
+        } = Costs::of(texts, accounts, recommended);
         let (car, whatsapp_url) = match text {
             Some(text) => (
                 CarPart::Written(Written::new(&text.json)),
@@ -246,7 +271,7 @@ impl<'a> RecommendationAnswer<'a> {
         Self {
             car,
             match_score: f64::from(*match_tenths) / 1000.0,
-            match_percentage: percent(*match_tenths),
+            match_percentage: Tenths(*match_tenths),
             justification,
             contributions: contributions.iter().map(ContributionAnswer::from).collect(),
             attention_points,
@@ -255,20 +280,69 @@ impl<'a> RecommendationAnswer<'a> {
             comparison: comparison.as_ref().map(ComparisonAnswer::from),
             price_to_be_first: price_to_be_first.as_ref().map(|first| reais(first.price)),
             price_to_be_first_text: price_to_be_first.as_ref().map(|first| first.text.as_str()),
-            fits_budget: cost.fits_budget,
-            budget_percentage: cost.budget_percentage,
-            financial_health: cost.health.map(FinancialHealth::word),
-            tco_breakdown: CostAnswer::from(cost),
+            tco_breakdown,
+            fits_budget,
+            budget_percentage,
+            financial_health,
             whatsapp_url,
         }
     }
 }
 
+/// What a car costs, with the badges that follow from it.
+struct Costs<'a> {
+    tco_breakdown: CostPart<'a>,
+    fits_budget: Option<bool>,
+    budget_percentage: Option<f64>,
+    financial_health: Option<&'a str>,
+}
+
+impl<'a> Costs<'a> {
+    fn of(texts: &'a CarTexts, accounts: &Accounts<'a, '_>, recommended: &Recommended<'a>) -> Self {
+        let Recommended {
+            car,
+            ordinal,
+            dealership,
+            ..
+        } = recommended;
+        let cost = || accounts.of_car(car, dealership);
+        let written = accounts.usual_buyer().and_then(|buyer| {
+            texts.of_costs(*ordinal, buyer, || {
+                let json = with_text(&CostAnswer::from(cost()), |json| {
+                    std::str::from_utf8(json).map(Into::into)
+                });
+                json.ok()?.ok()
+            })
+        });
+        if let Some(json) = written {
+            // Badges compare with what a usual buyer does not say: an income, a maximum.
+            return Self {
+                tco_breakdown: CostPart::Written(Written::new(json)),
+                fits_budget: None,
+                budget_percentage: None,
+                financial_health: None,
+            };
+        }
+        let cost = cost();
+        Self {
+            fits_budget: cost.fits_budget,
+            budget_percentage: cost.budget_percentage,
+            financial_health: cost.health.map(FinancialHealth::word),
+            tco_breakdown: CostPart::Typed(Box::new(CostAnswer::from(cost))),
+        }
+    }
+}
+
 impl<'a> AlternativeAnswer<'a> {
-    fn new(catalogue: &'a Catalogue, texts: &'a CarTexts, alternative: &'a Alternative<'a>) -> Self {
+    fn new(
+        catalogue: &'a Catalogue,
+        texts: &'a CarTexts,
+        accounts: &Accounts<'a, '_>,
+        alternative: &'a Alternative<'a>,
+    ) -> Self {
         let Alternative { recommended, relaxed } = alternative;
         Self {
-            recommendation: RecommendationAnswer::new(catalogue, texts, recommended),
+            recommendation: RecommendationAnswer::new(catalogue, texts, accounts, recommended),
             relaxed: relaxed.iter().map(Filter::word).collect(),
         }
     }
@@ -284,8 +358,8 @@ impl<'a> From<&'a Contribution<'_>> for ContributionAnswer<'a> {
         } = contribution;
         Self {
             criterion: criterion.word(),
-            points: percent(*points_tenths),
-            missed: percent(*missed_tenths),
+            points: Tenths(*points_tenths),
+            missed: Tenths(*missed_tenths),
             fact,
         }
     }
@@ -302,7 +376,7 @@ impl<'a> From<&'a Comparison<'_>> for ComparisonAnswer<'a> {
         } = comparison;
         Self {
             car_id: &other.car.id,
-            match_percentage: percent(*other_match_tenths),
+            match_percentage: Tenths(*other_match_tenths),
             advantage: advantage.map(DifferenceAnswer::from),
             drawback: drawback.map(DifferenceAnswer::from),
             text,
@@ -318,13 +392,13 @@ impl From<Difference> for DifferenceAnswer {
         } = difference;
         Self {
             criterion: criterion.word(),
-            points: percent(points_tenths),
+            points: Tenths(points_tenths),
         }
     }
 }
 
-impl<'a> From<&'a CostOfOwnership<'_>> for CostAnswer<'a> {
-    fn from(cost: &'a CostOfOwnership<'_>) -> Self {
+impl<'a> From<CostOfOwnership<'a>> for CostAnswer<'a> {
+    fn from(cost: CostOfOwnership<'a>) -> Self {
         let CostOfOwnership {
             financing_monthly,
             fuel_monthly,
@@ -343,16 +417,16 @@ impl<'a> From<&'a CostOfOwnership<'_>> for CostAnswer<'a> {
             health: _,
         } = cost;
         Self {
-            financing_monthly: reais(*financing_monthly),
-            fuel_monthly: reais(*fuel_monthly),
-            maintenance_monthly: reais(*maintenance_monthly),
-            insurance_monthly: reais(*insurance_monthly),
-            ipva_monthly: reais(*ipva_monthly),
-            licensing_monthly: reais(*licensing_monthly),
-            depreciation_monthly: reais(*depreciation_monthly),
-            interest_monthly: reais(*interest_monthly),
-            total_monthly: reais(*total_monthly),
-            economic_total_monthly: reais(*economic_total_monthly),
+            financing_monthly: reais(financing_monthly),
+            fuel_monthly: reais(fuel_monthly),
+            maintenance_monthly: reais(maintenance_monthly),
+            insurance_monthly: reais(insurance_monthly),
+            ipva_monthly: reais(ipva_monthly),
+            licensing_monthly: reais(licensing_monthly),
+            depreciation_monthly: reais(depreciation_monthly),
+            interest_monthly: reais(interest_monthly),
+            total_monthly: reais(total_monthly),
+            economic_total_monthly: reais(economic_total_monthly),
             assumptions,
         }
     }
@@ -373,11 +447,6 @@ impl<'a> From<&'a FilterCount> for FilterAnswer<'a> {
             nao_informado: *unknown,
         }
     }
-}
-
-/// Tenths of a percent as a number with one decimal: the double nearest to it prints as that decimal.
-fn percent(tenths: u16) -> f64 {
-    f64::from(tenths) / 10.0
 }
 
 /// `R$ 62.990`, with centavos only where there are any.
@@ -505,15 +574,6 @@ mod tests {
             (100_005, "R$ 1.000,05"),
         ] {
             assert_eq!(money(Centavos(centavos)), text);
-        }
-    }
-
-    /// Prevents a percentage from reaching an app as 87.30000000000001.
-    #[test]
-    fn tenths_print_with_one_decimal() {
-        for tenths in 0..=1000 {
-            let printed = serde_json::to_string(&percent(tenths)).unwrap();
-            assert_eq!(printed, format!("{}.{}", tenths / 10, tenths % 10));
         }
     }
 
