@@ -13,7 +13,8 @@ use std::{
 use tokio::time::sleep;
 
 /// Rest for each moment of work. What a request waits for is a processor that this has: on two of them, a third of one was
-/// noticed (the slowest hundredth of answers took 1.5 to 2 times as long), a ninth still was, a seventeenth is not. See docs/performance.md.
+/// noticed (the slowest hundredth of answers took 1.5 to 2 times as long), a ninth still was, a seventeenth hardly is. See
+/// docs/performance.md.
 const RESTS: u32 = 16;
 
 /// Work in a piece. A list takes some milliseconds to be answered: what waits for a piece is hardly later.

@@ -378,6 +378,7 @@ proptest! {
             base.interest_monthly.0 + base.depreciation_monthly.0 + shared
         );
     }
+
     /// Prevents one buyer from being told the costs of another: what is shared between usual buyers of one kind must be
     /// the same for all of them, and whoever says anything of money is none.
     #[test]
