@@ -30,12 +30,22 @@ use super::{
 };
 use crate::harness::mortal::{Death, Fate, Mortal};
 
-const DEATHS: [Death; 4] = [
-    Death::Unheard,
-    Death::HalfHeard,
-    Death::Unanswered,
-    Death::HalfAnswered,
-];
+/// A way to die, and whether another server is there at once, by the number of requests that were answered.
+type Way = (Death, fn(usize) -> bool);
+
+const NEVER: fn(usize) -> bool = |_| false;
+const ALWAYS: fn(usize) -> bool = |_| true;
+const EVERY_SECOND_TIME: fn(usize) -> bool = |after| after % 2 == 1;
+
+/// Every death, with another server at once or not.
+const fn every_death(has_successor: fn(usize) -> bool) -> [Way; 4] {
+    [
+        (Death::Unheard, has_successor),
+        (Death::HalfHeard, has_successor),
+        (Death::Unanswered, has_successor),
+        (Death::HalfAnswered, has_successor),
+    ]
+}
 
 /// More requests than anything here needs.
 const MOST: usize = 500;
@@ -133,13 +143,6 @@ impl Place {
         }
     }
 
-    /// What whoever works over a line learns when the server dies.
-    async fn line(&self, fate: Fate) -> (Mortal, Arc<dyn Target>) {
-        let line = Mortal::to(&server(), fate);
-        let target = target(&line.address, &self.prefix);
-        (line, target)
-    }
-
     /// That whatever the list calls good is whole, and which of them is the latest. Those that are known to be are not
     /// proven again.
     async fn latest(&self, known: &[String], case: &str) -> Option<String> {
@@ -215,6 +218,58 @@ fn assert_kept(before: &Objects, backup: &str, now: &Objects, case: &str) {
     }
 }
 
+/// One death of the server.
+struct Case {
+    name: String,
+    /// With what was there before.
+    place: Place,
+    /// By the server that dies.
+    through: Arc<dyn Target>,
+}
+
+/// Has the server die in each of these ways, at each request of some work in turn, until it outlives the work. What the
+/// work leaves behind is its own to look at; an error has to say where, and more than `least` cases have to end in one.
+/// `next` comes after each death, when the server is back.
+async fn at_every_request(
+    what: &str,
+    before: &Objects,
+    ways: &[Way],
+    least: usize,
+    work: impl AsyncFn(&Case) -> Result<(), BackupError>,
+    next: impl AsyncFn(&Case),
+) {
+    for &(death, has_successor) in ways {
+        let mut refused = 0;
+        for after in 0..=MOST {
+            assert!(after < MOST, "{MOST} requests are not enough");
+            let has_successor = has_successor(after);
+            let name = format!("{what}-{death:?}-{has_successor}-{after}");
+            let place = Place::with(&name, before).await;
+            let fate = Fate {
+                after,
+                death,
+                has_successor,
+            };
+            let line = Mortal::to(&server(), fate);
+            let case = Case {
+                through: target(&line.address, &place.prefix),
+                name,
+                place,
+            };
+            let outcome = work(&case).await;
+            if let Err(error) = &outcome {
+                assert_says_where(error, &case.place, &case.name);
+                refused += 1;
+            }
+            if !line.has_died() {
+                assert!(outcome.is_ok() && refused > least, "{}: {refused}", case.name);
+                break;
+            }
+            next(&case).await;
+        }
+    }
+}
+
 /// Prevents a server that dies during a backup from leaving half of one that counts, from costing the last good one, and
 /// from keeping the next from being made.
 #[tokio::test(flavor = "multi_thread")]
@@ -228,48 +283,29 @@ async fn a_server_that_dies_during_a_backup_leaves_none_or_a_whole_one() {
         keep_days: Some(7),
         ..wish()
     };
-    for death in DEATHS {
-        let mut refused = 0;
-        for after in 0..=MOST {
-            assert!(after < MOST, "{MOST} requests are not enough");
-            let case = format!("run-{death:?}-{after}");
-            let place = Place::with(&case, &before).await;
-            let fate = Fate {
-                after,
-                death,
-                has_successor: false,
-            };
-            let (line, through) = place.line(fate).await;
-            let outcome = write::run(state.as_ref(), &through, &daily, &around()).await;
-            let latest = place.latest(&names, &case).await;
-            match &outcome {
-                Ok(report) => assert_eq!(latest, Some(report.backup.to_string()), "{case}"),
-                Err(error) => {
-                    assert_says_where(error, &place, &case);
-                    refused += 1;
-                }
-            }
-            assert_kept(&before, good, &place.objects().await, &case);
-            if !line.has_died() {
-                assert!(outcome.is_ok() && refused > 20, "{case}: {refused}");
-                break;
-            }
-            let mut next = write::run(state.as_ref(), &place.target, &daily, &around()).await;
-            if matches!(next, Err(BackupError::Locked { .. })) {
-                place.without_lock().await;
-                next = write::run(state.as_ref(), &place.target, &daily, &around()).await;
-            }
-            let next = next.unwrap_or_else(|error| panic!("{case}: {error}"));
-            let known = [good.clone(), next.backup.to_string()];
-            assert_eq!(
-                place.latest(&known, &case).await.as_ref(),
-                Some(&known[1]),
-                "{case}"
-            );
-            place.assert_tidy(&case).await;
-            assert_kept(&before, good, &place.objects().await, &case);
+    let work = async |Case { name, place, through }: &Case| {
+        let outcome = write::run(state.as_ref(), through, &daily, &around()).await;
+        let latest = place.latest(&names, name).await;
+        if let Ok(report) = &outcome {
+            assert_eq!(latest, Some(report.backup.to_string()), "{name}");
         }
-    }
+        assert_kept(&before, good, &place.objects().await, name);
+        outcome.map(drop)
+    };
+    let next = async |Case { name, place, .. }: &Case| {
+        let mut next = write::run(state.as_ref(), &place.target, &daily, &around()).await;
+        if matches!(next, Err(BackupError::Locked { .. })) {
+            place.without_lock().await;
+            next = write::run(state.as_ref(), &place.target, &daily, &around()).await;
+        }
+        let next = next.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let known = [good.clone(), next.backup.to_string()];
+        let latest = place.latest(&known, name).await;
+        assert_eq!(latest.as_ref(), Some(&known[1]), "{name}");
+        place.assert_tidy(name).await;
+        assert_kept(&before, good, &place.objects().await, name);
+    };
+    at_every_request("run", &before, &every_death(NEVER), 20, work, next).await;
 }
 
 /// Prevents a server that dies while a backup is proven from making a bad one of it, or from being taken for an archive
@@ -280,37 +316,18 @@ async fn a_server_that_dies_during_a_proof_proves_nothing() {
     let state = empty();
     furnish(state.as_ref()).await;
     let (before, names) = backups(state.as_ref(), "verify", &[2, 1]).await;
-    for death in DEATHS {
-        let mut refused = 0;
-        for after in 0..=MOST {
-            assert!(after < MOST, "{MOST} requests are not enough");
-            let case = format!("verify-{death:?}-{after}");
-            let place = Place::with(&case, &before).await;
-            let fate = Fate {
-                after,
-                death,
-                has_successor: after % 2 == 1,
-            };
-            let (line, through) = place.line(fate).await;
-            match verify_latest(&through).await {
-                Ok(name) => assert_eq!(name, names[1], "{case}"),
-                Err(error) => {
-                    assert_says_where(&error, &place, &case);
-                    refused += 1;
-                }
-            }
-            assert_eq!(
-                place.latest(&names, &case).await.as_ref(),
-                Some(&names[1]),
-                "{case}"
-            );
-            assert_kept(&before, "", &place.objects().await, &case);
-            if !line.has_died() {
-                assert!(refused > 5, "{case}: {refused}");
-                break;
-            }
+    let work = async |Case { name, place, through }: &Case| {
+        let outcome = verify_latest(through).await;
+        if let Ok(verified) = &outcome {
+            assert_eq!(verified, &names[1], "{name}");
         }
-    }
+        let latest = place.latest(&names, name).await;
+        assert_eq!(latest.as_ref(), Some(&names[1]), "{name}");
+        assert_kept(&before, "", &place.objects().await, name);
+        outcome.map(drop)
+    };
+    let ways = every_death(EVERY_SECOND_TIME);
+    at_every_request("verify", &before, &ways, 5, work, async |_| {}).await;
 }
 
 /// As `backup verify latest`.
@@ -330,53 +347,31 @@ async fn a_server_that_dies_during_a_pruning_keeps_the_last_good_backup() {
     let state = empty();
     furnish(state.as_ref()).await;
     let (before, names) = backups(state.as_ref(), "prune", &[30, 20]).await;
-    for (death, has_successor) in [
-        (Death::Unheard, false),
-        (Death::Unanswered, false),
-        (Death::Unheard, true),
-        (Death::HalfAnswered, true),
-    ] {
-        let mut refused = 0;
-        for after in 0..=MOST {
-            assert!(after < MOST, "{MOST} requests are not enough");
-            let case = format!("prune-{death:?}-{has_successor}-{after}");
-            let place = Place::with(&case, &before).await;
-            let fate = Fate {
-                after,
-                death,
-                has_successor,
-            };
-            let (line, through) = place.line(fate).await;
-            match write::prune(&through, 7, &around()).await {
-                Ok(pruned) => assert_eq!(
-                    pruned.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                    names[..1]
-                ),
-                Err(error) => {
-                    assert_says_where(&error, &place, &case);
-                    refused += 1;
-                }
-            }
-            assert_eq!(
-                place.latest(&names, &case).await.as_ref(),
-                Some(&names[1]),
-                "{case}"
-            );
-            assert_kept(&before, &names[1], &place.objects().await, &case);
-            if !line.has_died() {
-                assert!(refused > 5, "{case}: {refused}");
-                break;
-            }
-            place.without_lock().await;
-            let again = write::prune(&place.target, 7, &around()).await;
-            again.unwrap_or_else(|error| panic!("{case}: {error}"));
-            let left = place.objects().await;
-            assert!(
-                left.keys().all(|name| name.starts_with(&names[1])),
-                "{case}: {:?}",
-                left.keys()
-            );
-            assert_kept(&before, &names[1], &left, &case);
+    let ways = [
+        (Death::Unheard, NEVER),
+        (Death::Unanswered, NEVER),
+        (Death::Unheard, ALWAYS),
+        (Death::HalfAnswered, ALWAYS),
+    ];
+    let work = async |Case { name, place, through }: &Case| {
+        let outcome = write::prune(through, 7, &around()).await;
+        if let Ok(pruned) = &outcome {
+            let pruned: Vec<_> = pruned.iter().map(ToString::to_string).collect();
+            assert_eq!(pruned, names[..1], "{name}");
         }
-    }
+        let latest = place.latest(&names, name).await;
+        assert_eq!(latest.as_ref(), Some(&names[1]), "{name}");
+        assert_kept(&before, &names[1], &place.objects().await, name);
+        outcome.map(drop)
+    };
+    let next = async |Case { name, place, .. }: &Case| {
+        place.without_lock().await;
+        let again = write::prune(&place.target, 7, &around()).await;
+        again.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let left = place.objects().await;
+        let others: Vec<_> = left.keys().filter(|path| !path.starts_with(&names[1])).collect();
+        assert!(others.is_empty(), "{name}: {others:?}");
+        assert_kept(&before, &names[1], &left, name);
+    };
+    at_every_request("prune", &before, &ways, 5, work, next).await;
 }
