@@ -17,11 +17,12 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY . .
-# An explicit target keeps the static flag away from build scripts and procedural macros.
+# An explicit target keeps the static flag away from build scripts and procedural macros. Packed relocations are half a
+# megabyte less to load in each program.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
     target="$(uname -m)-unknown-linux-gnu" \
- && RUSTFLAGS="-C target-feature=+crt-static" \
+ && RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs" \
     cargo build --locked --release --target "${target}" -p faciliauto-operator -p faciliauto-service \
  && mkdir -p /out \
  && cp "target/${target}/release/faciliauto-operator" "target/${target}/release/faciliauto-service" /out/ \

@@ -71,15 +71,15 @@ bench-peers: ## The same ranking by Polars, DuckDB, NumPy and PostgreSQL, in tur
 
 bench-http: ## A recommendation over HTTP beside a bare handler: one core for the server, load from the other
 	@$(PYTHON) hack/debian.py redis-server
-	@cargo bench --quiet --locked -p faciliauto-service --bench http
+	@$(PYTHON) hack/shipped.py bench --quiet --package faciliauto-service --bench http
 
 bench-stock: ## 100,000 cars of one dealer from its upload to every replica: times and memory
 	@$(PYTHON) hack/debian.py redis-server
-	@cargo bench --quiet --locked -p faciliauto-service --bench stock
+	@$(PYTHON) hack/shipped.py bench --quiet --package faciliauto-service --bench stock
 
 bench-backup: ## A million cars and a million events backed up, proven, restored, pruned: times, and memory at its most
 	@$(PYTHON) hack/debian.py redis-server
-	@cargo bench --quiet --locked -p faciliauto-service --bench backup
+	@$(PYTHON) hack/shipped.py bench --quiet --package faciliauto-service --bench backup
 
 bench-operator: ## What the operator asks of the API server, counted in its audit log: one resource, and twenty left alone
 	@$(PYTHON) hack/bench_operator

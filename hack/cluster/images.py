@@ -11,15 +11,18 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
-from archive import machine
 from base_images import also_known_as, import_archive, loaded, names, remember
 from errors import ClusterError
 from settings import CACHE, CONTAINERD_SOCKET, REPOSITORY
 from steps import run, run_long, step
+
+sys.path.append(str(REPOSITORY / "hack"))
+import shipped  # noqa: E402
 
 VERSION = "0.1.0"
 REFERENCES = {
@@ -85,24 +88,18 @@ def compile_programs(key: str) -> Path:
     if out.is_dir():
         return out
     with step("compile both programs (release, static)"):
-        target = f"{machine()}-unknown-linux-gnu"
-        environment = {
-            **os.environ,
-            "RUSTFLAGS": "-C target-feature=+crt-static",
-            "CARGO_TARGET_DIR": str(CACHE / "cargo-target"),
-        }
         command = [
-            "cargo", "build", "--locked", "--release", "--target", target,
+            "cargo", "build", "--locked", "--release", "--target", shipped.TARGET,
             "-p", "faciliauto-operator", "-p", "faciliauto-service",
         ]  # fmt: skip
-        run_long("cargo build --release", command, CACHE / "logs" / "cargo.log", environment, REPOSITORY)
+        run_long("cargo build --release", command, CACHE / "logs" / "cargo.log", shipped.environment(), REPOSITORY)
         unfinished = BUILT / f".{key}.{os.getpid()}"
         unfinished.mkdir(parents=True)
         try:
             folder = unfinished / "out"
             folder.mkdir()
             for program in ("faciliauto-operator", "faciliauto-service"):
-                shutil.copy2(CACHE / "cargo-target" / target / "release" / program, folder / program)
+                shutil.copy2(shipped.COMPILED / shipped.TARGET / "release" / program, folder / program)
             shutil.copy2(AUTHORITIES, folder / "ca-certificates.crt")
             unfinished.rename(out)
         finally:
