@@ -179,9 +179,9 @@ async fn crash_during_a_change_converges_to_the_same_end() {
             "monitoring": {"dashboards": {"enabled": false}},
         });
     };
-    let spec = || json!({"monitoring": {"dashboards": {"enabled": false}}});
-    let mut calm = Harness::new(spec());
-    calm.settle().await;
+    let mut running = Harness::new(json!({"monitoring": {"dashboards": {"enabled": false}}}));
+    running.settle().await;
+    let mut calm = running.copy();
     calm.change_spec(change);
     calm.settle().await;
     let expected = end_state(&calm);
@@ -189,8 +189,7 @@ async fn crash_during_a_change_converges_to_the_same_end() {
     for fault in [Fault::Before, Fault::After] {
         let mut struck = 0;
         loop {
-            let mut harness = Harness::new(spec());
-            harness.settle().await;
+            let mut harness = running.copy();
             harness.change_spec(change);
             harness.api.fail(struck, fault);
             crash_and_settle(&mut harness).await;

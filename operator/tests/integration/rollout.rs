@@ -260,49 +260,69 @@ async fn annotation_has_it_tried_again() {
     assert_eq!(harness.condition("Stalled"), Value::Null);
 }
 
-/// Prevents: a system left between two revisions because the operator died at a bad moment. Every single
-/// call of a rollback, and of the fix after it, is made to fail, before and after it has taken effect.
+/// Prevents: a system left between two revisions because the operator died at a bad moment.
 #[tokio::test]
-async fn crash_during_a_rollback_converges_to_the_same_end() {
-    for tags in [&[CRASHES][..], &[CRASHES, "2"][..]] {
-        let expected = {
-            let mut calm = serving().await;
-            for tag in tags {
-                set_tag(&mut calm, tag).await;
-            }
-            scrubbed(&calm)
-        };
-        for fault in [Fault::Before, Fault::After] {
-            let mut struck = 0;
-            loop {
-                let mut harness = serving().await;
-                harness.api.fail(struck, fault);
-                for tag in tags {
-                    harness.change_spec(|spec| spec["image"]["tag"] = json!(tag));
-                    for _ in 0..4 {
-                        let crashed = harness.api.fault_is_pending();
-                        let _ = harness.look().await;
-                        if crashed != harness.api.fault_is_pending() {
-                            harness.restart();
-                        }
-                        run(&harness.api);
-                    }
-                    harness.settle_with(run).await;
-                }
-                if harness.api.fault_is_pending() {
-                    break;
-                }
-                let found = scrubbed(&harness);
-                let other = differences(&json!(expected), &json!(found));
-                assert!(
-                    other.is_empty() && found.len() == expected.len(),
-                    "call {struck} failed {fault:?} its effect: {tags:?}: {other:#?}"
-                );
-                struck += 1;
-            }
-            assert!(struck > 4, "only {struck} calls were made to fail");
+async fn crash_before_any_call_of_a_rollback_converges_to_the_same_end() {
+    crash_at_every_call(Fault::Before, &[CRASHES]).await;
+}
+
+/// As `crash_before_any_call…`, for answers that are lost.
+#[tokio::test]
+async fn crash_after_any_call_of_a_rollback_converges_to_the_same_end() {
+    crash_at_every_call(Fault::After, &[CRASHES]).await;
+}
+
+/// As `crash_before_any_call…`, for the fix that follows as well.
+#[tokio::test]
+async fn crash_before_any_call_of_a_rollback_and_its_fix_converges_to_the_same_end() {
+    crash_at_every_call(Fault::Before, &[CRASHES, "2"]).await;
+}
+
+/// As `crash_after_any_call…`, for the fix that follows as well.
+#[tokio::test]
+async fn crash_after_any_call_of_a_rollback_and_its_fix_converges_to_the_same_end() {
+    crash_at_every_call(Fault::After, &[CRASHES, "2"]).await;
+}
+
+/// Changes the image to each of these tags in turn. Every single call of that is made to fail, before or after it has
+/// taken effect, and the operator starts anew.
+async fn crash_at_every_call(fault: Fault, tags: &[&str]) {
+    let serving = serving().await;
+    let expected = {
+        let mut calm = serving.copy();
+        for tag in tags {
+            set_tag(&mut calm, tag).await;
         }
+        scrubbed(&calm)
+    };
+    let mut struck = 0;
+    loop {
+        let mut harness = serving.copy();
+        harness.api.fail(struck, fault);
+        for tag in tags {
+            harness.change_spec(|spec| spec["image"]["tag"] = json!(tag));
+            for _ in 0..4 {
+                let crashed = harness.api.fault_is_pending();
+                let _ = harness.look().await;
+                if crashed != harness.api.fault_is_pending() {
+                    harness.restart();
+                }
+                run(&harness.api);
+            }
+            harness.settle_with(run).await;
+        }
+        if harness.api.fault_is_pending() {
+            break;
+        }
+        let found = scrubbed(&harness);
+        let other = differences(&json!(expected), &json!(found));
+        assert!(
+            other.is_empty() && found.len() == expected.len(),
+            "call {struck} failed {fault:?} its effect: {tags:?}: {other:#?}"
+        );
+        struck += 1;
     }
+    assert!(struck > 4, "only {struck} calls were made to fail");
 }
 
 /// The end state without the moment at which something was given up.
