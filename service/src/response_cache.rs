@@ -23,10 +23,11 @@ use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter, sync::Cache};
 
 use crate::{configuration::CacheSettings, document::Value};
 
-/// Of the memory that the cache may take, what is left to the answers themselves: the rest is for its index and for the
-/// keys that made room. An answer of five cars has some 25 KB.
+/// Of the memory that the cache may take, what is left to the answers themselves: the rest is for its index, for the keys
+/// that made room, and for what answers are made of, which is kept beside it (`car_texts.rs`). An answer of five cars has
+/// some 25 KB.
 const fn for_answers(most_bytes: u64) -> u64 {
-    most_bytes / 8 * 7
+    most_bytes / 4 * 3
 }
 
 /// How many answers about the size of one the cache lays itself out for.
@@ -136,7 +137,7 @@ pub(crate) struct ResponseCache {
 #[cfg(test)]
 impl Default for ResponseCache {
     fn default() -> Self {
-        Self::holding(7 << 20, Duration::from_secs(300))
+        Self::holding(6 << 20, Duration::from_secs(300))
     }
 }
 
