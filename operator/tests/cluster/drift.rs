@@ -6,7 +6,7 @@ use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
     core::v1::{ConfigMap, Secret, Service, ServiceAccount},
-    networking::v1::{Ingress, NetworkPolicy},
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
@@ -15,7 +15,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::harness::{BRING_UP, NAME, Sandbox, alone, condition, eventually, with_operator};
+use crate::harness::{NAME, Sandbox, eventually, with_operator};
 
 /// Prevents: an outage by a slip of somebody's hand that lasts until the next change of the resource.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -88,63 +88,6 @@ async fn every_deleted_child_comes_back() {
         );
     })
     .await;
-}
-
-/// What may pass between somebody's edit and its correction.
-const PUT_RIGHT: Duration = Duration::from_secs(2);
-
-/// Prevents: an edit by somebody's hand that works for longer than it takes to notice it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn every_edited_child_is_put_right_within_two_seconds() {
-    // Alone: what is measured is the operator, not what else the machine has to do.
-    alone("edits", |sandbox| async move {
-        let class = json!({"enabled": true, "className": "nobody", "hosts": ["a.example"]});
-        let spec = json!({"autoscaling": {"minReplicas": 1}, "exposure": {"ingress": class}});
-        sandbox.apply(spec).await;
-        eventually("the API is available", BRING_UP, || async {
-            let found = sandbox.resources().get(NAME).await.ok()?;
-            (condition(&found, "Available")?["status"] == "True").then_some(())
-        })
-        .await;
-        is_put_right::<ServiceAccount>(&sandbox).await;
-        is_put_right::<ConfigMap>(&sandbox).await;
-        is_put_right::<Service>(&sandbox).await;
-        is_put_right::<HorizontalPodAutoscaler>(&sandbox).await;
-        is_put_right::<PodDisruptionBudget>(&sandbox).await;
-        is_put_right::<NetworkPolicy>(&sandbox).await;
-        is_put_right::<Ingress>(&sandbox).await;
-        is_put_right::<Deployment>(&sandbox).await;
-        is_put_right::<StatefulSet>(&sandbox).await;
-    })
-    .await;
-}
-
-/// Edits a field of ours in every object of a kind, and waits until it is as it was.
-async fn is_put_right<K>(sandbox: &Sandbox)
-where
-    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>
-        + Clone
-        + std::fmt::Debug
-        + serde::de::DeserializeOwned,
-    K::DynamicType: Default,
-{
-    const LABEL: &str = "app.kubernetes.io/part-of";
-    let kind = K::kind(&K::DynamicType::default()).into_owned();
-    let api = sandbox.api::<K>();
-    let ours = ListParams::default().labels("app.kubernetes.io/managed-by=faciliauto-operator");
-    let before = api.list(&ours).await.expect("a list").items;
-    assert!(!before.is_empty(), "{kind}: none to edit");
-    for object in before {
-        let (name, label) = (object.name_any(), object.labels()[LABEL].clone());
-        let edit = Patch::Merge(json!({"metadata": {"labels": {LABEL: "somebody"}}}));
-        api.patch(&name, &PatchParams::default(), &edit)
-            .await
-            .expect("the edit");
-        eventually(&format!("{kind} {name} is put right"), PUT_RIGHT, || async {
-            (api.get(&name).await.ok()?.labels()[LABEL] == label).then_some(())
-        })
-        .await;
-    }
 }
 
 /// Deletes every object of a kind that carries our label, and waits for each by name with another UID.

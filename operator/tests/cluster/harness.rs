@@ -36,7 +36,8 @@ pub(crate) const OPERATORS: i32 = 2;
 const NAMESPACE_GONE: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(200);
 
-/// Held for reading by tests that need the installed operator, for writing by those that stop it.
+/// Held for reading by tests that need the installed operator, for writing by those that stop it, which come first
+/// (`alone`).
 static INSTALLED_OPERATOR: RwLock<()> = RwLock::const_new(());
 
 /// A namespace of its own on the cluster that the kubeconfig names.

@@ -5,21 +5,21 @@
 //! Every test has a namespace of its own, which enforces the *restricted* pod security standard, and
 //! a resource named `faciliauto` in it: service links of that name would poison our own settings.
 
+// What was measured and seen is part of the report.
+#![allow(clippy::print_stdout)]
+
+mod alone;
 #[path = "../drills/archive.rs"]
 #[allow(dead_code, reason = "tests need less of it than the drills do")]
 mod archive;
 mod backup;
 mod bring_up;
 mod command_line;
-mod crash;
-mod credentials;
 mod deletion;
 mod drift;
 mod handover;
 mod harness;
 mod into_nothing;
-mod leader;
-mod namespaced;
 mod operator_process;
 mod password;
 mod paused;
@@ -28,9 +28,7 @@ mod redis_client;
 mod refusal;
 mod rollout;
 mod shell;
-mod steady;
 mod storage_server;
 mod surroundings;
 mod unwell;
-mod upgrade;
 mod volume;

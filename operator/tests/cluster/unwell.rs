@@ -5,14 +5,11 @@
 use std::{fmt::Debug, future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt;
-use k8s_openapi::{
-    api::{
-        admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
-        batch::v1::Job,
-        core::v1::{Node, PersistentVolumeClaim, Pod, ResourceQuota, Secret},
-        storage::v1::StorageClass,
-    },
-    kube_aggregator::pkg::apis::apiregistration::v1::APIService,
+use k8s_openapi::api::{
+    admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
+    batch::v1::Job,
+    core::v1::{PersistentVolumeClaim, Pod, ResourceQuota, Secret},
+    storage::v1::StorageClass,
 };
 use kube::{
     Api, Resource, ResourceExt,
@@ -23,26 +20,23 @@ use serde_json::{Value, json};
 
 use crate::{
     command_line::run,
-    harness::{NAME, Sandbox, alone, condition, eventually, with_operator},
+    harness::{NAME, Sandbox, condition, eventually, with_operator},
 };
 
 /// The slowest to be seen are those that the cluster itself measures or retries at its own pace.
 const SEEN: Duration = Duration::from_secs(150);
 
-/// Where every API pod is known by the metrics-server.
-const METRICS_API: &str = "v1beta1.metrics.k8s.io";
-
 /// What a condition must say.
-struct Says<'a> {
-    condition: &'a str,
-    status: &'a str,
-    reason: &'a str,
+pub(crate) struct Says<'a> {
+    pub(crate) condition: &'a str,
+    pub(crate) status: &'a str,
+    pub(crate) reason: &'a str,
     /// What the message must name.
-    names: &'a [&'a str],
+    pub(crate) names: &'a [&'a str],
 }
 
 /// Waits until the resource and the tree of `status` say so, and prints what a person would see.
-async fn says(sandbox: &Sandbox, expected: Says<'_>) {
+pub(crate) async fn says(sandbox: &Sandbox, expected: Says<'_>) {
     let Says {
         condition: kind,
         status,
@@ -91,7 +85,7 @@ async fn says(sandbox: &Sandbox, expected: Says<'_>) {
 }
 
 /// Waits until the resource is not Ready, for this reason.
-async fn is_not_ready(sandbox: &Sandbox, reason: &str) {
+pub(crate) async fn is_not_ready(sandbox: &Sandbox, reason: &str) {
     says(
         sandbox,
         Says {
@@ -115,7 +109,7 @@ where
         .expect("it is made")
 }
 
-async fn remove<K>(api: &Api<K>, name: &str)
+pub(crate) async fn remove<K>(api: &Api<K>, name: &str)
 where
     K: Resource + Clone + Debug + DeserializeOwned,
 {
@@ -125,7 +119,7 @@ where
 }
 
 /// Runs `test` and `mend`, however `test` ends: what is broken here belongs to the whole cluster.
-async fn mended(test: impl Future<Output = ()>, mend: impl Future<Output = ()>) {
+pub(crate) async fn mended(test: impl Future<Output = ()>, mend: impl Future<Output = ()>) {
     let outcome = AssertUnwindSafe(test).catch_unwind().await;
     mend.await;
     if let Err(panic) = outcome {
@@ -133,7 +127,7 @@ async fn mended(test: impl Future<Output = ()>, mend: impl Future<Output = ()>) 
     }
 }
 
-fn small(mut spec: Value) -> Value {
+pub(crate) fn small(mut spec: Value) -> Value {
     if spec["autoscaling"].is_null() {
         spec["autoscaling"] = json!({"minReplicas": 1});
     }
@@ -361,56 +355,6 @@ async fn volume_is_not_bound() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn metrics_server_is_away() {
-    alone("metrics", |sandbox| async move {
-        let services: Api<APIService> = Api::all(sandbox.client.clone());
-        let mut service = services
-            .get(METRICS_API)
-            .await
-            .expect("the cluster has a metrics-server");
-        service.metadata = serde_json::from_value(json!({
-            "name": METRICS_API, "labels": service.labels(),
-        }))
-        .expect("metadata");
-        service.status = None;
-        remove(&services, METRICS_API).await;
-        let test = async {
-            sandbox.apply(small(json!({}))).await;
-            // The API serves, only its number of pods does not follow its load.
-            sandbox.wait_until_ready().await;
-            says(
-                &sandbox,
-                Says {
-                    condition: "AutoscalingActive",
-                    status: "False",
-                    reason: "FailedGetContainerResourceMetric",
-                    names: &["metrics-server", "hpa faciliauto"],
-                },
-            )
-            .await;
-        };
-        mended(test, async {
-            services
-                .create(&PostParams::default(), &service)
-                .await
-                .expect("it is there again");
-        })
-        .await;
-        says(
-            &sandbox,
-            Says {
-                condition: "AutoscalingActive",
-                status: "True",
-                reason: "Active",
-                names: &[],
-            },
-        )
-        .await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn autoscaler_is_at_its_maximum() {
     with_operator("maximum", |sandbox| async move {
         // Whatever a pod uses is more than one percent of next to nothing.
@@ -463,45 +407,6 @@ async fn secret_is_missing() {
         assert_eq!(condition(&unwell, "Ready").expect("Ready")["status"], "False");
         let secret = json!({"metadata": {"name": "mine"}, "stringData": {"admin": "0123456789abcdef0123456789abcdef"}});
         make(&sandbox.api::<Secret>(), secret).await;
-        sandbox.wait_until_ready().await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn nodes_are_cordoned() {
-    alone("cordon", |sandbox| async move {
-        let nodes: Api<Node> = Api::all(sandbox.client.clone());
-        let set = async |unschedulable: bool| {
-            for node in nodes.list(&ListParams::default()).await.expect("nodes") {
-                let change = Patch::Merge(json!({"spec": {"unschedulable": unschedulable}}));
-                let done = nodes
-                    .patch(&node.name_any(), &PatchParams::default(), &change)
-                    .await;
-                done.expect("the node");
-            }
-        };
-        set(true).await;
-        let test = async {
-            sandbox.apply(small(json!({}))).await;
-            for (condition, pod) in [
-                ("Available", "pod faciliauto-"),
-                ("RedisReady", "pod faciliauto-redis-0"),
-            ] {
-                says(
-                    &sandbox,
-                    Says {
-                        condition,
-                        status: "False",
-                        reason: "Unschedulable",
-                        names: &[pod, "unschedulable"],
-                    },
-                )
-                .await;
-            }
-            is_not_ready(&sandbox, "RedisUnschedulable").await;
-        };
-        mended(test, set(false)).await;
         sandbox.wait_until_ready().await;
     })
     .await;

@@ -7,6 +7,9 @@
 //! Pods are asked at their own addresses and volumes are read where the node has them: load through the API server's
 //! proxy would measure the proxy. So drills run on the node of the local cluster.
 
+// Printing figures is what a drill is for.
+#![allow(clippy::print_stdout)]
+
 mod archive;
 mod backup;
 mod compare;
