@@ -135,7 +135,7 @@ impl Shop {
         let client = reqwest::Client::new();
         let mut counts = BTreeMap::new();
         let first = format!("{}/api/ml/export-data?limit=1000", self.addresses()[0]);
-        let mut next = Some(first);
+        let mut next = Some(first.clone());
         while let Some(url) = next.take() {
             let page: Value = eventually("the events are read", async || {
                 let answer = client.get(&url).bearer_auth(ADMIN).send().await.ok()?;
@@ -151,7 +151,7 @@ impl Shop {
             }
             next = page["next"]
                 .as_str()
-                .map(|next| format!("{}{next}", self.addresses()[0]));
+                .map(|cursor| format!("{first}&cursor={cursor}"));
         }
         counts
     }
