@@ -14,6 +14,7 @@ use crate::{
 
 /// Where every API pod is known by the metrics-server.
 const METRICS_API: &str = "v1beta1.metrics.k8s.io";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn metrics_server_is_away() {
     alone("metrics", |sandbox| async move {
