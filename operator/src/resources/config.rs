@@ -15,6 +15,10 @@ use crate::{
 /// Seconds that requests in flight get to finish after SIGTERM.
 pub(crate) const DRAIN_SECONDS: i64 = 20;
 
+/// Days for which the service takes backups to be kept when nothing is said. Only others are said: this map's name is in the
+/// pods' template, and one more line would replace them all for what they know.
+const RETENTION_DAYS: i32 = 7;
+
 pub(crate) fn build(validated: &Validated) -> ConfigMap {
     let settings = settings(validated);
     let hash = names::short_hash(
@@ -80,6 +84,11 @@ fn settings(validated: &Validated) -> BTreeMap<String, String> {
     }
     if !api.limits_requests {
         settings.insert("FACILIAUTO_LIMITS".to_owned(), "off".to_owned());
+    }
+    // By it an erasure tells a person when the last backup with their data is gone.
+    let keep_days = validated.backup.as_ref().map(|backup| backup.keep_days);
+    if let Some(days) = keep_days.filter(|days| *days != RETENTION_DAYS) {
+        settings.insert("FACILIAUTO_BACKUP_RETENTION_DAYS".to_owned(), days.to_string());
     }
     settings
 }

@@ -319,6 +319,22 @@ fn service_understands_its_backups_and_restores() {
     assert!(seen >= 14, "{seen}");
 }
 
+/// Prevents: a person who is told that their data is gone from the backups days before it is.
+#[test]
+fn erasures_speak_of_the_days_for_which_backups_are_kept() {
+    let mut seen = Vec::new();
+    for built in Built::all() {
+        let sample = &built.sample;
+        let cron_job = built.find("CronJob", "-backup").expect("a CronJob");
+        let pod = &cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+        let kept = built.environment(&pod["containers"][0])["FACILIAUTO_BACKUP_KEEP_DAYS"].clone();
+        let api = built.settings("Deployment").expect("a Deployment");
+        assert_eq!(api.backup_retention_days.to_string(), kept, "{sample}");
+        seen.push(kept);
+    }
+    assert!(seen.contains(&"7".to_owned()) && seen.contains(&"30".to_owned()), "{seen:?}");
+}
+
 /// Prevents: probes that ask for a page which is not there: pods that never start or are killed for ever.
 ///
 /// Once with a stock at hand, when every probe must pass; once with a Redis that is away, when the
