@@ -33,7 +33,9 @@ pub struct Backup {
     #[schemars(length(min = 1, max = 64))]
     pub time_zone: String,
 
-    /// Days for which a backup is kept. The last good one is never removed, however old it is.
+    /// Days for which a backup is kept: the next one that is proven removes those that are older, so none
+    /// goes while verify is false. The last good one is never removed, however old it is. People who have
+    /// themselves erased are told a day by it, and the API's pods are replaced when it changes.
     #[schemars(range(min = 1, max = 365))]
     pub retention_days: i32,
 
@@ -41,7 +43,9 @@ pub struct Backup {
     /// a new image of Redis does not wait for a backup, either.
     pub suspend: bool,
 
-    /// Whether each backup is read back and restored aside before it counts.
+    /// Whether each backup is read back and restored aside before it counts and before older ones go. While
+    /// false, no backup is ever removed, whatever retentionDays says: their place fills, and people who have
+    /// themselves erased stay in the backups longer than they are told.
     pub verify: bool,
 
     /// The volume that backups are written to, while objectStore names no other place.
