@@ -21,7 +21,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use faciliauto_api::FaciliAutoDeployment;
 use futures::{Stream, StreamExt, TryStreamExt, future, stream};
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use kube::{Client, Resource, ResourceExt, api::DynamicObject, core::DeserializeGuard};
 use kube_runtime::{
     Config, Controller, Predicate, WatchStreamExt,
@@ -51,7 +51,7 @@ use crate::{
     metrics::{BackupTimes, Backups, Leader, Metrics, PausedResources, ResourcesByReadiness, WatchAges},
     names,
     probe::{self, Reports},
-    reconcile::{Context, backups::deadlines, conditions::find, error_policy, reconcile, waves::Waves},
+    reconcile::{Context, conditions::find, error_policy, reconcile, waves::Waves},
     resources::Kind,
     tasks::Tasks,
 };
@@ -551,20 +551,5 @@ fn backups(store: &Store<Guarded>) -> Vec<BackupTimes> {
         .iter()
         .filter_map(|resource| resource.0.as_ref().ok())
         .filter(|resource| resource.spec.backup.enabled);
-    declared
-        .map(|resource| {
-            let status = resource.status.clone().unwrap_or_default();
-            let status = status.backup.unwrap_or_default();
-            let due = deadlines(resource, &status);
-            let seconds = |time: Option<Time>| time.map(|time| time.0.as_second());
-            BackupTimes {
-                namespace: resource.namespace().unwrap_or_default(),
-                name: resource.name_any(),
-                due: due.backup.map(Timestamp::as_second),
-                verification_due: due.proof.map(Timestamp::as_second),
-                last_success: seconds(status.last_success_time),
-                last_verified: seconds(status.last_verified_time),
-            }
-        })
-        .collect()
+    declared.map(BackupTimes::of).collect()
 }

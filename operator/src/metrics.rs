@@ -6,6 +6,9 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use faciliauto_api::FaciliAutoDeployment;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use kube::ResourceExt;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
@@ -19,7 +22,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{client::ApiCall, health::Health, lease::Leadership};
+use crate::{client::ApiCall, health::Health, lease::Leadership, reconcile::backups::deadlines};
 
 /// The content type of the exposition, word for word: Prometheus parses by it.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -242,6 +245,29 @@ pub struct BackupTimes {
     pub due: Option<i64>,
     /// Until when the next proof has to be there.
     pub verification_due: Option<i64>,
+    /// When one last failed that none has made good.
+    pub last_failure: Option<i64>,
+}
+
+impl BackupTimes {
+    /// As the status of a resource tells them.
+    pub fn of(resource: &FaciliAutoDeployment) -> Self {
+        let status = resource.status.as_ref();
+        let status = status
+            .and_then(|status| status.backup.clone())
+            .unwrap_or_default();
+        let due = deadlines(resource, &status);
+        let seconds = |time: Time| time.0.as_second();
+        Self {
+            namespace: resource.namespace().unwrap_or_default(),
+            name: resource.name_any(),
+            last_success: status.last_success_time.map(seconds),
+            last_verified: status.last_verified_time.map(seconds),
+            due: due.backup.map(Timestamp::as_second),
+            verification_due: due.proof.map(Timestamp::as_second),
+            last_failure: status.last_failure.map(|failure| seconds(failure.time)),
+        }
+    }
 }
 
 /// The backups of every resource, looked up when asked. None where nothing is said.
@@ -258,7 +284,7 @@ impl<F> fmt::Debug for Backups<F> {
 /// A family: its name, its help, and which time it is of.
 type BackupFamily = (&'static str, &'static str, fn(&BackupTimes) -> Option<i64>);
 
-const BACKUP_FAMILIES: [BackupFamily; 4] = [
+const BACKUP_FAMILIES: [BackupFamily; 5] = [
     (
         "faciliauto_backup_last_success_timestamp",
         "When the last backup that counts was finished",
@@ -278,6 +304,11 @@ const BACKUP_FAMILIES: [BackupFamily; 4] = [
         "faciliauto_backup_verification_due_timestamp",
         "Until when the next proof of a backup has to be there, by the schedule",
         |times| times.verification_due,
+    ),
+    (
+        "faciliauto_backup_last_failure_timestamp",
+        "When a backup last failed; absent once one has counted since",
+        |times| times.last_failure,
     ),
 ];
 
@@ -381,5 +412,51 @@ impl Collector for Process {
             Some(&Unit::Seconds),
             started.metric_type(),
         )?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Prevents: a backup that failed of which no alert can be written, and one that is told of when all is well again.
+    #[test]
+    fn times_of_backups_are_those_of_the_status() {
+        let resource = |name: &str, backup: Value| -> FaciliAutoDeployment {
+            serde_json::from_value(json!({
+                "apiVersion": "faciliauto.com/v1alpha1", "kind": "FaciliAutoDeployment",
+                "metadata": {"name": name, "namespace": "lojas"},
+                "spec": {"backup": {"timeZone": "UTC"}}, "status": {"backup": backup},
+            }))
+            .expect("a resource")
+        };
+        let failed = resource(
+            "ensaio",
+            json!({
+                "lastSuccessTime": "1970-01-02T02:00:01Z", "lastVerifiedTime": "1970-01-02T02:00:02Z",
+                "lastFailure": {"time": "1970-01-03T02:00:03Z", "code": "full-target", "message": "It is full."},
+            }),
+        );
+        let well = resource("producao", json!({"lastSuccessTime": "1970-01-02T02:00:04Z"}));
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Backups(move || {
+            [&failed, &well].map(BackupTimes::of).to_vec()
+        })));
+        let page = exposition(&registry).expect("a page");
+        let samples: Vec<_> = page.lines().filter(|line| !line.starts_with('#')).collect();
+        let [failed, well] =
+            ["ensaio", "producao"].map(|name| format!("{{namespace=\"lojas\",name=\"{name}\"}}"));
+        let expected = [
+            format!("faciliauto_backup_last_success_timestamp_seconds{failed} 93601"),
+            format!("faciliauto_backup_last_success_timestamp_seconds{well} 93604"),
+            format!("faciliauto_backup_last_verified_timestamp_seconds{failed} 93602"),
+            format!("faciliauto_backup_due_timestamp_seconds{failed} 187200"),
+            format!("faciliauto_backup_due_timestamp_seconds{well} 187200"),
+            format!("faciliauto_backup_verification_due_timestamp_seconds{failed} 223200"),
+            format!("faciliauto_backup_last_failure_timestamp_seconds{failed} 180003"),
+        ];
+        assert_eq!(samples, expected);
     }
 }

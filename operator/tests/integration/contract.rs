@@ -332,7 +332,10 @@ fn erasures_speak_of_the_days_for_which_backups_are_kept() {
         assert_eq!(api.backup_retention_days.to_string(), kept, "{sample}");
         seen.push(kept);
     }
-    assert!(seen.contains(&"7".to_owned()) && seen.contains(&"30".to_owned()), "{seen:?}");
+    assert!(
+        seen.contains(&"7".to_owned()) && seen.contains(&"30".to_owned()),
+        "{seen:?}"
+    );
 }
 
 /// Prevents: probes that ask for a page which is not there: pods that never start or are killed for ever.

@@ -97,7 +97,8 @@ pub(super) fn ready(
         .as_ref()
         .is_some_and(|proof| proof.0 >= last.0);
     if !declared.verify {
-        let message = format!("{so_far} None is proven, for backup.verify is false, and so none is ever removed.");
+        let message =
+            format!("{so_far} None is proven, for backup.verify is false, and so none is ever removed.");
         return Draft::new(KIND, TRUE, "Unproven", message);
     }
     if !is_proven {
