@@ -236,6 +236,8 @@ async fn status_and_condition_tell_what_jobs_said() {
         message.contains("give it more room") && message.contains("kubectl faciliauto backup producao"),
         "{message}"
     );
+    let last = format!("The last backup is B1, made {first} and proven {first}.");
+    assert!(message.contains(&last), "{message}");
     let told = harness
         .told()
         .into_iter()
@@ -247,7 +249,11 @@ async fn status_and_condition_tell_what_jobs_said() {
     let third = at(1000);
     backup_job(&harness, "run-3", "Complete", &third, (0, report(&third, None)));
     harness.settle().await;
-    assert_eq!(harness.condition("BackupReady")["reason"], "NotVerified");
+    let ready = harness.condition("BackupReady");
+    assert_eq!(ready["reason"], "NotVerified");
+    let message = ready["message"].as_str().expect("a message");
+    let last = format!("The last backup is B1, made {third}; one was last proven {first}.");
+    assert!(message.starts_with(&last), "{message}");
     harness.change_spec(|spec| spec["backup"] = json!({"timeZone": "UTC", "suspend": true}));
     harness.settle().await;
     assert_eq!(harness.condition("BackupReady")["reason"], "Suspended");

@@ -115,12 +115,20 @@ pub(super) fn ready(
     )
 }
 
-/// The last backup in a sentence.
+/// The last backup in a sentence, with the last proof.
 fn so_far(status: &BackupStatus) -> String {
-    match (&status.last_success_time, status.last_backup.as_str()) {
-        (None, _) => "There is no backup yet.".to_owned(),
-        (Some(time), "") => format!("The last backup was made {}.", time.0),
-        (Some(time), name) => format!("The last backup is {name}, made {}.", time.0),
+    let Some(made) = &status.last_success_time else {
+        return "There is no backup yet.".to_owned();
+    };
+    let last = match status.last_backup.as_str() {
+        "" => format!("The last backup was made {}", made.0),
+        name => format!("The last backup is {name}, made {}", made.0),
+    };
+    match &status.last_verified_time {
+        None => format!("{last}."),
+        Some(proof) if proof.0 >= made.0 => format!("{last} and proven {}.", proof.0),
+        // Of the one that lies before it.
+        Some(proof) => format!("{last}; one was last proven {}.", proof.0),
     }
 }
 
