@@ -3,6 +3,7 @@
 
 use faciliauto_api::{BackupFailure, BackupStatus, FaciliAutoDeployment};
 use k8s_openapi::{
+    api::batch::v1::Job,
     apimachinery::pkg::apis::meta::v1::Time,
     jiff::{SignedDuration, Timestamp},
 };
@@ -37,34 +38,28 @@ pub fn status(
         match standing(job) {
             Standing::Unfinished => {}
             Standing::Complete => {
-                let mut ends = job_ends::ends(observed, job).into_iter().peekable();
-                let was_seen = ends.peek().is_some();
-                let report = ends.find_map(|(end, report)| (end.exit_code == 0).then_some(report));
-                let report = match report {
-                    Some(report) if report.kind.is_some() => report,
+                let ended = ended_at(job).unwrap_or(now);
+                let ends = job_ends::ends(observed, job);
+                let succeeded = || ends.iter().filter(|(end, _)| end.exit_code == 0);
+                match succeeded().find_map(|(end, _)| job_ends::read(end)) {
+                    Some(report) if report.kind.is_some() => note_success(&mut status, report, ended),
                     Some(report) if report.backup.as_ref() == Some(&status.last_backup) => {
                         note_proof(&mut status, report.verified_at);
-                        continue;
                     }
-                    // Something else that the program can do, or an end that says nothing.
-                    Some(_) => continue,
-                    None if was_seen => continue,
-                    // Its pods are gone; the Job tells at least when.
-                    None => job_ends::Report::default(),
-                };
-                note_success(&mut status, report, ended_at(job).unwrap_or(now));
+                    None if makes_backup(job) && succeeded().next().is_some() => {
+                        note_failure(&mut status, unreadable(job), ended);
+                    }
+                    // Its pods are gone; the Job tells at least when, unless they were heard before.
+                    None if makes_backup(job) && ends.is_empty() && !was_heard(&status, job) => {
+                        note_success(&mut status, job_ends::Report::default(), ended);
+                    }
+                    // Something else that the program can do, or an end that is not seen yet.
+                    Some(_) | None => {}
+                }
             }
             Standing::Failed => {
-                let (code, message) = job_ends::why(observed, job);
-                let time = Time(whole_seconds(ended_at(job).unwrap_or(now)));
-                let is_newer = |known: &BackupFailure| known.time.0 < time.0;
-                if status.last_failure.as_ref().is_none_or(is_newer) {
-                    status.last_failure = Some(BackupFailure {
-                        time,
-                        code: shorten(&code, 64),
-                        message: shorten(&message, 1024),
-                    });
-                }
+                let why = job_ends::why(observed, job);
+                note_failure(&mut status, why, ended_at(job).unwrap_or(now));
             }
         }
     }
@@ -85,6 +80,45 @@ pub fn status(
     (status != BackupStatus::default() || declared.enabled).then_some(status)
 }
 
+/// Whether it runs `backup run`. A Job that a person made from the CronJob may do anything else.
+fn makes_backup(job: &Job) -> bool {
+    let pod = job.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    let mut containers = pod.into_iter().flat_map(|pod| &pod.containers);
+    containers.any(|container| {
+        let arguments = container.args.as_deref().unwrap_or_default();
+        arguments.starts_with(&["backup".to_owned(), "run".to_owned()])
+    })
+}
+
+/// Whether the status tells of this Job, or of a later one.
+fn was_heard(status: &BackupStatus, job: &Job) -> bool {
+    let started = job.status.as_ref().and_then(|status| status.start_time.as_ref());
+    let failed = status.last_failure.as_ref().map(|failure| &failure.time);
+    let mut told = status.last_success_time.iter().chain(failed);
+    started.is_some_and(|started| told.any(|time| time.0 >= started.0))
+}
+
+/// Why a Job that ended well has made no backup that counts.
+fn unreadable(job: &Job) -> (String, String) {
+    let name = job.name_any();
+    let message = format!(
+        "Job {name} ended well, but what it says of its backup cannot be read, so none is counted: see `kubectl logs job/{name}`."
+    );
+    ("unreadable".to_owned(), message)
+}
+
+fn note_failure(status: &mut BackupStatus, (code, message): (String, String), ended: Timestamp) {
+    let time = Time(whole_seconds(ended));
+    let is_newer = |known: &BackupFailure| known.time.0 < time.0;
+    if status.last_failure.as_ref().is_none_or(is_newer) {
+        status.last_failure = Some(BackupFailure {
+            time,
+            code: shorten(&code, 64),
+            message: shorten(&message, 1024),
+        });
+    }
+}
+
 fn note_success(status: &mut BackupStatus, report: job_ends::Report, ended: Timestamp) {
     let finished = whole_seconds(report.finished_at.unwrap_or(ended));
     if status
@@ -93,10 +127,9 @@ fn note_success(status: &mut BackupStatus, report: job_ends::Report, ended: Time
         .is_none_or(|known| known.0 < finished)
     {
         status.last_success_time = Some(Time(finished));
-        status.size = report.bytes.or(status.size);
-        if let Some(name) = report.backup {
-            status.last_backup = shorten(&name, 128);
-        }
+        // Without them this one has no name and no size, rather than those of the one before it.
+        status.size = report.bytes;
+        status.last_backup = shorten(&report.backup.unwrap_or_default(), 128);
     }
     // A proof that comes with the backup counts from when that was there.
     note_proof(status, report.verified_at.map(|at| at.max(finished)));

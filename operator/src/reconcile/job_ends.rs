@@ -111,7 +111,7 @@ pub fn ends<'a>(observed: &'a Observed, job: &Job) -> Vec<(&'a ContainerStateTer
     let all = pods.iter().rev().flat_map(|pod| {
         let mut found: Vec<_> = containers(pod)
             .filter_map(|container| container.state.as_ref()?.terminated.as_ref())
-            .map(|end| (end, read(end)))
+            .map(|end| (end, read(end).unwrap_or_default()))
             .collect();
         found.reverse();
         found
@@ -119,10 +119,10 @@ pub fn ends<'a>(observed: &'a Observed, job: &Job) -> Vec<(&'a ContainerStateTer
     all.collect()
 }
 
-/// What a container said; nothing when it is no report.
-fn read(end: &ContainerStateTerminated) -> Report {
+/// What a container said; `None` when it is no report: nothing, or one that was cut off.
+pub fn read(end: &ContainerStateTerminated) -> Option<Report> {
     let line = end.message.as_deref().unwrap_or_default().trim();
-    serde_json::from_str(line).unwrap_or_default()
+    serde_json::from_str(line).ok()
 }
 
 /// Why a Job failed, as a sentence with its word: what its program said last, or else what the cluster says.

@@ -126,6 +126,8 @@ fn backup(status: &BackupStatus, now: Timestamp) -> Node {
     let ago = |time: &Time| format!("{} ago", duration(age(Some(time.0), now)));
     let mut text = match &status.last_success_time {
         None => "none yet".to_owned(),
+        // Its pod was gone before its name was heard.
+        Some(time) if status.last_backup.is_empty() => format!("one made {}", ago(time)),
         Some(time) => format!("{}, made {}", harmless(&status.last_backup), ago(time)),
     };
     if status.last_success_time.is_some() {

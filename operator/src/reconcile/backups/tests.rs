@@ -24,6 +24,9 @@ fn ended(name: &str, condition: &str, at: &str, said: Option<(i32, Value)>) -> O
             "conditions": [{"type": condition, "status": "True", "lastTransitionTime": at,
                 "reason": "BackoffLimitExceeded", "message": "it has had its attempts"}],
         },
+        "spec": {"template": {"spec": {"containers": [
+            {"name": "backup", "args": ["backup", "run", "--kind", "scheduled"]},
+        ]}}},
     });
     let pods = said.map(|(code, report)| {
         json!({
@@ -136,6 +139,11 @@ fn what_jobs_say_is_what_the_status_says() {
         Some(Time(time("2026-02-01T05:00:00Z"))),
         "its pod is gone, and the Job tells when"
     );
+    assert_eq!(
+        (silent.last_backup.as_str(), silent.size),
+        ("", None),
+        "nobody knows which it made"
+    );
     let killed = after(&ended("g", "Failed", "2026-02-01T06:00:00Z", None), Some(&made));
     let failure = killed.last_failure.expect("a failure");
     assert_eq!(failure.code, "other");
@@ -144,6 +152,55 @@ fn what_jobs_say_is_what_the_status_says() {
             .message
             .contains("Job g failed and left no word: it has had its attempts")
     );
+}
+
+/// Prevents: a backup that nobody can find taken for one that counts, a run that leaves no trace at all, and
+/// one that loses its name and its proof with its pod.
+#[test]
+fn report_that_cannot_be_read_counts_as_no_backup() {
+    let made = after(
+        &success("a", "2026-02-01T02:00:09Z", Some("2026-02-01T02:00:10Z")),
+        None,
+    );
+    let at = "2026-02-01T05:00:00Z";
+    let mut cut = ended("b", "Complete", at, Some((0, json!({}))));
+    let said = |observed: &mut Observed, text: &str| {
+        let status = observed.pods[0].status.as_mut().expect("a status");
+        let container = &mut status.container_statuses.as_mut().expect("containers")[0];
+        let state = container.state.as_mut().expect("a state");
+        state.terminated.as_mut().expect("an end").message = Some(text.to_owned());
+    };
+    let expected = BackupStatus {
+        last_failure: Some(BackupFailure {
+            time: Time(time(at)),
+            code: "unreadable".to_owned(),
+            message: "Job b ended well, but what it says of its backup cannot be read, so none is counted: see `kubectl logs job/b`.".to_owned(),
+        }),
+        ..made.clone()
+    };
+    for text in [r#"{"backup":"B","kind":"scheduled","pruned":["20260"#, ""] {
+        said(&mut cut, text);
+        assert_eq!(after(&cut, Some(&made)), expected, "{text:?}");
+    }
+    let mut without_pod = cut.clone();
+    without_pod.pods.clear();
+    let status = without_pod.jobs[0].status.as_mut().expect("a status");
+    status.start_time = Some(Time(time("2026-02-01T04:00:00Z")));
+    assert_eq!(
+        after(&without_pod, Some(&expected)),
+        expected,
+        "nor without its pod"
+    );
+    let spec = cut.jobs[0].spec.as_mut().expect("a spec");
+    let pod = spec.template.spec.as_mut().expect("a pod");
+    pod.containers[0].args = Some(["backup", "list"].map(str::to_owned).to_vec());
+    assert_eq!(after(&cut, Some(&made)), made, "a list says nothing");
+
+    let mut without_pod = success("a", "2026-02-01T02:00:11Z", None);
+    without_pod.pods.clear();
+    let status = without_pod.jobs[0].status.as_mut().expect("a status");
+    status.start_time = Some(Time(time("2026-02-01T02:00:00Z")));
+    assert_eq!(after(&without_pod, Some(&made)), made, "it was understood before");
 }
 
 /// Prevents: an alarm before a run is late, none when it is, and one about proofs that nobody wants.

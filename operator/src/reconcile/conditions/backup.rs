@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What the program gives for a reason of a failure, and the reason in a condition.
-const REASONS: [(&str, &str); 14] = [
+const REASONS: [(&str, &str); 15] = [
     ("locked", "TargetLocked"),
     ("fenced", "RestoreUnderWay"),
     ("not-found", "BackupNotFound"),
@@ -34,6 +34,7 @@ const REASONS: [(&str, &str); 14] = [
     ("target-away", "TargetUnreachable"),
     ("usage", "SettingsRefused"),
     ("deadline", "TookTooLong"),
+    ("unreadable", "ReportUnreadable"),
 ];
 
 fn reason(code: &str, otherwise: &'static str) -> &'static str {

@@ -214,6 +214,10 @@ pub const CONDITIONS: &[ConditionMeaning] = &[
             ("SettingsRefused", "The program refuses its settings."),
             ("RestoreUnderWay", "A restore runs."),
             ("TookTooLong", "It was not done within its deadline."),
+            (
+                "ReportUnreadable",
+                "A Job ended well, and what it says of its backup cannot be read, so none is counted.",
+            ),
         ],
     },
     ConditionMeaning {
