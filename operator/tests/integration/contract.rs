@@ -315,6 +315,13 @@ fn service_understands_its_backups_and_restores() {
             let api = built.settings("Deployment").expect("a Deployment");
             assert_eq!(settings.redis, api.redis, "{sample}: the same store");
         }
+        // As the runbook of a full volume has it.
+        let container = &cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
+        let by_hand = Settings::parse(
+            ["faciliauto-service", "backup", "prune"],
+            built.environment(container),
+        );
+        assert!(by_hand.is_ok(), "{sample}: {by_hand:?}");
     }
     assert!(seen >= 14, "{seen}");
 }

@@ -1,9 +1,12 @@
 //! Documents lead somewhere: each file that they link to or name as the home of a concept exists.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
+
+use faciliauto_operator::reconcile::conditions::glossary::CONDITIONS;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -79,4 +82,85 @@ fn concepts_are_where_the_architecture_says() {
         "{seen} files found: are the tables still written as before?"
     );
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// The words in bold of the runbooks' points: what they say what to do about.
+fn words_in_bold(runbooks: &[&str]) -> BTreeSet<String> {
+    let texts = runbooks.iter().map(|name| {
+        let path = root().join(format!("docs/runbooks/{name}.md"));
+        fs::read_to_string(path).expect("the runbook")
+    });
+    let is_part = |c: char| !c.is_ascii_alphanumeric();
+    texts
+        .flat_map(|text| {
+            let bold = text.split("**").skip(1).step_by(2).map(str::to_owned);
+            bold.collect::<Vec<_>>()
+        })
+        .flat_map(|bold| bold.split(is_part).map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+/// Prevents: somebody who is woken, reads a reason in a status, and finds it in no runbook.
+#[test]
+fn reasons_to_act_stand_in_runbooks() {
+    let backups = ["BackupMissed", "BackupUnverified"];
+    // Of BackupReady only: `Restored` has what a restore's program gives for a reason.
+    let not_of_restores = [
+        "Missed",
+        "NotVerified",
+        "Suspended",
+        "BackupFailed",
+        "ReportUnreadable",
+        "StoreEmpty",
+    ];
+    // All is well or as declared, or it is about to be.
+    let no_trouble: &[&str] = &[
+        "Succeeded",
+        "Unproven",
+        "NeverRan",
+        "Disabled",
+        "RestoreSucceeded",
+        "RestoreReverted",
+        "Ready",
+        "NotProbed",
+        "MinimumReplicasReady",
+        "IngressApplied",
+        "HttpRouteAccepted",
+        "NotPermitted",
+        "NoAnswer",
+    ];
+    // Stands in the glossary of BackupReady for the sake of `Restored`.
+    let only_of_restores = [
+        "StoreFull",
+        "BackupNotFound",
+        "BackupForeign",
+        "BackupTooNew",
+        "WrongKey",
+    ];
+    for (kind, runbooks, others) in [
+        ("Available", &["ApiDown"][..], &[][..]),
+        ("RedisReady", &["RedisDown"], &[]),
+        ("Exposed", &["ApiDown"], &[]),
+        ("BackupReady", &backups, &only_of_restores),
+        ("BackupReady", &["RestoreFailed"], &not_of_restores),
+        ("Restored", &["RestoreFailed"], &[]),
+    ] {
+        let known = words_in_bold(runbooks);
+        let condition = CONDITIONS.iter().find(|condition| condition.kind == kind);
+        let reasons = condition
+            .expect("the condition")
+            .reasons
+            .iter()
+            .map(|(reason, _)| *reason);
+        let missing: Vec<_> = reasons
+            .filter(|reason| !no_trouble.contains(reason) && !others.contains(reason))
+            .filter(|reason| !known.contains(*reason))
+            .collect();
+        assert_eq!(missing, Vec::<&str>::new(), "{kind} in {runbooks:?}");
+    }
+    let waits = words_in_bold(&backups);
+    assert!(
+        waits.contains("WaitingForBackup"),
+        "an image that waits for a backup"
+    );
 }
