@@ -23,7 +23,7 @@ def run_cluster_tests() -> None:
 
 def cargo_test(target: Target) -> None:
     """Runs the tests; their own output is the report."""
-    environment = {**os.environ, "KUBECONFIG": target.kubeconfig}
+    environment = {**os.environ, "KUBECONFIG": target.kubeconfig, "FACILIAUTO_TEST_KUBECTL": target.kubectl_path}
     if target.local:
         environment["FACILIAUTO_TEST_REDIS_IMAGE"] = LOCAL_REDIS_IMAGE
         environment["FACILIAUTO_TEST_MIRROR"] = LOCAL_MIRROR

@@ -1,6 +1,6 @@
 //! A backup on a real cluster, everything lost, and back again.
 
-use std::time::Duration;
+use std::{env, process::Command, time::Duration};
 
 use k8s_openapi::api::{
     batch::v1::CronJob,
@@ -86,8 +86,30 @@ async fn lost_stock_comes_back_from_a_backup() {
         let cron_job = sandbox.api::<CronJob>().get(&format!("{NAME}-backup")).await;
         let spec = cron_job.expect("the CronJob").spec.expect("a spec");
         assert_eq!(spec.suspend, Some(false), "backups go on");
+        assert_ne!(backup_by_kubectl(&sandbox, &name).await, name);
     })
     .await;
+}
+
+/// Makes a backup as the documents say for whoever has no plugin, and waits until another than `before` counts.
+async fn backup_by_kubectl(sandbox: &Sandbox, before: &str) -> String {
+    let kubectl = env::var("FACILIAUTO_TEST_KUBECTL").unwrap_or_else(|_| "kubectl".to_owned());
+    let (from, job) = (
+        format!("--from=cronjob/{NAME}-backup"),
+        format!("{NAME}-backup-now"),
+    );
+    let done = Command::new(kubectl)
+        .args(["--namespace", &sandbox.namespace, "create", "job", &from, &job])
+        .output()
+        .expect("kubectl runs");
+    assert!(done.status.success(), "{done:?}");
+    eventually("the backup of kubectl's Job counts", BACKED_UP, || async {
+        let found = sandbox.resources().get(NAME).await.ok()?;
+        let ready = condition(&found, "BackupReady")?;
+        let last = found.data["status"]["backup"]["lastBackup"].as_str()?;
+        (ready["reason"] == "Succeeded" && last != before).then(|| last.to_owned())
+    })
+    .await
 }
 
 /// Makes a backup as `kubectl faciliauto backup` does, and waits until the status tells of it.
