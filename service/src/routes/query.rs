@@ -7,12 +7,14 @@ use actix_web::web;
 use crate::{
     document::{Object, Value},
     error::ApiError,
-    fields::{Fields, Findings},
+    fields::{FieldError, Fields, Findings},
 };
 
 /// The parameters of a query, and which of them nobody knows.
 pub(super) struct Query {
     values: Object<'static>,
+    /// Names of parameters that came without a value.
+    empty: Vec<String>,
 }
 
 impl Query {
@@ -22,12 +24,41 @@ impl Query {
             .map_err(|_| ApiError::BadRequest)?
             .into_inner();
         // An empty parameter, as forms send it, is one that was not filled in.
-        let filled = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+        let (empty, filled): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(_, value)| value.is_empty());
         Ok(Self {
             values: filled
+                .into_iter()
                 .map(|(name, value)| (Cow::Owned(name), Value::String(Cow::Owned(value))))
                 .collect(),
+            empty: empty.into_iter().map(|(name, _)| name).collect(),
         })
+    }
+
+    /// As [`Self::read`], but a parameter that nobody knows or that has no value is a mistake: what it should have asked
+    /// for could be that nothing is written.
+    pub(super) fn read_strictly<T>(
+        mut self,
+        numbers: &[&str],
+        flags: &[&str],
+        read: impl FnOnce(&mut Fields<'_>) -> T,
+    ) -> Result<T, ApiError> {
+        let mistake = |name: &str, code, message: &str| FieldError {
+            pointer: format!("/{name}"),
+            code,
+            message: message.to_owned(),
+        };
+        let empty = std::mem::take(&mut self.empty);
+        let (answer, unknown) = self.read(numbers, flags, read)?;
+        let empty = empty.iter().map(|name| mistake(name, "empty", "não tem valor"));
+        let unknown = unknown
+            .iter()
+            .map(|name| mistake(name, "unknown", "parâmetro desconhecido; nada foi gravado"));
+        let mistakes: Vec<FieldError> = empty.chain(unknown).collect();
+        if mistakes.is_empty() {
+            Ok(answer)
+        } else {
+            Err(ApiError::InvalidFields(mistakes))
+        }
     }
 
     /// Reads all parameters; gives back what was read and the names of those that were not.
@@ -118,6 +149,36 @@ mod tests {
         assert_eq!(unknown, ["u"]);
         for text in ["n=abc", "n=10", "n=1.5", "f=talvez"] {
             assert!(matches!(read(text), Err(ApiError::InvalidFields(_))), "{text}");
+        }
+    }
+
+    /// Prevents a trial that is misspelt from being the real thing.
+    #[test]
+    fn where_something_is_written_every_parameter_must_be_understood() {
+        let read = |text: &str| {
+            let read = |fields: &mut Fields<'_>| fields.flag("dry_run");
+            match Query::parse(text).unwrap().read_strictly(&[], &["dry_run"], read) {
+                Ok(flag) => Ok(flag),
+                Err(ApiError::InvalidFields(mistakes)) => {
+                    let named = mistakes
+                        .into_iter()
+                        .map(|mistake| (mistake.pointer, mistake.code));
+                    Err(named.collect::<Vec<_>>())
+                }
+                Err(error) => panic!("{error}"),
+            }
+        };
+        assert_eq!(read(""), Ok(None));
+        assert_eq!(read("dry_run=true"), Ok(Some(true)));
+        for (text, named) in [
+            ("dryrun=true", vec![("/dryrun", "unknown")]),
+            ("dry_run", vec![("/dry_run", "empty")]),
+            ("dry_run=true&x=1&y=", vec![("/y", "empty"), ("/x", "unknown")]),
+        ] {
+            let named = named
+                .into_iter()
+                .map(|(pointer, code)| (pointer.to_owned(), code));
+            assert_eq!(read(text), Err(named.collect()), "{text}");
         }
     }
 }

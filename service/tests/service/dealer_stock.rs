@@ -208,6 +208,12 @@ async fn a_trial_says_what_would_become(market: Market) {
         "kept_sold": [], "catalog_version": before["catalog_version"], "etag": before["etag"],
     });
     assert_eq!(trial, expected);
+    for (query, pointer) in [("dryrun=true", "/dryrun"), ("dry_run", "/dry_run")] {
+        let path = format!("/api/dealerships/a/stock?{query}");
+        let misspelt = market.request(Method::PUT, &path, &token).json(&rows);
+        let problem = market.send(misspelt).await.problem(422);
+        assert_eq!(problem["errors"][0]["pointer"], pointer);
+    }
     let stock = market.stock("a", &token).await;
     assert_eq!(stock.header("etag"), before["etag"].as_str().unwrap());
 }

@@ -220,7 +220,8 @@ pub(in crate::routes) async fn put(
 ) -> Result<HttpResponse, ApiError> {
     let id = path.into_inner();
     let_dealer(&request, &shared, &id).await?;
-    let (dry_run, _) = Query::parse(request.query_string())?.read(&[], &["dry_run"], dry_run)?;
+    // A trial that is misspelt must not replace the stock.
+    let dry_run = Query::parse(request.query_string())?.read_strictly(&[], &["dry_run"], dry_run)?;
     let form = form(&request)?;
     // A trial does nothing that could be done twice.
     let key = IdempotencyKey::of(&request)?.filter(|_| !dry_run);
