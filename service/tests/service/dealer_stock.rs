@@ -4,7 +4,7 @@ use std::io::Write;
 
 use faciliauto_service::state::Basis;
 use flate2::{Compression, write::GzEncoder};
-use reqwest::Method;
+use reqwest::{Method, header::HeaderValue};
 use serde_json::{Value, json};
 
 use crate::{
@@ -244,6 +244,14 @@ async fn sold_cars_stay_sold_unless_the_writer_saw_it(market: Market) {
         market.send(request.json(rows)).await
     };
     put(first["etag"].as_str().unwrap(), &rows).await.problem(412);
+    let unreadable = || HeaderValue::from_bytes(b"\"\xe7\xe3o\"").unwrap();
+    let request = market.put("a", &token).header("if-match", unreadable());
+    market.send(request.json(&rows)).await.problem(412);
+    let path = "/api/dealerships/a/cars/a-1";
+    let request = market
+        .request(Method::PATCH, path, &token)
+        .header("if-match", unreadable());
+    market.send(request.json(&json!({"preco": 1}))).await.problem(412);
     let kept = market.put_stock("a", &token, &rows).await.ok();
     assert_eq!(
         (&kept["kept_sold"], &kept["available"]),

@@ -182,7 +182,7 @@ pub(in crate::routes) async fn show(
         (CACHE_CONTROL, "private, no-cache"),
         (VARY, "Accept, Authorization"),
     ];
-    let known = text_of(&request, &IF_NONE_MATCH).map(IfMatch::parse);
+    let known = condition_of(&request, &IF_NONE_MATCH);
     if known.is_some_and(|known| known.names(&page.etag)) {
         let mut answer = HttpResponse::NotModified();
         for header in headers {
@@ -225,7 +225,7 @@ pub(in crate::routes) async fn put(
     let form = form(&request)?;
     // A trial does nothing that could be done twice.
     let key = IdempotencyKey::of(&request)?.filter(|_| !dry_run);
-    let condition = text_of(&request, &IF_MATCH).map(IfMatch::parse);
+    let condition = condition_of(&request, &IF_MATCH);
     // Who does not exist need not send a hundred thousand cars to learn it.
     let dealership = shared.desk.record(&id).await?;
     let place = shared.desk.place()?;
@@ -273,7 +273,7 @@ pub(in crate::routes) async fn patch_car(
     }
     let identity = IdempotencyKey::of(&request)?
         .map(|key| Identity::of_parts(key.within("car", &id), &parts_of(&request, &car, &body)));
-    let condition = text_of(&request, &IF_MATCH).map(IfMatch::parse);
+    let condition = condition_of(&request, &IF_MATCH);
     let written = shared
         .desk
         .patch_car(&id, &car, patch, condition, identity.as_ref())
@@ -292,6 +292,15 @@ pub(in crate::routes) async fn patch_car(
 
 fn text_of<'request>(request: &'request HttpRequest, name: &HeaderName) -> Option<&'request str> {
     request.headers().get(name)?.to_str().ok()
+}
+
+/// The tags that a header names, on however many lines; `None` without the header. What is no text names no tag of ours:
+/// such a condition is there, and is not met.
+fn condition_of(request: &HttpRequest, name: &HeaderName) -> Option<IfMatch> {
+    let mut lines = request.headers().get_all(name).peekable();
+    lines.peek()?;
+    let texts: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
+    Some(IfMatch::parse(&texts.join(",")))
 }
 
 /// What the body says it is.
