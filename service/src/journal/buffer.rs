@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::state::events::{NewEvent, OnceKey};
@@ -12,6 +12,9 @@ const MOST_EVENTS: usize = 10_000;
 
 /// What all of them take at most.
 const MOST_BYTES: usize = 8 << 20;
+
+/// The store counts milliseconds, and knows by them what had to wait: even for less.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// What is held.
 #[derive(Debug, Default)]
@@ -69,7 +72,7 @@ impl Buffer {
         let first = self.waiting.iter().take(most);
         first
             .map(|waiting| NewEvent {
-                age: waiting.event.age + now.saturating_duration_since(waiting.since),
+                age: (waiting.event.age + now.saturating_duration_since(waiting.since)).max(SHORTEST_WAIT),
                 ..waiting.event.clone()
             })
             .collect()
@@ -125,8 +128,6 @@ fn size_of_event(event: &NewEvent) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::state::events::{Deed, Facts, InteractionKind};
 
@@ -185,7 +186,8 @@ mod tests {
             .collect();
         assert_eq!(out, [("car-1".to_owned(), 5), ("car-2".to_owned(), 2)]);
         buffer.let_go(1);
-        assert_eq!(buffer.first(9, begun)[0].car, "car-2");
+        let at_once = &buffer.first(9, begun)[0];
+        assert_eq!((at_once.car.as_str(), at_once.age.as_millis()), ("car-2", 1));
     }
 
     /// Prevents an app that sends again while the store is away from being counted twice.

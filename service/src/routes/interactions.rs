@@ -64,8 +64,8 @@ pub(super) fn describe() -> Description {
     let shape = Fields::describe(|fields| drop(Tracked::of(fields)));
     Description::new(Group::Buyers, "O que um visitante fez com um carro")
         .details(
-            "session_id é inventado pelo app. A primeira resposta sobre user_id, ou sobre session_id onde não há \
-             usuário, traz user_key. O que se guarda some em 90 dias.",
+            "session_id é inventado pelo app. A primeira resposta com stored: true sobre user_id, ou sobre session_id \
+             onde não há usuário, traz user_key. O que se guarda some em 90 dias.",
         )
         .header_like(KEY, KEY_TEXT, IdempotencyKey::schema())
         .sent(&shape, example)
@@ -96,6 +96,8 @@ pub(super) async fn track(
     let car = SeenCar::find(&shared, &tracked.car_id, SeenCar::default())?;
     let outcome = shared.journal.record_or_hold(tracked.event(once, &car)).await?;
     let (repeated, receipt) = match outcome {
+        // Without a key: whether the id is new, or somebody has its key already, only the store knows. The next answer of
+        // the store about it carries the key.
         Outcome::Held => (false, None),
         Outcome::Recorded(Recorded::Stored(receipt)) => (false, Some(receipt)),
         Outcome::Recorded(Recorded::Repeated(receipt)) => (true, Some(receipt)),

@@ -182,7 +182,8 @@ pub struct Facts {
 pub struct NewEvent {
     /// The request that it comes from: recorded once, however often it is sent.
     pub once: OnceKey,
-    /// How long ago it happened, [`OLDEST`] at most. Zero unless it had to wait for the store.
+    /// How long ago it happened, [`OLDEST`] at most. Zero unless it had to wait for the store: then it leaves to the next
+    /// what there is to say of the first event of an id, since its sender is not there any more. Up to 50 leave it so.
     pub age: Duration,
     /// Who.
     pub user: Option<String>,
@@ -315,9 +316,9 @@ pub enum Recorded {
 pub struct Receipt {
     /// When it happened, by the clock of the store.
     pub at: Timestamp,
-    /// Nothing was kept under the id of its user before, in either role.
+    /// Nothing was kept under the id of its user before, in either role, but what had to wait for the store.
     pub first_of_user: bool,
-    /// Nothing was kept under the id of its session before, in either role.
+    /// Nothing was kept under the id of its session before, in either role, but what had to wait for the store.
     pub first_of_session: bool,
 }
 

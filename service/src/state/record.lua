@@ -1,6 +1,7 @@
 -- Records events in one step. Follows write_check.lua and event_indexes.lua.
 --
--- ARGV  3 number of events, then for each: id, its age in milliseconds, what is kept of it as a JSON object
+-- ARGV  3 number of events, then for each: id, its age in milliseconds (0 unless it had to wait), what is kept of it as
+--       a JSON object
 --
 -- Answers {"ok", then for each event "stored" or "repeated" with when it happened and whether it was the first of
 -- its user and of its session (1 or 0), or "differs"}.
@@ -43,8 +44,32 @@ local function find(number, id)
   end
 end
 
+-- Whether whoever sent an event was told of it as it was stored, and so of the key of its id where it was the first.
+-- What had to wait was answered before it was known whether it is the first.
+local function was_told(place)
+  local day, id = string.match(place, '^([^/]*)/(.*)$')
+  local readable, event = pcall(cjson.decode, day and redis.call('HGET', events_key(day), id) or '')
+  return not (readable and type(event) == 'table' and event.waited)
+end
+
+-- How many events are kept under an id when all of them had to wait; false when one did not. Looked up once in a batch.
+local waited = {}
+local function all_waited(name)
+  for _, place in ipairs(redis.call('SMEMBERS', person_key(name))) do
+    if was_told(place) then return false end
+  end
+  return redis.call('SCARD', person_key(name))
+end
+
+-- Whether nothing is kept under an id but what had to wait. An id of more events than these is known, so that nobody can
+-- keep the server busy by letting it look through what waited.
+local MOST_THAT_WAITED = 50
 local function is_new(name)
-  return name ~= nil and redis.call('EXISTS', person_key(name)) == 0
+  if name == nil then return false end
+  if waited[name] == nil then
+    waited[name] = redis.call('SCARD', person_key(name)) <= MOST_THAT_WAITED and all_waited(name)
+  end
+  return waited[name] and waited[name] <= MOST_THAT_WAITED
 end
 
 local function answer(word, at, first_of_user, first_of_session)
@@ -66,7 +91,8 @@ for _ = 1, tonumber(ARGV[3]) do
   else
     local day = day_of(number)
     local first_of_user, first_of_session = is_new(event.user_index), is_new(event.session_index)
-    local first = (first_of_user and '"first_of_user":true,' or '')
+    local first = (age > 0 and '"waited":true,' or '')
+      .. (first_of_user and '"first_of_user":true,' or '')
       .. (first_of_session and '"first_of_session":true,' or '')
     -- The first write is one that a full server refuses, so that "no room" comes before anything is changed; a
     -- script that has begun to write is let through. The text is not encoded anew, which would cost digits.
@@ -74,7 +100,10 @@ for _ = 1, tonumber(ARGV[3]) do
     redis.call('ZADD', times_key(day), at, id)
     redis.call('SADD', days, day)
     for _, name in ipairs({event.user_index or '', event.session_index or ''}) do
-      if name ~= '' then redis.call('SADD', person_key(name), day .. '/' .. id) end
+      if name ~= '' then
+        local added = redis.call('SADD', person_key(name), day .. '/' .. id)
+        waited[name] = age > 0 and waited[name] and waited[name] + added
+      end
     end
     count(event, 1)
     answers[#answers + 1] = answer('stored', at, first_of_user, first_of_session)

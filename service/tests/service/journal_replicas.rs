@@ -134,7 +134,11 @@ async fn interactions_wait_for_a_store_that_is_away() {
         assert_eq!(again.status, 202);
     }
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
-    assert_eq!(metric(application, "interactions_buffered").await, 5.0);
+    let came = application
+        .post(TRACK, &interaction("new", &cars[0], "click"))
+        .await;
+    assert_eq!(came.status, 202, "{}", came.text);
+    assert_eq!(metric(application, "interactions_buffered").await, 6.0);
     let series = "interactions_total{type=\"view_details\"}";
     assert_eq!(metric(application, series).await, 0.0, "not stored yet");
     for refused in [
@@ -155,11 +159,18 @@ async fn interactions_wait_for_a_store_that_is_away() {
         (application.metric("interactions_buffered").await == Some(0.0)).then_some(())
     })
     .await;
-    assert_eq!(interactions_stored(&market).await, 6);
+    assert_eq!(interactions_stored(&market).await, 7);
     assert_eq!(metric(application, series).await, 5.0);
     assert_eq!(metric(application, "interactions_dropped_total").await, 0.0);
     let now_stored = post_once(application, TRACK, &interaction("s", &cars[0], "click"), "later").await;
     assert_eq!(now_stored.status, 201, "it writes at once again");
+    assert!(now_stored.json().get("user_key").is_none(), "s has its key");
+    // Whoever came while the store was away was given none.
+    for again in ["later", "much later"] {
+        let clicked = interaction("new", &cars[1], "click");
+        let answer = post_once(application, TRACK, &clicked, again).await.json();
+        assert_eq!(answer["user_key"].is_string(), again == "later", "{answer}");
+    }
 }
 
 /// Prevents a store that hangs from holding pages up, and what it had taken after all from being counted twice.

@@ -100,6 +100,7 @@ on_both! {
     another_event_under_one_key_is_told_apart;
     /// Prevents the key of a person from being given to whoever comes later with the same id.
     the_first_event_of_an_id_says_so;
+    what_had_to_wait_leaves_the_key_to_the_next;
     /// Prevents events from coming back different from how they went in.
     events_come_back_as_they_were;
     /// Prevents what a person did from being missed because they were known by another of their ids.
@@ -215,6 +216,44 @@ async fn the_first_event_of_an_id_says_so(state: Arc<dyn State>) {
             if one.first_of_user && !two.first_of_user),
         "{answers:?}"
     );
+}
+
+/// Prevents a key from being lost with the answer to an event that had to wait, which could not carry it, and an id that
+/// somebody has the key of from being given to the next.
+async fn what_had_to_wait_leaves_the_key_to_the_next(state: Arc<dyn State>) {
+    open(&*state).await;
+    let waited = |event| aged(event, Duration::from_millis(1));
+    let held = [
+        waited(by(liked("1", "", "car"), "maria", "visit")),
+        waited(by(liked("2", "", "car"), "maria", "visit")),
+    ];
+    state.record(&held).await.unwrap();
+    let firsts = |receipt: Receipt| (receipt.first_of_user, receipt.first_of_session);
+    let next = by(liked("3", "", "car"), "maria", "visit");
+    assert_eq!(firsts(store(&*state, &next).await), (true, true));
+    let later = by(liked("4", "", "car"), "maria", "visit");
+    assert_eq!(firsts(store(&*state, &later).await), (false, false));
+    for index in 0..9 {
+        let held = waited(by(liked(&format!("held {index}"), "", "car"), "maria", "visit"));
+        assert_eq!(
+            firsts(store(&*state, &held).await),
+            (false, false),
+            "maria has hers"
+        );
+    }
+    let later = by(liked("5", "", "car"), "maria", "visit");
+    assert_eq!(firsts(store(&*state, &later).await), (false, false));
+    // However many wait, the store does not look through all of them.
+    for (count, is_first) in [(50, true), (51, false)] {
+        let session = format!("visit of {count}");
+        let held = |index| waited(viewed(&format!("{count} {index}"), &session, "car", 1));
+        let held: Vec<NewEvent> = (0..count).map(held).collect();
+        let (one, rest) = held.split_first().unwrap();
+        store(&*state, one).await;
+        state.record(rest).await.unwrap();
+        let next = viewed(&format!("after {count}"), &session, "car", 1);
+        assert_eq!(firsts(store(&*state, &next).await), (false, is_first), "{count}");
+    }
 }
 
 async fn events_come_back_as_they_were(state: Arc<dyn State>) {

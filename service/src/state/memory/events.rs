@@ -21,6 +21,9 @@ use crate::{
 /// What a process keeps at most: some hundred megabytes.
 const MOST_EVENTS: usize = 250_000;
 
+/// An id of more events than these is known, whether or not all of them had to wait; as in Redis.
+const MOST_THAT_WAITED: usize = 50;
+
 /// Where an event stands in time; unique, since a day has an id once.
 type Place = (Timestamp, OnceKey);
 
@@ -51,6 +54,8 @@ struct Kept {
     event: Event,
     fingerprint: [u8; 16],
     receipt: Receipt,
+    /// Whether it had to wait for the store: its sender was answered before it was known whether it is the first.
+    waited: bool,
 }
 
 /// How many events use each id.
@@ -111,13 +116,24 @@ impl EventLog {
                 Recorded::Differs
             };
         }
-        let unknown = |id: &Option<String>| id.as_ref().is_some_and(|id| !self.people.contains_key(id));
+        let has_waited = |place: &Place| self.kept.get(place).is_some_and(|kept| kept.waited);
+        let unknown = |id: &Option<String>| {
+            let known = id.as_ref().map(|id| self.people.get(id));
+            known.is_some_and(|places| {
+                places.is_none_or(|places| places.len() <= MOST_THAT_WAITED && places.iter().all(has_waited))
+            })
+        };
         let receipt = Receipt {
             at,
             first_of_user: unknown(&new.user),
             first_of_session: unknown(&new.session),
         };
-        self.insert(new.at(at), fingerprint, receipt);
+        self.insert(Kept {
+            event: new.at(at),
+            fingerprint,
+            receipt,
+            waited: !new.age.is_zero(),
+        });
         Recorded::Stored(receipt)
     }
 
@@ -132,10 +148,16 @@ impl EventLog {
             first_of_user: false,
             first_of_session: false,
         };
-        self.insert(event.clone(), fingerprint, receipt);
+        self.insert(Kept {
+            event: event.clone(),
+            fingerprint,
+            receipt,
+            waited: false,
+        });
     }
 
-    fn insert(&mut self, event: Event, fingerprint: [u8; 16], receipt: Receipt) {
+    fn insert(&mut self, kept: Kept) {
+        let event = &kept.event;
         let place = (event.at, event.id);
         let day = event.day();
         self.days.entry(day).or_default().insert(event.id, event.at);
@@ -150,11 +172,6 @@ impl EventLog {
             self.durations += 1;
             self.duration_seconds += u64::from(seconds);
         }
-        let kept = Kept {
-            event,
-            fingerprint,
-            receipt,
-        };
         self.kept.insert(place, kept);
     }
 
