@@ -183,6 +183,9 @@ struct ImportArguments {
     #[arg(long, group = "source")]
     none: bool,
     /// A file {"dealerships": […], "cars": […]}: replaces the stock of each dealership in it.
+    ///
+    /// One JSON document, neither packed nor one row a line as uploads may be, and held in memory whole. A car that its
+    /// dealer marked sold in the last 24 hours stays sold.
     #[arg(value_name = "FILE", group = "source")]
     file: Option<PathBuf>,
 }

@@ -489,7 +489,8 @@ impl Others {
     }
 }
 
-fn stays_sold(marked: Option<&Timestamp>, now: Timestamp) -> bool {
+/// Whether a car that was marked sold then is sold whatever a stock says that may be older.
+pub(crate) fn stays_sold(marked: Option<&Timestamp>, now: Timestamp) -> bool {
     marked.is_some_and(|at| now.duration_since(*at) < STAYS_SOLD)
 }
 

@@ -5,22 +5,31 @@
 //! - `--sample` and `--none` do nothing to a store that is open: they are how a deployment begins.
 //! - A file replaces the record and the stock of each dealership that it names, all in one step, and leaves
 //!   the others. Cars that are no samples drive out every dealership that has nothing but samples.
+//! - A car that its dealer marked sold in the last 24 hours stays sold, as with an upload that names no version: a file
+//!   knows nothing of the sale.
 
 use std::{
+    collections::BTreeMap,
     fs,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use faciliauto_engine::tables::Tables;
+use faciliauto_engine::{
+    stock::{Car, Stock},
+    tables::Tables,
+};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::report;
 use crate::{
     clock::Clock,
     configuration::{ImportSource, Settings},
+    desk::stays_sold,
     state::{
         Basis, Change, DealerStock, Progress, State, StateError, StoredStock,
+        dealers::SoldMark,
         redis::{Patience, RedisState},
     },
     stock::{self, StockFile},
@@ -154,7 +163,13 @@ pub async fn import(
         if let Some(stored) = stored.as_ref().filter(|_| keeps_open_store) {
             return Ok(report_of(stored, false, false));
         }
-        let change = change(stored, file.as_ref(), &tables, clock)?;
+        let mut stock = file.as_ref().map(|file| file.stock.clone()).unwrap_or_default();
+        let sold = match &stored {
+            Some(stored) => sold_marks(state, stored, &stock).await?,
+            None => SoldMarks::new(),
+        };
+        let kept_sold = keep_sold(&mut stock.cars, &sold, clock.now());
+        let change = change(stored, stock, &sold, &tables, clock)?;
         match state.commit(change, progress).await {
             Ok(written) => {
                 written.confirmed().await?;
@@ -171,6 +186,12 @@ pub async fn import(
             .stock()
             .await?
             .context("the store lost the stock that was just committed")?;
+        if !kept_sold.is_empty() {
+            say(&format!(
+                "stay sold, as they were marked in the last 24 hours: {}",
+                kept_sold.join(", ")
+            ));
+        }
         return Ok(report_of(&stored, created, true));
     }
     anyhow::bail!("the stock was changed by others {ATTEMPTS} times in a row; try again")
@@ -187,14 +208,47 @@ fn report_of(stored: &StoredStock, created: bool, imported: bool) -> Report {
     }
 }
 
-/// What the file makes of what is there; checked as the catalogue that servers would build.
+/// When which cars were marked sold, by dealership.
+type SoldMarks = BTreeMap<String, BTreeMap<String, Timestamp>>;
+
+/// The marks of those dealerships of a stock that are there already. A mark that comes later makes the commit fail.
+async fn sold_marks(state: &dyn State, stored: &StoredStock, stock: &Stock) -> Result<SoldMarks, StateError> {
+    let mut sold = SoldMarks::new();
+    for dealership in &stock.dealerships {
+        if stored
+            .dealers
+            .iter()
+            .any(|dealer| dealer.dealership.id == dealership.id)
+        {
+            let outline = state.outline(&dealership.id).await?;
+            sold.insert(dealership.id.clone(), outline.sold);
+        }
+    }
+    Ok(sold)
+}
+
+/// Lets cars stay sold; gives their ids.
+fn keep_sold(cars: &mut [Car], sold: &SoldMarks, now: Timestamp) -> Vec<String> {
+    let mut kept = Vec::new();
+    for car in cars.iter_mut().filter(|car| car.available) {
+        let mark = sold.get(&car.dealership_id).and_then(|sold| sold.get(&car.id));
+        if stays_sold(mark, now) {
+            car.available = false;
+            kept.push(car.id.clone());
+        }
+    }
+    kept
+}
+
+/// What a stock makes of what is there; checked as the catalogue that servers would build.
 fn change(
     stored: Option<StoredStock>,
-    file: Option<&StockFile>,
+    stock: Stock,
+    sold: &SoldMarks,
     tables: &Tables,
     clock: &Clock,
 ) -> anyhow::Result<Change> {
-    let put = file.map_or_else(Vec::new, |file| stock::by_dealership(file.stock.clone()));
+    let put = stock::by_dealership(stock.clone());
     let Some(stored) = stored else {
         return Ok(Change {
             basis: Basis::Unopened,
@@ -215,7 +269,7 @@ fn change(
         .partition(|dealer| real && dealer.is_sample());
     // The file's rows first, so that a mistake is named by its row in the file.
     let mut whole = StockFile {
-        stock: file.map(|file| file.stock.clone()).unwrap_or_default(),
+        stock,
         warnings: vec![],
     };
     for DealerStock { dealership, cars } in kept {
@@ -225,11 +279,20 @@ fn change(
     whole
         .check(tables, clock.today())
         .context("the file does not go together with the stock that is there")?;
+    let now = clock.now();
+    let unmarked = sold.iter().flat_map(|(dealership, cars)| {
+        let old = cars.iter().filter(|(_, at)| !stays_sold(Some(at), now));
+        old.map(|(car, _)| SoldMark {
+            dealership: dealership.clone(),
+            car: car.clone(),
+            sold: false,
+        })
+    });
     Ok(Change {
         basis,
         put,
         remove: gone.into_iter().map(|dealer| dealer.dealership.id).collect(),
-        marks: Vec::new(),
+        marks: unmarked.collect(),
         updates: Vec::new(),
         once: None,
     })

@@ -3,11 +3,13 @@
 use std::{fs, path::PathBuf, process::Output};
 
 use faciliauto_service::state::State;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
     harness::{
+        dealers::{ADMIN, Market},
         fixtures::{car_row, dealership_row},
         process,
         redis_server::RedisServer,
@@ -137,6 +139,45 @@ async fn a_file_replaces_its_dealers_and_drives_the_sample_out() {
     let car = &stored.dealers[0].cars[0];
     assert_eq!(car.price.0, 6_199_050, "to the centavo");
     assert!(car.confirmed_on.is_some(), "handing a car in confirms it");
+}
+
+/// Prevents a file from putting back on offer what its dealer sold after the file was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_car_marked_sold_stays_sold_for_a_day() {
+    let importer = Importer::new();
+    let file = json!({
+        "dealerships": [dealership_row("a"), dealership_row("b")],
+        "cars": [car_row("a-1", "a"), car_row("a-2", "a"), car_row("b-1", "b")],
+    });
+    importer.import_file(&file);
+    let market = Market::on(&importer.redis).await;
+    for (dealership, car) in [("a", "a-1"), ("b", "b-1")] {
+        market
+            .patch(dealership, car, ADMIN, json!({"disponivel": false}))
+            .await
+            .ok();
+    }
+    // The mark of the other is as old as it may be.
+    let marks = importer.redis.keys("test:*:sold:b");
+    let yesterday = (Timestamp::now() - SignedDuration::from_hours(24)).as_millisecond();
+    importer
+        .redis
+        .ask::<()>(&["HSET", &marks[0], "b-1", &yesterday.to_string()]);
+
+    let path = importer.file(&file);
+    let (output, _) = importer.run(path.to_str().unwrap());
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("in the last 24 hours: a-1\n"), "{said}");
+    let stored = redis_state(&importer.redis).stock().await.unwrap().unwrap();
+    let cars = stored.dealers.iter().flat_map(|dealer| &dealer.cars);
+    let on_offer: Vec<(&str, bool)> = cars.map(|car| (car.id.as_str(), car.available)).collect();
+    assert_eq!(on_offer, [("a-1", false), ("a-2", true), ("b-1", true)]);
+    assert_eq!(
+        importer.redis.keys("test:*:sold:*").len(),
+        1,
+        "the old mark is gone"
+    );
 }
 
 /// Prevents a first file from needing a sample before it.
