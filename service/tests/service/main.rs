@@ -35,6 +35,7 @@ mod limits;
 mod limits_script;
 mod machine_learning;
 mod metrics;
+mod on_offer;
 mod openapi;
 mod outage;
 mod page;
