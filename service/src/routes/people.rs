@@ -161,6 +161,9 @@ pub(super) async fn show(
 }
 
 /// `DELETE /users/{id}/data`
+///
+/// Without `Idempotency-Key`: who is erased is erased, however often it is asked, and what came since goes as well. An
+/// answer that is remembered would keep the id of somebody who wants to be forgotten.
 pub(super) async fn erase(
     request: HttpRequest,
     path: web::Path<String>,

@@ -29,6 +29,15 @@ fn texts(list: &Value) -> Vec<&str> {
         .collect()
 }
 
+/// For how long a backup may still hold who was erased.
+fn days_of_backups(erased: &Value) -> i64 {
+    let time =
+        |field: &str| -> jiff::Timestamp { erased[field].as_str().expect("a time").parse().expect("a time") };
+    let kept = time("backups_gone_by").duration_since(time("erased_at"));
+    assert_eq!(kept.as_secs() % 86_400, 0, "whole days: {erased}");
+    kept.as_hours() / 24
+}
+
 fn cars_of(data: &Value) -> Vec<&str> {
     data["events"]
         .as_array()
@@ -91,12 +100,9 @@ async fn a_person_sees_and_erases_everything_of_theirs() {
             "metrics"
         ]
     );
-    let days =
-        |field: &str| -> jiff::Timestamp { erased[field].as_str().expect("a time").parse().expect("a time") };
-    let kept = days("backups_gone_by").duration_since(days("erased_at"));
     assert_eq!(
-        kept.as_hours(),
-        30 * 24,
+        days_of_backups(&erased),
+        30,
         "a safety backup may be kept for 30 days"
     );
 
@@ -110,6 +116,17 @@ async fn a_person_sees_and_erases_everything_of_theirs() {
     assert_eq!(again["erased_events"], 0, "erased again, nothing is wrong");
     let others = as_admin(&market, Method::GET, "joao").await.ok();
     assert_eq!(cars_of(&others), [cars[3].as_str()]);
+}
+
+/// Prevents a person from being told a day on which a backup still has them, where backups are kept for longer than the
+/// month that those from before a restore may be kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_backup_is_as_late_as_backups_are_kept() {
+    for (retention, days) in [("7", 30), ("30", 30), ("31", 31), ("90", 90)] {
+        let market = Market::start(&[("FACILIAUTO_BACKUP_RETENTION_DAYS", retention)]).await;
+        let erased = as_admin(&market, Method::DELETE, "maria").await.ok();
+        assert_eq!(days_of_backups(&erased), days, "{retention}");
+    }
 }
 
 /// Prevents a session that two people used from giving one's history to the other, or from being erased with one of

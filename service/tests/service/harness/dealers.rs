@@ -55,7 +55,8 @@ impl Market {
         Self::start(&[("FACILIAUTO_REDIS_URL", &url), ("FACILIAUTO_KEY_PREFIX", "test")]).await
     }
 
-    async fn start(variables: &[(&str, &str)]) -> Self {
+    /// With variables of one's own.
+    pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
         let admins = AdminFile::new();
         let path = admins.path();
         let mut all = vec![("FACILIAUTO_ADMIN_TOKEN_FILE", path.to_str().expect("a path"))];
