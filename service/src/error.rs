@@ -65,7 +65,8 @@ pub enum ApiError {
     HeadTooLarge,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
-    /// Any other refusal by the HTTP layer itself.
+    /// A refusal by the HTTP layer that no other error stands for. No request is known that gets one; a newer layer may
+    /// refuse what this one takes, and whoever it refuses is at fault then, and not we.
     BadRequest,
     /// No catalogue is in memory yet.
     NoCatalogue,
@@ -366,6 +367,33 @@ mod tests {
             ApiError::BufferFull => 32,
             ApiError::StoreFull => 33,
         }
+    }
+
+    /// Prevents a refusal by the HTTP layer that nobody thought of from being called our mistake, and a failure of it from
+    /// being called the client's.
+    #[test]
+    fn whatever_the_http_layer_refuses_has_an_error() {
+        for (status, kind) in [
+            (400, "bad-request"),
+            (404, "route-not-found"),
+            (406, "not-acceptable"),
+            (408, "too-slow"),
+            (413, "body-too-large"),
+            (415, "unsupported-media-type"),
+            (417, "bad-request"),
+            (431, "head-too-large"),
+            (500, "internal"),
+            (501, "internal"),
+        ] {
+            let error = ApiError::of_status(StatusCode::from_u16(status).unwrap());
+            assert_eq!(error.kind(), format!("{TYPE_PREFIX}{kind}"), "{status}");
+        }
+        let error = actix_web::error::ErrorExpectationFailed("made by the layer");
+        assert_eq!(ApiError::of_error(&error), ApiError::BadRequest);
+        assert_eq!(
+            ApiError::BadRequest.response(None).status(),
+            StatusCode::BAD_REQUEST
+        );
     }
 
     /// Prevents an error from missing in the documents, and two errors from having one type.

@@ -419,6 +419,29 @@ mod tests {
         assert!(!journal.away.load(Ordering::Relaxed), "it writes at once again");
     }
 
+    /// Prevents an interaction that finds no room from being answered as one that waits, or from being lost uncounted.
+    #[tokio::test]
+    async fn what_finds_no_room_is_refused() {
+        let (journal, _) = journal().await;
+        journal.away.store(true, Ordering::Relaxed);
+        let large = |number: u8| NewEvent {
+            car: "x".repeat(1 << 20),
+            ..click(number, "maria")
+        };
+        for number in 0..7 {
+            assert_eq!(journal.record_or_hold(large(number)).await, Ok(Outcome::Held));
+        }
+        let refused = journal
+            .record_or_hold(large(7))
+            .await
+            .expect_err("there is no room");
+        let answer = refused.response(None);
+        let retry_after = answer.headers().get("retry-after").map(|value| value.as_bytes());
+        assert_eq!((answer.status().as_u16(), retry_after), (503, Some(&b"1"[..])));
+        assert_eq!(refused, ApiError::BufferFull);
+        assert_eq!(journal.buffer().len(), 7);
+    }
+
     /// Prevents an erasure from leaving behind what had not reached the store yet.
     #[tokio::test]
     async fn an_erasure_covers_what_waits() {

@@ -401,6 +401,44 @@ on_both! {
     uploads_at_once_never_mix;
 }
 
+/// Prevents a writer whom others overtake again and again from waiting without end, from being told something else, and
+/// from changing anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_never_comes_first_is_told() {
+    let server = RedisServer::start();
+    let market = on(&server).await;
+    let token = market.dealership("a").await;
+    let before = market
+        .put_stock("a", &token, &json!([row("a-1", 60_000)]))
+        .await
+        .ok();
+    // Whatever version a change is decided on, another stock was put after it.
+    let catalog = &server.keys("test:*:catalog")[0];
+    let put_at: String = server.ask(&["HGET", catalog, "put_at"]);
+    server.ask::<()>(&["HSET", catalog, "put_at", "1000000"]);
+    let record = json!({"name": "Outra", "city": "Recife", "state": "PE"});
+    let record = market
+        .request(Method::PUT, "/api/dealerships/a", ADMIN)
+        .json(&record);
+    for answer in [
+        market.put_stock("a", &token, &json!([row("a-2", 61_000)])).await,
+        market.patch("a", "a-1", &token, json!({"preco": 1})).await,
+        market.send(record).await,
+    ] {
+        assert_eq!(
+            answer.problem(409)["type"],
+            "urn:problem-type:faciliauto:stock-moved"
+        );
+    }
+    server.ask::<()>(&["HSET", catalog, "put_at", &put_at]);
+    let stock = market.stock("a", &token).await;
+    assert_eq!(stock.header("etag"), before["etag"].as_str().unwrap());
+    market
+        .put_stock("a", &token, &json!([row("a-2", 61_000)]))
+        .await
+        .ok();
+}
+
 /// Prevents invented cars from standing beside real ones, and from going before there are any.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_real_stock_drives_the_sample_out() {
