@@ -41,8 +41,11 @@ impl LoggingProcess {
             "127.0.0.1:0",
             "--redis-url",
             redis,
-            "--limits",
-            "off",
+            // Nobody is refused, and what is kept of an address stays for seconds, to be searched.
+            "--limit-recommend",
+            "1/1000",
+            "--limit-default",
+            "1/1000",
             "--log-level",
             "debug",
             "--admin-token-file",
@@ -222,9 +225,11 @@ async fn an_erased_person_is_found_nowhere_and_an_income_never() {
         assert_eq!(refused.expect("an answer").status(), 422);
     }
     let before = everything_in(&server);
-    for mark in [USER, SESSION, COMMENT] {
+    let limiter = ["limit-secret", "limit:recommend:", "limit:default:"];
+    for mark in [USER, SESSION, COMMENT].into_iter().chain(limiter) {
         assert!(before.contains(mark), "the search finds what is there: {mark}");
     }
+    assert!(!before.contains("127.0.0.1"), "an address is never kept");
     for income in INCOMES {
         assert!(!before.contains(income), "an income is never kept: {income}");
     }
