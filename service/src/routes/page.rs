@@ -35,7 +35,9 @@ use super::{
 };
 use crate::startup::Shared;
 
-/// Only what comes from this service is loaded; pictures of cars also from dealers' own sites, encrypted.
+/// Whatever the page is made of comes from this service. Pictures of cars are no part of it: they are what dealers show, on
+/// sites of their own, and the service neither has them nor should fetch them for others. Those alone come from elsewhere,
+/// encrypted, without a referrer, and only once cars are listed; the page is whole without them.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' https: data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
