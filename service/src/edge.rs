@@ -309,7 +309,11 @@ pub(crate) async fn route_not_found() -> Result<HttpResponse, ApiError> {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::TcpListener, time::Duration};
+    use std::{
+        io::{ErrorKind, Read, Write},
+        net::{TcpListener, TcpStream},
+        time::{Duration, Instant},
+    };
 
     use actix_web::HttpServer;
     use reqwest::{Client, Response};
@@ -400,6 +404,66 @@ mod tests {
         )
         .await;
         assert_eq!(shared.metrics.requests_in_flight.get(), 0);
+    }
+
+    /// Prevents a client that sends its body a byte at a time from keeping a place for as long as it likes: every byte comes
+    /// in time, and the whole does not.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_body_that_dribbles_is_ended() {
+        let (address, shared) = serve();
+        let address = address.trim_start_matches("http://").to_owned();
+        let dribbling = tokio::task::spawn_blocking(move || {
+            let mut connection = TcpStream::connect(address).unwrap();
+            let every = Duration::from_millis(20);
+            connection.set_read_timeout(Some(every)).unwrap();
+            let head = "POST /feedback HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                        content-length: 60000\r\n\r\n{";
+            connection.write_all(head.as_bytes()).unwrap();
+            let begun = Instant::now();
+            let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+            while begun.elapsed() < Duration::from_secs(20) {
+                match connection.read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(count) => answer.extend_from_slice(&buffer[..count]),
+                    Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                        if connection.write_all(b" ").is_err() {
+                            break;
+                        }
+                    }
+                    Err(_) => break,
+                }
+            }
+            (String::from_utf8(answer).unwrap(), begun.elapsed())
+        });
+        let (answer, took) = dribbling.await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(
+            answer.contains("urn:problem-type:faciliauto:too-slow"),
+            "{answer}"
+        );
+        // The bound is 200 ms, and two seconds more until the connection of whoever reads no answer ends.
+        assert!(took < Duration::from_secs(6), "{took:?}");
+        assert_eq!(shared.metrics.requests_in_flight.get(), 0);
+    }
+
+    /// Prevents a large stock on a slow line from being cut off, and any other body from being waited for as long.
+    #[test]
+    fn only_a_stock_may_take_long() {
+        let shared = Shared::without_catalogue(1);
+        let bound = |method: Method, path: &str| {
+            let request = actix_web::test::TestRequest::default().method(method).uri(path);
+            bound_in_time(&shared, &request.to_srv_request())
+        };
+        let stock = "/api/dealerships/a/stock";
+        assert_eq!(bound(Method::PUT, stock), LONGEST_UPLOAD);
+        for (method, path) in [
+            (Method::GET, stock),
+            (Method::PUT, "/api/dealerships/a"),
+            (Method::POST, "/recommend"),
+            (Method::PATCH, "/api/dealerships/a/cars/stock"),
+        ] {
+            assert_eq!(bound(method, path), shared.longest_request, "{path}");
+        }
     }
 
     /// Prevents a client that went away from being counted as in flight for ever.
