@@ -28,6 +28,7 @@ mod fuzz_seeds;
 mod health;
 mod idempotency;
 mod import;
+mod import_faults;
 mod import_killed;
 mod interactions;
 mod journal_replicas;
