@@ -37,6 +37,10 @@ mod whereabouts;
 pub(super) const PATH: &str = "/recommend";
 
 /// Up to how many cars a list is made on the thread that serves: it takes less time than handing it to another would.
+///
+/// The gate does not bound these, and need not: a thread that serves makes one at a time, so that there are never more at
+/// once than such threads, and what arrives meanwhile waits in its connection. A larger list would keep a thread from its
+/// other connections for milliseconds.
 pub(super) const CARS_AT_ONCE: usize = 10_000;
 
 pub(super) fn describe() -> Description {
@@ -213,4 +217,75 @@ fn cause(recommendation: &Recommendation<'_>) -> String {
             || "combinacao".to_owned(),
             |count| count.filter.word().into_owned(),
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::{TestRequest, call_and_read_body, call_service, init_service};
+    use faciliauto_engine::stock::Stock;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        gate::Gate,
+        startup,
+        state::{CatalogVersion, Head},
+        stock::{SAMPLE, StockFile},
+    };
+
+    /// The sample stock over and over.
+    fn served(shared: &Shared, cars: usize) -> ServedCatalogue {
+        let today = shared.desk.clock.today();
+        let sample = StockFile::read(SAMPLE, today).unwrap().stock;
+        let again = sample.cars.iter().cycle().take(cars).enumerate();
+        let stock = Stock {
+            cars: again
+                .map(|(number, car)| faciliauto_engine::stock::Car {
+                    id: format!("car-{number}"),
+                    ..car.clone()
+                })
+                .collect(),
+            dealerships: sample.dealerships,
+        };
+        let catalogue = Catalogue::build(stock, &shared.tables, today, "e.1".to_owned()).unwrap();
+        let version = CatalogVersion {
+            epoch: "e".to_owned(),
+            counter: 1,
+        };
+        let changed_at = Timestamp::UNIX_EPOCH;
+        ServedCatalogue::new(catalogue, Head { version, changed_at })
+    }
+
+    /// Prevents lists from large stocks from keeping every thread that serves busy at once, and those from small ones from
+    /// waiting for a turn that they do not need.
+    #[actix_web::test]
+    async fn a_list_from_a_large_stock_waits_for_its_turn() {
+        let body = json!({"orcamento_min": 50_000, "orcamento_max": 90_000, "uso_principal": "familia"});
+        let refinement =
+            json!({"current_profile": body, "feedbacks": [{"car_id": "car-0", "action": "liked"}]});
+        for (cars, turns, status) in [
+            (CARS_AT_ONCE, 0, 200),
+            (CARS_AT_ONCE + 1, 0, 503),
+            (CARS_AT_ONCE + 1, 1, 200),
+        ] {
+            let shared = web::Data::new(Shared {
+                gate: Gate::new(turns),
+                ..Shared::without_catalogue(1)
+            });
+            shared.showroom.show(served(&shared, cars));
+            let app = init_service(startup::app(shared, |_| {})).await;
+            for (path, body) in [("/recommend", &body), ("/refine-recommendations", &refinement)] {
+                let ask = || TestRequest::post().uri(path).set_json(body).to_request();
+                let answer = call_service(&app, ask()).await;
+                assert_eq!(answer.status(), status, "{path}: {cars} cars, {turns} turns");
+                let answer = call_and_read_body(&app, ask()).await;
+                let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+                if status == 200 {
+                    assert_eq!(answer["total_recommendations"], 5, "{answer}");
+                } else {
+                    assert_eq!(answer["type"], "urn:problem-type:faciliauto:busy");
+                }
+            }
+        }
+    }
 }
