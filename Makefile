@@ -69,11 +69,11 @@ bench-engine: ## How fast the engine is: BENCH lines, and on standard error what
 bench-peers: ## The same ranking by Polars, DuckDB, NumPy and PostgreSQL, in turns with ours
 	@$(PYTHON) hack/bench_peers
 
-bench-http: ## A recommendation over HTTP beside a bare handler: one core for the server, load from the other
+bench-http: ## A recommendation over HTTP beside a bare handler, one core each for server and load; fails past its targets
 	@$(PYTHON) hack/debian.py redis-server
 	@$(PYTHON) hack/shipped.py bench --quiet --package faciliauto-service --bench http
 
-bench-stock: ## 100,000 cars of one dealer from its upload to every replica: times and memory
+bench-stock: ## 100,000 cars of one dealer from its upload to every replica: times and memory; fails past its targets
 	@$(PYTHON) hack/debian.py redis-server
 	@$(PYTHON) hack/shipped.py bench --quiet --package faciliauto-service --bench stock
 

@@ -2,7 +2,7 @@
 //!
 //! Two replicas and a Redis that syncs once a second, all on this machine. Lines on standard output read
 //! `BENCH stock.<name> <value> <unit>`; what goes on is said on standard error. A figure ends when the last of the
-//! replicas shows the change.
+//! replicas shows the change. It fails when a figure is past its target.
 
 // Printing is what a benchmark is for, and a broken set-up may end it.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
@@ -16,7 +16,7 @@ use std::{
     cell::Cell,
     io::Write,
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, ExitCode, Stdio},
     time::{Duration, Instant},
 };
 
@@ -29,13 +29,22 @@ use redis_server::{Running, free_port, redis};
 const CARS: usize = 100_000;
 const CARS_OF_ANOTHER: usize = 1_000;
 const PATCHES: usize = 20;
+
+/// Within how many seconds every replica serves a stock of so many cars.
+const SEEN_LARGE: f64 = 10.0;
+const SEEN_SMALL: f64 = 1.0;
+
+/// What the replica that takes a large stock may hold of it, in MiB as resident.
+const MOST_MEBIBYTES: f64 = 200.0;
+
 const ADMIN: &str = "an-administrator-of-the-benchmark";
 
 /// How often a replica is asked whether it shows something: the error of every figure.
 const POLL: Duration = Duration::from_millis(5);
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+async fn main() -> ExitCode {
+    let mut targets = Targets::default();
     let folder = tempfile::tempdir().unwrap();
     let tokens = folder.path().join("tokens");
     std::fs::write(&tokens, ADMIN).unwrap();
@@ -80,8 +89,15 @@ async fn main() {
             answered.took.as_secs_f64(),
             "s",
         );
-        report(&format!("put_100k_{round}.seen"), seen.as_secs_f64(), "s");
+        targets.report(
+            &format!("put_100k_{round}.seen"),
+            seen.as_secs_f64(),
+            "s",
+            SEEN_LARGE,
+        );
         eprintln!("{round}: {}", bench.memory());
+        let peak = bench.replicas[0].mebibytes("VmHWM:");
+        targets.report(&format!("put_100k_{round}.peak"), peak, "MiB", MOST_MEBIBYTES);
     }
 
     let mut answered = Vec::new();
@@ -118,7 +134,7 @@ async fn main() {
     let answered = bench.put_stock("pequena", small).await;
     let seen = bench.shown(&answered, begun).await;
     report("put_1k_beside_100k.answered", answered.took.as_secs_f64(), "s");
-    report("put_1k_beside_100k.seen", seen.as_secs_f64(), "s");
+    targets.report("put_1k_beside_100k.seen", seen.as_secs_f64(), "s", SEEN_SMALL);
 
     // Sales of one dealer while another hands in a large stock, on the same replica.
     let done = Cell::new(false);
@@ -161,6 +177,34 @@ async fn main() {
             replica.mebibytes("VmHWM:"),
             "MiB",
         );
+    }
+    targets.outcome()
+}
+
+/// Which figures are past what they may be at most.
+#[derive(Default)]
+struct Targets {
+    missed: Vec<String>,
+}
+
+impl Targets {
+    fn report(&mut self, name: &str, value: f64, unit: &str, most: f64) {
+        report(name, value, unit);
+        if value > most {
+            self.missed
+                .push(format!("{name}: {value:.3} {unit}, of {most} {unit} at most"));
+        }
+    }
+
+    fn outcome(self) -> ExitCode {
+        for missed in &self.missed {
+            eprintln!("not met: {missed}");
+        }
+        if self.missed.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! `BENCH <name> <value> <unit>`; what goes on is said on standard error. Each phase comes round several times, in turns,
 //! and the median counts. `distinct` and `cached` count no limits; with `_redis_limits` a Redis beside the load decides
 //! on every request. Memory is looked at early and after a million requests; FACILIAUTO_BENCH_QUICK=1 ends before that.
+//! It fails when a figure is past its target.
 
 // Printing is what a benchmark is for, and a broken set-up may end it.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
@@ -15,7 +16,10 @@ mod load;
 mod memory;
 mod server;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 
@@ -27,11 +31,16 @@ const ROUNDS: usize = 5;
 const EARLY: usize = 100_000;
 const LATE: usize = 1_000_000;
 
-fn main() {
+/// What a phase must answer of what the floor does, at least.
+const SHARES: [(&str, f64); 2] = [("distinct", 0.30), ("cached", 0.70)];
+/// What the service may hold in the end, in MiB as resident.
+const MOST_MEBIBYTES: f64 = 24.0;
+
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(place) = arguments.iter().position(|word| word == "--floor") {
         floor(&arguments[place + 1], &arguments[place + 2]);
-        return;
+        return ExitCode::SUCCESS;
     }
     let service = Server::service(&["--limits=off"]);
     let answer = ask(&mut connect(service.address), &request(0));
@@ -71,11 +80,17 @@ fn main() {
             phase.run();
         }
     }
+    let mut missed = Vec::new();
     let (floor, floor_of_processor) = phases[0].report(None);
     for phase in &mut phases[1..] {
         let name = phase.name;
         let (throughput, of_processor) = phase.report(Some(floor));
-        println!("BENCH http.{name}.share_of_floor {:.3} x", throughput / floor);
+        let share = throughput / floor;
+        println!("BENCH http.{name}.share_of_floor {share:.3} x");
+        let least = SHARES.iter().find(|(phase, _)| *phase == name);
+        if let Some((_, least)) = least.filter(|(_, least)| share < *least) {
+            missed.push(format!("{name}: {share:.3} of the floor, of {least} at least"));
+        }
         let share = of_processor / floor_of_processor;
         println!("BENCH http.{name}.processor_share_of_floor {share:.3} x");
     }
@@ -84,9 +99,21 @@ fn main() {
         soak(LATE.saturating_sub(asked));
     }
     println!("BENCH http.rss_early.mib {early:.1} MiB");
-    println!("BENCH http.rss.mib {:.1} MiB", service.resident_mebibytes());
+    let resident = service.resident_mebibytes();
+    println!("BENCH http.rss.mib {resident:.1} MiB");
+    if resident > MOST_MEBIBYTES {
+        missed.push(format!("memory: {resident:.1} MiB, of {MOST_MEBIBYTES} at most"));
+    }
     // Last, since the buffers of a thousand connections leave some MiB behind.
     connections::measure(service.address, &distinct);
+    for missed in &missed {
+        eprintln!("not met: {missed}");
+    }
+    if missed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// A questionnaire, another for each number. Each comes from an address of its own, which counts only behind a proxy.
