@@ -8,7 +8,7 @@ use std::pin::Pin;
 use actix_web::{
     HttpMessage,
     dev::{Payload, ServiceRequest},
-    http::header::{CONTENT_ENCODING, ContentEncoding},
+    http::header::{CONTENT_ENCODING, ContentEncoding, HeaderMap},
     web::Bytes,
 };
 use futures::{StreamExt, stream};
@@ -26,6 +26,19 @@ fn piece(encoding: ContentEncoding) -> Option<usize> {
         ContentEncoding::Zstd => Some(32),
         ContentEncoding::Brotli => Some(4),
         _ => None,
+    }
+}
+
+/// Whether a body comes as it is or in one encoding that the server unpacks. It would hand on any other as it came, and what
+/// is wrong with it would be told as broken JSON.
+pub(crate) fn is_known(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(CONTENT_ENCODING);
+    match (lines.next(), lines.next()) {
+        (None, _) => true,
+        (Some(only), None) => only
+            .to_str()
+            .is_ok_and(|text| text.parse::<ContentEncoding>().is_ok()),
+        (Some(_), Some(_)) => false,
     }
 }
 

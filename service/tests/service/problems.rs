@@ -58,6 +58,20 @@ async fn every_source_of_errors_answers_with_a_problem() {
             "broken-body",
         ),
         (
+            post(b"{}".to_vec(), json_type).header("content-encoding", "compress"),
+            415,
+            "unsupported-media-type",
+        ),
+        (
+            client
+                .post(format!("{}/feedback", application.api))
+                .header("content-type", json_type)
+                .header("content-encoding", "gzip, gzip")
+                .body("{}"),
+            415,
+            "unsupported-media-type",
+        ),
+        (
             client
                 .get(format!("{}/cars", application.api))
                 .header("accept-encoding", "identity;q=0"),

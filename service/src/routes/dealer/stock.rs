@@ -5,10 +5,7 @@ use actix_web::{
     dev::Decompress,
     http::{
         StatusCode,
-        header::{
-            ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH,
-            VARY,
-        },
+        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, VARY},
     },
     web,
 };
@@ -34,6 +31,7 @@ use crate::{
         rows,
         upload::{CarPatch, LineReader, MOST_CARS, Unreadable, Upload},
     },
+    unpacking,
 };
 
 /// The largest array, unpacked: it is held whole while it is read.
@@ -305,9 +303,7 @@ fn condition_of(request: &HttpRequest, name: &HeaderName) -> Option<IfMatch> {
 
 /// What the body says it is.
 fn form(request: &HttpRequest) -> Result<Form, ApiError> {
-    let encoding = text_of(request, &CONTENT_ENCODING).unwrap_or("identity");
-    if !["identity", "gzip", "br", "zstd", "deflate"].contains(&encoding.trim().to_ascii_lowercase().as_str())
-    {
+    if !unpacking::is_known(request.headers()) {
         return Err(ApiError::UnsupportedMediaType);
     }
     let declared = text_of(request, &CONTENT_TYPE).unwrap_or_default();

@@ -26,6 +26,7 @@ use crate::{
     metrics::Metrics,
     response_cache::{Counted, Miss, Remembered},
     startup::Shared,
+    unpacking,
 };
 use questionnaire::Asked;
 
@@ -172,8 +173,11 @@ pub(super) fn parse<'body>(request: &HttpRequest, body: &'body [u8]) -> Result<V
     json(body)
 }
 
-/// Refuses a body that is not said to be JSON.
+/// Refuses a body that is not said to be JSON, or is packed in a way that nobody here unpacks.
 fn says_json(request: &HttpRequest) -> Result<(), ApiError> {
+    if !unpacking::is_known(request.headers()) {
+        return Err(ApiError::UnsupportedMediaType);
+    }
     let declared = request
         .headers()
         .get(CONTENT_TYPE)
