@@ -14,6 +14,7 @@ use actix_web::{
     App, Error, HttpResponse, HttpServer,
     body::MessageBody,
     dev::{Server, ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse},
+    guard,
     http::{KeepAlive, header::CONTENT_TYPE},
     middleware::{Compress, from_fn},
     web,
@@ -498,7 +499,17 @@ fn serve_metrics(listener: TcpListener, registry: Arc<Registry>) -> io::Result<S
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::from(Arc::clone(&registry)))
-            .route("/metrics", web::get().to(scrape))
+            .service(
+                web::resource("/metrics")
+                    .route(
+                        web::route()
+                            .guard(guard::Any(guard::Get()).or(guard::Head()))
+                            .to(scrape),
+                    )
+                    .default_service(web::to(|| async {
+                        edge::method_not_allowed("GET, HEAD".to_owned())
+                    })),
+            )
             .default_service(web::to(edge::route_not_found))
     });
     Ok(server.workers(1).disable_signals().listen(listener)?.run())

@@ -75,6 +75,15 @@ async fn every_promised_name_is_there() {
         .await
         .unwrap();
     assert_eq!(lost.status(), 404);
+    let page = format!("{}/metrics", application.metrics);
+    let head = application.client.head(&page).send().await.unwrap();
+    assert_eq!(head.status(), 200);
+    assert_eq!(head.text().await.unwrap(), "");
+    let posted = application.client.post(&page).send().await.unwrap();
+    assert_eq!(
+        (posted.status().as_u16(), &posted.headers()["allow"]),
+        (405, &"GET, HEAD".parse().unwrap())
+    );
 }
 
 /// Prevents the figures of the store's server from being missing, from going when it hangs, and a scrape from
