@@ -1,6 +1,11 @@
 //! How often an address may ask.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
 use futures::future::join_all;
 use serde_json::json;
@@ -232,6 +237,72 @@ async fn all_replicas_hash_with_the_secret_that_came_first() {
         (replicas[0].metric(series).await > before).then_some(())
     })
     .await;
+}
+
+/// What a server is told while this watches, one line for each command.
+struct Watch(BufReader<TcpStream>);
+
+impl Watch {
+    fn start(server: &RedisServer) -> Self {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("it serves");
+        stream.write_all(b"MONITOR\r\n").expect("it reads");
+        let mut watch = Self(BufReader::new(stream));
+        assert_eq!(watch.line(), "+OK");
+        watch
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).expect("it tells");
+        line.trim_end().to_owned()
+    }
+
+    /// What was told until a mark that is set now.
+    fn end(mut self, server: &RedisServer) -> Vec<String> {
+        server.ask::<String>(&["ECHO", "the end"]);
+        let lines = std::iter::from_fn(|| Some(self.line()));
+        lines.take_while(|line| !line.contains("the end")).collect()
+    }
+}
+
+/// Who sent a command, of a line that says when, in which database, who and what. Of a script's own commands nobody.
+fn sender(line: &str) -> Option<&str> {
+    let (database_and_client, _) = line.split_once('[')?.1.split_once(']')?;
+    let (_, client) = database_and_client.split_once(' ')?;
+    (client != "lua").then_some(client)
+}
+
+/// Prevents a check from costing a request a second round trip.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_is_one_command() {
+    const CHECKS: usize = 20;
+    let redis = RedisServer::start();
+    let application = replica(&redis).await;
+    let is_check = |line: &str| line.contains(":limit:recommend:");
+    let told = eventually("the limit is shared", async || {
+        let watch = Watch::start(&redis);
+        for index in 0..CHECKS {
+            ask_as(&application, &format!("198.51.100.{index}")).await;
+        }
+        let told = watch.end(&redis);
+        // While answers are late each replica decides alone, and sends nothing.
+        let checks = told
+            .iter()
+            .filter(|line| is_check(line) && sender(line).is_some());
+        let checks = checks.count();
+        assert!(checks <= CHECKS, "{told:#?}");
+        (checks > 0).then_some(told)
+    })
+    .await;
+    // Connections of their own check, so that whatever else one sends once it does is part of a check.
+    let mut checking = BTreeSet::new();
+    for line in &told {
+        match sender(line) {
+            Some(client) if is_check(line) => drop(checking.insert(client)),
+            Some(client) => assert!(!checking.contains(client), "{line}\n{told:#?}"),
+            None => {}
+        }
+    }
 }
 
 /// Prevents limits that were set from being announced, or kept, as the usual ones.
