@@ -34,7 +34,7 @@ async fn code(target: &Arc<dyn Target>, name: &BackupName) -> &'static str {
         .map_or_else(|error| error.code(), |()| "good")
 }
 
-fn files_of(folder: &Path, name: &BackupName) -> Vec<PathBuf> {
+pub(super) fn files_of(folder: &Path, name: &BackupName) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder.join(name.as_str())).unwrap();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| !path.ends_with("proof.json"));
@@ -43,7 +43,7 @@ fn files_of(folder: &Path, name: &BackupName) -> Vec<PathBuf> {
 }
 
 /// Writes a manifest anew that was changed on purpose.
-fn lie(folder: &Path, name: &BackupName, change: impl FnOnce(&mut Manifest)) {
+pub(super) fn lie(folder: &Path, name: &BackupName, change: impl FnOnce(&mut Manifest)) {
     let path = folder.join(name.as_str()).join("manifest.json");
     let mut manifest = Manifest::read(&fs::read(&path).unwrap(), name).unwrap();
     change(&mut manifest);
@@ -178,7 +178,7 @@ async fn a_manifest_that_lies_is_found_out() {
 }
 
 /// Puts other lines in place of a family's, with a manifest that vouches for them.
-fn replace_family(folder: &Path, name: &BackupName, family: Family, lines: &str) {
+pub(super) fn replace_family(folder: &Path, name: &BackupName, family: Family, lines: &str) {
     let packed = zstd::encode_all(lines.as_bytes(), 3).unwrap();
     let digest = |bytes: &[u8]| -> String {
         Sha256::digest(bytes)
@@ -201,7 +201,7 @@ fn replace_family(folder: &Path, name: &BackupName, family: Family, lines: &str)
     fs::write(folder.join(name.as_str()).join(family.file(false)), packed).unwrap();
 }
 
-fn lines_of(folder: &Path, name: &BackupName, family: Family) -> String {
+pub(super) fn lines_of(folder: &Path, name: &BackupName, family: Family) -> String {
     let packed = fs::read(folder.join(name.as_str()).join(family.file(false))).unwrap();
     String::from_utf8(zstd::decode_all(packed.as_slice()).unwrap()).unwrap()
 }

@@ -17,8 +17,11 @@ use super::{around, digests, directory, empty, furnish, request, restore, wish};
 pub(crate) const RECIPIENT: &str = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
 pub(crate) const IDENTITY: &str =
     "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
+/// Of somebody else.
+pub(crate) const OTHER_IDENTITY: &str =
+    "AGE-SECRET-KEY-1N9JEPW6DWJ0ZQUDX63F5A03GX8QUW7PXDE39N8UYF82VZ9PC8UFS3M7XA9";
 
-fn keys(identity: &str) -> Keys {
+pub(super) fn keys(identity: &str) -> Keys {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("identity.txt");
     fs::write(&path, format!("# public key: whatever\n{identity}\n")).unwrap();
@@ -70,7 +73,7 @@ async fn an_encrypted_backup_is_proven_and_restored_with_its_key_alone() {
         none.to_string().contains(RECIPIENT) && none.to_string().contains("--identity-file"),
         "{none}"
     );
-    let other = keys("AGE-SECRET-KEY-1N9JEPW6DWJ0ZQUDX63F5A03GX8QUW7PXDE39N8UYF82VZ9PC8UFS3M7XA9");
+    let other = keys(OTHER_IDENTITY);
     assert_eq!(
         refused(folder.path(), other.clone(), &report.backup).await.code(),
         "wrong-key"

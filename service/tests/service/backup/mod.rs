@@ -35,6 +35,7 @@ mod encrypted;
 mod killed;
 mod locks;
 mod process;
+mod refused;
 mod restored;
 mod server;
 mod storage;

@@ -10,10 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use faciliauto_service::state::{State, StateError, events::Events};
+use faciliauto_service::state::{State, StateError, events::Events, generations::Generations};
 use serde_json::Value;
 
-use super::{digests, furnish};
+use super::{digests, directory, furnish};
 use crate::{
     harness::{
         application::TestApplication,
@@ -188,24 +188,50 @@ async fn a_full_target_leaves_the_last_good_backup() {
     let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
     furnish(&redis_state(&redis)).await;
     let good = told(&backup(&redis, folder.path(), &["run"]));
-    // A process whose files may have 512 bytes: the system refuses as a full disk does.
-    let program = env!("CARGO_BIN_EXE_faciliauto-service");
-    let script = format!(
-        "trap '' XFSZ; ulimit -f 1; exec {program} backup run --redis-url {} --key-prefix test --target {}",
-        redis.url(),
-        folder.path().display()
-    );
-    let full = Command::new("sh")
-        .args(["-c", &script])
-        .env_clear()
-        .output()
-        .unwrap();
+    let full = with_a_full_disk(&redis, folder.path(), &["run"]);
     let error = String::from_utf8_lossy(&full.stderr);
     assert_eq!(full.status.code(), Some(1), "{error}");
     assert!(error.contains("the target is full"), "{error}");
     let listed = backup(&redis, folder.path(), &["verify", "latest"]);
     assert_eq!(told(&listed)["backup"], good["backup"]);
     told(&backup(&redis, folder.path(), &["run"]));
+}
+
+/// Prevents a restore that has no room to make safe what is there from going on without, or from holding writes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_target_keeps_a_restore_from_touching_anything() {
+    let (redis, folder) = (RedisServer::start(), tempfile::tempdir().unwrap());
+    let state = redis_state(&redis);
+    furnish(&state).await;
+    let restored = digests(&state).await;
+    told(&backup(&redis, folder.path(), &["run"]));
+    change(&state).await;
+    let (before, generation) = (digests(&state).await, state.generation().await.unwrap());
+    let full = with_a_full_disk(&redis, folder.path(), &["restore", "latest", "--id", "r1"]);
+    let error = String::from_utf8_lossy(&full.stderr);
+    assert_eq!(full.status.code(), Some(1), "{error}");
+    assert!(error.contains("the target is full"), "{error}");
+    assert_eq!(digests(&state).await, before);
+    assert_eq!(state.generation().await.unwrap(), generation);
+    assert_eq!(state.sweep_generations().await.unwrap(), 0);
+    store(&state, &liked("writes go through", "rui", "a-0")).await;
+    let names = directory(folder.path()).names().await.unwrap();
+    assert_eq!(names.len(), 1, "no half of a safety backup: {names:?}");
+    let again = backup(&redis, folder.path(), &["restore", "latest", "--id", "r1"]);
+    assert_eq!(told(&again)["phase"], "Succeeded");
+    assert_eq!(digests(&state).await, restored);
+}
+
+/// The program where files may have 512 bytes: the system refuses more as a full disk does.
+fn with_a_full_disk(redis: &RedisServer, target: &Path, arguments: &[&str]) -> Output {
+    let whole = command(&redis.url(), target, arguments);
+    Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh"])
+        .arg(whole.get_program())
+        .args(whole.get_args())
+        .env_clear()
+        .output()
+        .expect("the program runs")
 }
 
 /// Prevents a store that is away, or was never opened, from making a backup that looks good.

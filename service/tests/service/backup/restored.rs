@@ -32,7 +32,7 @@ async fn change_everything(state: &dyn State) {
     store(state, &liked("later", "bia", "z-1")).await;
 }
 
-async fn epoch(state: &dyn State) -> Option<String> {
+pub(super) async fn epoch(state: &dyn State) -> Option<String> {
     state.generation().await.unwrap().map(|epoch| epoch.to_string())
 }
 
