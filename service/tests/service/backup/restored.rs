@@ -6,6 +6,7 @@ use faciliauto_service::{
     backup::{
         restore::{Request, Stage, undo},
         shelf::Shelf,
+        target::lock::Lock,
         write::{self, Wish},
     },
     configuration::backup::{Phase, Wanted},
@@ -262,6 +263,42 @@ async fn phases_go_on_where_the_last_ended() {
     write::run(state.as_ref(), &target, &wish(), &around())
         .await
         .unwrap();
+}
+
+/// Prevents a restore that died and is tried again from bringing another backup than the one that somebody asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_brings_what_was_the_latest_when_it_was_begun() {
+    let (folder, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let target = directory(folder.path());
+    let (state, first) = backed_up(&target).await;
+    let then = digests(state.as_ref()).await;
+    change_everything(state.as_ref()).await;
+    let verify = Request {
+        phase: Some((Phase::Verify, work.path().to_owned())),
+        ..request("r1", &target)
+    };
+    let begun = restore(&state, &verify).await.unwrap();
+    assert_eq!(begun.from.as_ref(), Some(&first.backup));
+    // As after the minutes for which the lock of what died holds.
+    Lock::let_go_of_left(target.as_ref(), "restore r1").await;
+    let second = write::run(state.as_ref(), &target, &wish(), &around())
+        .await
+        .unwrap();
+    let shelf = Shelf::look(&target).await.unwrap();
+    assert_eq!(shelf.latest().unwrap().name, second.backup);
+    // Whoever looks at it notices.
+    let stock = folder.path().join(second.backup.as_str()).join("stock.jsonl.zst");
+    fs::write(stock, "half").unwrap();
+
+    let done = restore(&state, &request("r1", &target)).await.unwrap();
+    assert_eq!(done.from, Some(first.backup));
+    assert_eq!(
+        without_people(&digests(state.as_ref()).await),
+        without_people(&then)
+    );
+    let another = restore(&state, &request("r2", &target)).await;
+    let refused = another.expect_err("it asks for the second").to_string();
+    assert!(refused.contains(second.backup.as_str()), "{refused}");
 }
 
 /// Prevents a load that comes late, when writes went on meanwhile, from losing them.
