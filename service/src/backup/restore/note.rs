@@ -7,7 +7,7 @@ use crate::{
     backup::{
         error::BackupError,
         format::name::BackupName,
-        target::{Target, TargetError, read_small},
+        target::{RESTORES, Target, TargetError, read_small},
     },
     configuration::backup::Wanted,
 };
@@ -69,5 +69,5 @@ impl Note {
 }
 
 fn path(id: &str) -> String {
-    format!("restores/{id}.json")
+    format!("{RESTORES}/{id}.json")
 }

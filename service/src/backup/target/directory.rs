@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 
-use super::{Draft, FileStream, FileVersion, SmallFile, Target, TargetError, Upload};
+use super::{Draft, FileStream, FileVersion, RESTORES, SmallFile, Target, TargetError, Upload};
 use crate::{
     backup::format::{manifest, name::BackupName},
     random,
@@ -21,6 +21,8 @@ use crate::{
 /// What the names of directories begin with that are no backups yet, or no longer.
 const DRAFT: &str = ".draft-";
 const REMOVED: &str = ".removed-";
+/// And those of small files until all that they hold is there.
+const NEW: &str = ".new-";
 /// Whose lock by the system makes several steps on small files one.
 const GUARD: &str = ".guard";
 
@@ -105,7 +107,7 @@ fn put_whole(root: &Path, path: &str, content: &[u8]) -> Result<(), TargetError>
     let place = root.join(path);
     let parent = place.parent().unwrap_or(root).to_path_buf();
     make_directory(&parent)?;
-    let beside = parent.join(format!(".new-{}", random::hexadecimal(8)));
+    let beside = parent.join(format!("{NEW}{}", random::hexadecimal(8)));
     let written = File::create(&beside).and_then(|mut file| {
         file.write_all(content)?;
         file.sync_all()
@@ -121,6 +123,37 @@ fn put_whole(root: &Path, path: &str, content: &[u8]) -> Result<(), TargetError>
         });
     }
     sync_directory(&parent)
+}
+
+/// What is in a directory, with its paths; nothing when it is not there.
+fn entries_of(directory: &Path) -> Result<Vec<(String, PathBuf)>, TargetError> {
+    let listed = |error: io::Error| failed("list", directory, &error);
+    let entries = match fs::read_dir(directory) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
+        other => other.map_err(listed)?,
+    };
+    entries
+        .map(|entry| {
+            let entry = entry.map_err(listed)?;
+            Ok((entry.file_name().to_string_lossy().into_owned(), entry.path()))
+        })
+        .collect()
+}
+
+fn is_backup(name: &str) -> bool {
+    name.parse::<BackupName>().is_ok()
+}
+
+/// A small file that was never whole.
+fn remove_new(path: &Path) -> Result<(), TargetError> {
+    fs::remove_file(path).map_err(|error| failed("remove", path, &error))
 }
 
 /// What the file holds; `None` when there is none.
@@ -210,7 +243,12 @@ impl Target for DirectoryTarget {
 
     fn put<'a>(&'a self, path: &'a str, content: Vec<u8>) -> BoxFuture<'a, Result<(), TargetError>> {
         let path = path.to_owned();
-        self.off(move |root| put_whole(root, &path, &content)).boxed()
+        self.off(move |root| {
+            // Whoever sweeps must not take what is being written for what was left.
+            let _guard = guard(root)?;
+            put_whole(root, &path, &content)
+        })
+        .boxed()
     }
 
     fn create<'a>(
@@ -308,18 +346,19 @@ impl Target for DirectoryTarget {
 
     fn sweep(&self) -> BoxFuture<'_, Result<(), TargetError>> {
         self.off(|root| {
-            let entries = match fs::read_dir(root) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                other => other.map_err(|error| failed("list", root, &error))?,
-            };
-            for entry in entries {
-                let entry = entry.map_err(|error| failed("list", root, &error))?;
-                let name = entry.file_name();
-                let name = name.to_string_lossy();
+            let _guard = guard(root)?;
+            for (name, path) in entries_of(root)? {
                 let rest = name.strip_prefix(DRAFT).or_else(|| name.strip_prefix(REMOVED));
-                if rest.is_some_and(|rest| rest.parse::<BackupName>().is_ok()) {
-                    fs::remove_dir_all(entry.path())
-                        .map_err(|error| failed("remove", &entry.path(), &error))?;
+                if rest.is_some_and(is_backup) {
+                    fs::remove_dir_all(&path).map_err(|error| failed("remove", &path, &error))?;
+                } else if name.starts_with(NEW) {
+                    remove_new(&path)?;
+                } else if name == RESTORES || is_backup(&name) {
+                    for (name, path) in entries_of(&path)? {
+                        if name.starts_with(NEW) {
+                            remove_new(&path)?;
+                        }
+                    }
                 }
             }
             Ok(())

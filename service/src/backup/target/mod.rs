@@ -22,6 +22,9 @@ pub mod http;
 pub mod lock;
 pub mod s3;
 
+/// Where restores are noted that were begun here.
+pub const RESTORES: &str = "restores";
+
 /// Why a target did not do as asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TargetError {

@@ -20,7 +20,7 @@ use faciliauto_service::backup::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{around, backed_up, directory, empty, wish};
+use super::{around, backed_up, directory, empty, request, restore, wish};
 use crate::state_events::open;
 
 async fn check(target: &Arc<dyn Target>, name: &BackupName) -> Result<(), BackupError> {
@@ -337,6 +337,32 @@ async fn what_was_never_committed_is_no_backup_and_goes_with_the_next_run() {
     backed_up(&target).await;
     assert!(!folder.path().join(format!(".draft-{name}")).exists());
     assert_eq!(Shelf::look(&target).await.unwrap().entries().len(), 1);
+}
+
+/// Prevents small files that were never whole, of a run that was killed while it wrote one, from piling up beside those that
+/// are.
+#[tokio::test(flavor = "multi_thread")]
+async fn small_files_that_were_never_whole_go_with_the_next_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = directory(folder.path());
+    let (state, report) = backed_up(&target).await;
+    restore(&state, &request("r1", &target)).await.unwrap();
+    let places = ["", "restores/", &format!("{}/", report.backup)];
+    let left = places.map(|place| folder.path().join(format!("{place}.new-0123456789abcdef")));
+    let others = places.map(|place| folder.path().join(format!("{place}renewed-by-somebody")));
+    for path in left.iter().chain(&others) {
+        fs::write(path, "half").unwrap();
+    }
+    write::run(state.as_ref(), &target, &wish(), &around())
+        .await
+        .unwrap();
+    for path in &left {
+        assert!(!path.exists(), "{}", path.display());
+    }
+    for path in &others {
+        assert!(path.exists(), "{} is not ours", path.display());
+    }
+    assert_eq!(code(&target, &report.backup).await, "good");
 }
 
 /// Prevents backups from being removed by a run that proved nothing, and old ones from staying after one that did.
