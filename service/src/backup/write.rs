@@ -75,7 +75,32 @@ pub struct Report {
     /// Whether it is encrypted.
     pub encrypted: bool,
     /// What was removed for its age.
-    pub pruned: Vec<BackupName>,
+    #[serde(flatten)]
+    pub pruned: Pruned,
+}
+
+/// Names that a report tells: it has to fit into a termination message, whatever was removed.
+const MOST_TOLD: usize = 20;
+
+/// What was removed for its age.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Pruned {
+    /// The first of them.
+    #[serde(rename = "pruned")]
+    pub names: Vec<BackupName>,
+    /// All of them.
+    #[serde(rename = "pruned_in_all")]
+    pub number: usize,
+}
+
+impl Pruned {
+    /// What there is to tell of so many.
+    #[must_use]
+    pub fn of(mut names: Vec<BackupName>) -> Self {
+        let number = names.len();
+        names.truncate(MOST_TOLD);
+        Self { names, number }
+    }
 }
 
 /// What everything here works with.
@@ -159,14 +184,14 @@ async fn make(
         events: manifest.events(),
         bytes: manifest.file_bytes(),
         encrypted: manifest.is_encrypted(),
-        pruned: Vec::new(),
+        pruned: Pruned::default(),
     };
     if wish.verify {
         let archive = Archive::open(Arc::clone(target), &name, keys(wish)).await?;
         let proven = proof::prove_and_note(&archive, Noting::Needed, &around.clock, &around.progress).await?;
         report.verified_at = Some(proven);
         if let Some(keep_days) = wish.keep_days {
-            report.pruned = remove_old(target, keep_days, lock, around).await?;
+            report.pruned = Pruned::of(remove_old(target, keep_days, lock, around).await?);
         }
     }
     Ok(report)

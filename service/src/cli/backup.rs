@@ -27,7 +27,7 @@ use crate::{
         restore::{self, Request, undo},
         shelf::{Entry, Shelf},
         target,
-        write::{self, Surroundings, Wish},
+        write::{self, Pruned, Surroundings, Wish},
     },
     clock::Clock,
     configuration::{
@@ -48,9 +48,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// A declaration is a resource of Kubernetes, which is no larger.
 const LONGEST_DECLARED: u64 = 2 << 20;
 
-/// Kubernetes keeps 4 KiB of a termination message.
-const LONGEST_ERROR: usize = 2048;
-
 /// Does as the settings say; the code tells a Job whether to try again.
 #[must_use]
 pub async fn run(settings: &Settings, command: &BackupCommand) -> ExitCode {
@@ -59,8 +56,8 @@ pub async fn run(settings: &Settings, command: &BackupCommand) -> ExitCode {
         Ok(Outcome::Report(report)) => Some(report.clone()),
         Ok(Outcome::Lines(_)) => None,
         Err(error) => {
-            let text: String = error.to_string().chars().take(LONGEST_ERROR).collect();
-            Some(json!({"error": text, "code": error.code(), "phase": phase_of(command)}))
+            let text = error.to_string();
+            Some(json!({"error": report::beginning(&text), "code": error.code(), "phase": phase_of(command)}))
         }
     };
     if let Some(line) = &line
@@ -184,7 +181,7 @@ async fn dispatch(
         }
         BackupCommand::Prune { target, keep_days } => {
             let pruned = write::prune(&target::open(target)?, *keep_days, around).await?;
-            Ok(Outcome::Report(json!({"pruned": pruned})))
+            report_of(&Pruned::of(pruned))
         }
         BackupCommand::Restore(wanted) => {
             let request = request(settings, wanted)?;
@@ -361,4 +358,54 @@ fn table(entries: &[Entry]) -> String {
         text.push_str(&format!("{}: {reason}\n", entry.name));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::format::name::BackupName;
+
+    /// Prevents a report of success from being cut off by Kubernetes, which keeps 4 KiB of it: a backup that was made would
+    /// not be known of.
+    #[test]
+    fn the_longest_reports_fit_into_a_termination_message() {
+        let (name, now): (BackupName, _) = (
+            "20261126T020000Z-ab12cd34".parse().unwrap(),
+            "2026-11-26T02:00:00.123456789Z".parse().unwrap(),
+        );
+        let made = write::Report {
+            backup: name.clone(),
+            kind: Kind::BeforeUpgrade,
+            started_at: now,
+            finished_at: now,
+            verified_at: Some(now),
+            cars: u64::MAX,
+            dealerships: u64::MAX,
+            events: u64::MAX,
+            bytes: u64::MAX,
+            encrypted: false,
+            pruned: Pruned::of(vec![name.clone(); 5000]),
+        };
+        let restored = restore::Report {
+            restore: "r".repeat(63),
+            phase: restore::Stage::Snapshotting,
+            from: Some(name.clone()),
+            safety: Some(name.clone()),
+            cars: u64::MAX,
+            events: u64::MAX,
+            finished_at: Some(now),
+        };
+        for outcome in [report_of(&made), report_of(&restored)] {
+            let Ok(Outcome::Report(report)) = outcome else {
+                panic!("a report");
+            };
+            assert!(report.to_string().len() < 2048, "{report}");
+        }
+        let told = serde_json::to_value(&made).unwrap();
+        assert_eq!(told["pruned"].as_array().map(Vec::len), Some(20));
+        assert_eq!(
+            (&told["pruned"][19], &told["pruned_in_all"]),
+            (&json!(name), &json!(5000))
+        );
+    }
 }

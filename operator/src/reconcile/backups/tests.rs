@@ -53,7 +53,7 @@ fn success(name: &str, at: &str, verified_at: Option<&str>) -> Observed {
     let report = json!({
         "backup": format!("backup of {name}"), "kind": "scheduled", "started_at": "2026-01-01T00:00:00Z",
         "finished_at": at, "verified_at": verified_at, "cars": 1, "dealerships": 2, "events": 3,
-        "bytes": 4096, "encrypted": false, "pruned": [],
+        "bytes": 4096, "encrypted": false, "pruned": [], "pruned_in_all": 0,
     });
     ended(name, "Complete", at, Some((0, report)))
 }

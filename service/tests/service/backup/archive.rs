@@ -382,7 +382,7 @@ async fn old_backups_go_only_after_a_proof() {
     let second = write::run(state.as_ref(), &target, &unproven, &around())
         .await
         .unwrap();
-    assert_eq!(second.pruned, []);
+    assert_eq!(second.pruned.names, []);
     assert_eq!(Shelf::look(&target).await.unwrap().entries().len(), 2);
     let proven = Wish {
         keep_days: Some(1),
@@ -391,7 +391,7 @@ async fn old_backups_go_only_after_a_proof() {
     let third = write::run(state.as_ref(), &target, &proven, &around())
         .await
         .unwrap();
-    assert_eq!(third.pruned, [first.backup]);
+    assert_eq!(third.pruned.names, [first.backup]);
     let left: Vec<BackupName> = Shelf::look(&target)
         .await
         .unwrap()

@@ -183,5 +183,5 @@ async fn backups_are_shown_verified_and_removed() {
     let pruned = run(&["prune", "--target", place, "--keep-days", "1"]);
     assert!(pruned.status.success(), "{}", error(&pruned));
     let told: Value = serde_json::from_slice(&pruned.stdout).unwrap();
-    assert_eq!(told, serde_json::json!({"pruned": []}));
+    assert_eq!(told, serde_json::json!({"pruned": [], "pruned_in_all": 0}));
 }
