@@ -1,6 +1,10 @@
 //! The command as a Job or a person meets it: codes, reports, tables.
 
-use std::{fs, path::Path, process::Output};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
 
 use serde_json::Value;
 
@@ -184,4 +188,34 @@ async fn backups_are_shown_verified_and_removed() {
     assert!(pruned.status.success(), "{}", error(&pruned));
     let told: Value = serde_json::from_slice(&pruned.stdout).unwrap();
     assert_eq!(told, serde_json::json!({"pruned": [], "pruned_in_all": 0}));
+}
+
+/// Prevents a log from having what only a terminal understands, and a person from having to read JSON.
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_json_but_for_a_person() {
+    let folder = tempfile::tempdir().unwrap();
+    backed_up(&directory(folder.path())).await;
+    let arguments = ["verify", "latest", "--target", text(folder.path())];
+    let verified = run(&arguments);
+    let steps: Vec<Value> = error(&verified)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let stock = steps
+        .iter()
+        .find(|step| step["step"] == "stock" && step["state"] == "done");
+    let stock = stock.expect("the stock was read");
+    assert_eq!((&stock["records"], &stock["of"]), (&7.into(), &7.into()));
+
+    // On a terminal, which `script` makes.
+    let program = env!("CARGO_BIN_EXE_faciliauto-service");
+    let typed = format!("{program} backup {}", arguments.join(" "));
+    let shown = Command::new("script")
+        .args(["--quiet", "--return", "--command", &typed, "/dev/null"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("script runs");
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("\r\x1b[Kstock: 7 of 7 records, "), "{shown:?}");
+    assert!(!shown.contains("\"step\""), "{shown:?}");
 }
