@@ -34,6 +34,7 @@ mod document;
 mod encrypted;
 mod killed;
 mod locks;
+mod moving;
 mod process;
 mod refused;
 mod restored;
