@@ -14,6 +14,7 @@ use tokio::{
     sync::mpsc::{self, Receiver, Sender},
     task::JoinHandle,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     encryption::Seal,
@@ -60,7 +61,8 @@ pub(super) struct FamilyWriter {
     family: Family,
     records: u64,
     lines: Option<Sender<Vec<u8>>>,
-    work: JoinHandle<Result<Packed, BackupError>>,
+    unwanted: CancellationToken,
+    work: Option<JoinHandle<Result<Packed, BackupError>>>,
 }
 
 struct Packed {
@@ -72,11 +74,14 @@ struct Packed {
 impl FamilyWriter {
     pub(super) fn start(family: Family, upload: Box<dyn Upload>, seal: Option<Seal>, pace: Pace) -> Self {
         let (lines, incoming) = mpsc::channel(WAITING);
+        let unwanted = CancellationToken::new();
+        let work = carry(incoming, upload, seal, pace, unwanted.clone());
         Self {
             family,
             records: 0,
             lines: Some(lines),
-            work: tokio::spawn(carry(incoming, upload, seal, pace)),
+            unwanted,
+            work: Some(tokio::spawn(work)),
         }
     }
 
@@ -114,17 +119,24 @@ impl FamilyWriter {
         })
     }
 
+    /// Gives the file up: nothing is at work on it any more when this answers.
+    pub(super) async fn give_up(mut self) {
+        self.unwanted.cancel();
+        let _ = self.end().await;
+    }
+
     async fn end(&mut self) -> Result<Packed, BackupError> {
-        (&mut self.work)
-            .await
+        let work = self.work.take();
+        let work = work.ok_or_else(|| BackupError::Other(format!("{} was given up", self.family.word())))?;
+        work.await
             .map_err(|error| BackupError::Other(format!("failed to write {}: {error}", self.family.word())))?
     }
 }
 
-/// What is left unfinished is no longer wanted.
+/// What is left unfinished is no longer wanted; what is at the target of it goes, if there is time for that.
 impl Drop for FamilyWriter {
     fn drop(&mut self) {
-        self.work.abort();
+        self.unwanted.cancel();
     }
 }
 
@@ -133,21 +145,39 @@ async fn carry(
     mut upload: Box<dyn Upload>,
     seal: Option<Seal>,
     pace: Pace,
+    unwanted: CancellationToken,
+) -> Result<Packed, BackupError> {
+    let sent = tokio::select! {
+        sent = send(lines, upload.as_mut(), seal, pace) => sent,
+        () = unwanted.cancelled() => Err(BackupError::Other("it is not wanted any more".to_owned())),
+    };
+    match sent {
+        Ok(packed) => {
+            upload.finish().await?;
+            Ok(packed)
+        }
+        Err(error) => {
+            upload.abort().await;
+            Err(error)
+        }
+    }
+}
+
+async fn send(
+    lines: Receiver<Vec<u8>>,
+    upload: &mut dyn Upload,
+    seal: Option<Seal>,
+    pace: Pace,
 ) -> Result<Packed, BackupError> {
     let (pieces, mut packed) = mpsc::channel(WAITING);
     let packing = tokio::task::spawn_blocking(move || pack(lines, pieces, seal.as_ref(), pace));
     while let Some(piece) = packed.recv().await {
-        if let Err(error) = upload.write(piece).await {
-            upload.abort().await;
-            return Err(error.into());
-        }
+        upload.write(piece).await?;
     }
-    let outcome = packing
+    packing
         .await
         .map_err(|error| BackupError::Other(format!("failed to pack: {error}")))?
-        .map_err(|error| BackupError::Other(format!("failed to pack: {error}")))?;
-    upload.finish().await?;
-    Ok(outcome)
+        .map_err(|error| BackupError::Other(format!("failed to pack: {error}")))
 }
 
 fn pack(

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use futures::{FutureExt, future::BoxFuture};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -304,12 +307,27 @@ async fn read_into(
     wish: &Wish,
     around: &Surroundings,
 ) -> Result<(CatalogVersion, Vec<FamilyFacts>), WalkError> {
+    let mut files = Files(BTreeMap::new());
+    let read = read_all(state, draft, wish, around, &mut files).await;
+    if read.is_err() {
+        // Before the draft is abandoned: what is written after that would stay.
+        join_all(files.0.into_values().map(FamilyWriter::give_up)).await;
+    }
+    read
+}
+
+async fn read_all(
+    state: &dyn State,
+    draft: &dyn Draft,
+    wish: &Wish,
+    around: &Surroundings,
+    files: &mut Files,
+) -> Result<(CatalogVersion, Vec<FamilyFacts>), WalkError> {
     let Some(generation) = state.generation().await? else {
         return Err(StateError::NotOpen.into());
     };
     let encrypted = wish.seal.is_some();
     let pace = pace_of(wish.kind);
-    let mut files = Files(BTreeMap::new());
     for family in Family::ALL {
         let upload = draft.create(&family.file(encrypted)).await?;
         files.0.insert(
@@ -325,9 +343,9 @@ async fn read_into(
         records::write_line(&record, &mut lines).map_err(|error| BackupError::Other(error.to_string()))?;
         files.write(Family::Declared, lines, 1).await?;
     }
-    let version = walk(state, &generation, &mut files, &around.progress, pace).await?;
+    let version = walk(state, &generation, files, &around.progress, pace).await?;
     let mut families = Vec::new();
-    for (_, writer) in files.0 {
+    while let Some((_, writer)) = files.0.pop_first() {
         families.push(writer.finish(encrypted).await?);
     }
     Ok((version, families))

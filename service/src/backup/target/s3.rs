@@ -44,6 +44,7 @@ pub struct S3Target {
     store: Arc<dyn ObjectStore>,
     bucket: String,
     prefix: Path,
+    part: usize,
 }
 
 impl S3Target {
@@ -118,7 +119,14 @@ impl S3Target {
             store,
             bucket: bucket.to_owned(),
             prefix: Path::from(prefix),
+            part: PART,
         }
+    }
+
+    /// The same, where files go in parts of so many bytes at least: servers take 5 MiB and more, but for the last.
+    #[must_use]
+    pub fn in_parts_of(self, bytes: usize) -> Self {
+        Self { part: bytes, ..self }
     }
 
     fn path(&self, path: &str) -> Path {
@@ -373,21 +381,35 @@ impl S3Upload {
         let part = PutPayload::from(self.waiting.split().freeze());
         let sent = match &mut self.parts {
             Some(parts) => parts.put_part(part).await,
-            None => match self
-                .target
-                .store
-                .put_multipart(&self.target.path(&self.path))
-                .await
-            {
-                Ok(mut begun) => {
-                    let sent = begun.put_part(part).await;
-                    self.parts = Some(begun);
-                    sent
+            parts @ None => {
+                let path = self.target.path(&self.path);
+                match self.target.store.put_multipart(&path).await {
+                    // Kept before anything is sent: whoever stops meanwhile has something to abort.
+                    Ok(begun) => parts.insert(begun).put_part(part).await,
+                    Err(error) => Err(error),
                 }
-                Err(error) => Err(error),
-            },
+            }
         };
         sent.map_err(|error| self.target.failed("write", &self.path, &error))
+    }
+
+    async fn end(&mut self) -> Result<(), TargetError> {
+        if self.parts.is_none() {
+            let content = self.waiting.split().freeze();
+            return self.target.put(&self.path, content.to_vec()).await;
+        }
+        if !self.waiting.is_empty() {
+            self.send_part().await?;
+        }
+        match &mut self.parts {
+            None => Ok(()),
+            Some(parts) => {
+                let completed = parts.complete().await;
+                completed
+                    .map(|_| ())
+                    .map_err(|error| self.target.failed("write", &self.path, &error))
+            }
+        }
     }
 }
 
@@ -395,7 +417,7 @@ impl Upload for S3Upload {
     fn write(&mut self, piece: Bytes) -> BoxFuture<'_, Result<(), TargetError>> {
         async move {
             self.waiting.extend_from_slice(&piece);
-            if self.waiting.len() >= PART {
+            if self.waiting.len() >= self.target.part {
                 self.send_part().await?;
             }
             Ok(())
@@ -405,24 +427,11 @@ impl Upload for S3Upload {
 
     fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<(), TargetError>> {
         async move {
-            if self.parts.is_none() {
-                let content = self.waiting.split().freeze();
-                return self.target.put(&self.path, content.to_vec()).await;
+            let ended = self.end().await;
+            if ended.is_err() {
+                self.abort().await;
             }
-            if !self.waiting.is_empty() {
-                self.send_part().await?;
-            }
-            match &mut self.parts {
-                None => Ok(()),
-                Some(parts) => match parts.complete().await {
-                    Ok(_) => Ok(()),
-                    Err(error) => {
-                        let failed = self.target.failed("write", &self.path, &error);
-                        self.abort().await;
-                        Err(failed)
-                    }
-                },
-            }
+            ended
         }
         .boxed()
     }

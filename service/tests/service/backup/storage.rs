@@ -13,22 +13,30 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use faciliauto_service::{
     backup::{
-        restore::Stage,
+        format::manifest::Kind,
+        restore::{Request, Stage},
         shelf::Shelf,
         target::{Target, s3::S3Target},
-        write::{self, Surroundings},
+        write::{self, Surroundings, Wish},
     },
     clock::Clock,
+    configuration::backup::Wanted,
+    state::{State, events::Deed},
 };
-use futures::stream::BoxStream;
+use futures::{
+    FutureExt,
+    future::{pending, ready},
+    stream::BoxStream,
+};
 use jiff::{SignedDuration, Timestamp};
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart, memory::InMemory, path::Path,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{around, backed_up, digests, empty, furnish, process::change, request, restore, wish};
-use crate::state_events::liked;
+use crate::{harness::eventually, state_events::liked};
 
 fn bucket(store: Arc<dyn ObjectStore>) -> Arc<dyn Target> {
     Arc::new(S3Target::over(store, "bucket", "shops/one"))
@@ -75,11 +83,7 @@ async fn a_bucket_that_takes_no_more_leaves_no_backup() {
     let state = empty();
     furnish(state.as_ref()).await;
     for writes in 0..40 {
-        let store = Arc::new(Failing {
-            inner: InMemory::new(),
-            left: AtomicUsize::new(writes),
-            unread: Mutex::default(),
-        });
+        let store = Arc::new(Failing::after(writes));
         let target = bucket(store.clone());
         let made = write::run(state.as_ref(), &target, &wish(), &around()).await;
         store.left.store(usize::MAX, Ordering::SeqCst);
@@ -113,11 +117,7 @@ async fn a_bucket_that_takes_no_more_leaves_no_backup() {
 /// be the latest good one then, and the last good one be removed for its age.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_that_cannot_be_read_costs_no_backup() {
-    let store = Arc::new(Failing {
-        inner: InMemory::new(),
-        left: AtomicUsize::new(usize::MAX),
-        unread: Mutex::default(),
-    });
+    let store = Arc::new(Failing::after(usize::MAX));
     let target = bucket(store.clone());
     let state = empty();
     furnish(state.as_ref()).await;
@@ -149,11 +149,7 @@ async fn a_proof_that_cannot_be_read_costs_no_backup() {
 async fn a_bucket_that_dies_during_a_restore_leaves_the_old_state_or_the_restored_one() {
     let mut went_through = 0;
     for writes in 0..60 {
-        let store = Arc::new(Failing {
-            inner: InMemory::new(),
-            left: AtomicUsize::new(usize::MAX),
-            unread: Mutex::default(),
-        });
+        let store = Arc::new(Failing::after(usize::MAX));
         let target = bucket(store.clone());
         let (state, _) = backed_up(&target).await;
         let restored = digests(state.as_ref()).await;
@@ -185,24 +181,185 @@ async fn a_bucket_that_dies_during_a_restore_leaves_the_old_state_or_the_restore
     panic!("sixty writes are not enough");
 }
 
+/// Bytes of a part, a piece of a file at least: the largest family here has several.
+const PART: usize = 64 << 10;
+
+/// Something of every family, and feedback that takes a megabyte however it is packed.
+pub(super) async fn furnish_at_length(state: &dyn State, comments: usize) {
+    furnish(state).await;
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut letter = || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let letters = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+        char::from(letters[(random >> 58) as usize])
+    };
+    for comment in 0..comments {
+        let mut event = liked(&format!("at length {comment}"), "rui", "a-0");
+        if let Deed::Feedback { comment, .. } = &mut event.deed {
+            *comment = Some((0..300_000).map(|_| letter()).collect());
+        }
+        crate::state_events::store(state, &event).await;
+    }
+}
+
+/// What is made in a hurry, and counts once it is there.
+pub(super) fn hurried() -> Wish {
+    Wish {
+        kind: Kind::Safety,
+        verify: false,
+        ..wish()
+    }
+}
+
+/// The backup that a restore asks for by its name.
+pub(super) fn of_backup(report: &write::Report, target: &Arc<dyn Target>) -> Request {
+    Request {
+        name: Wanted::Named(report.backup.clone()),
+        ..request("r1", target)
+    }
+}
+
+/// Prevents a family that is larger than a part from coming back as anything else than it was; and one of which a part, or the
+/// word that it is whole, does not get through from counting, and from being paid for for ever: what was sent of it is no
+/// object that a listing shows. Every write fails in turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_family_goes_in_parts_which_all_come_or_go() {
+    let state = empty();
+    furnish_at_length(state.as_ref(), 4).await;
+    let mut given_up = 0;
+    for writes in 0..60 {
+        let store = Arc::new(Failing::after(writes));
+        let target = S3Target::over(store.clone(), "bucket", "shops/one").in_parts_of(PART);
+        let target: Arc<dyn Target> = Arc::new(target);
+        let made = write::run(state.as_ref(), &target, &hurried(), &around()).await;
+        let is_let_go = store.left.swap(usize::MAX, Ordering::SeqCst) > 0;
+        let Parts {
+            begun,
+            sent,
+            completed,
+            aborted,
+        } = *store.parts.lock().unwrap();
+        assert_eq!(completed + aborted, begun, "{writes}: parts were left");
+        match made {
+            Ok(report) => {
+                assert_eq!((begun, completed), (1, 1));
+                if !is_let_go {
+                    continue;
+                }
+                assert!(sent >= 3 && given_up >= 4, "{sent} and {given_up}");
+                let fresh = empty();
+                restore(&fresh, &of_backup(&report, &target)).await.unwrap();
+                assert_eq!(digests(fresh.as_ref()).await, digests(state.as_ref()).await);
+                return;
+            }
+            Err(error) => {
+                assert_eq!((error.code(), error.exit_code()), ("full-target", 1), "{writes}");
+                given_up += aborted;
+                let shelf = Shelf::look(&target).await.unwrap();
+                assert!(shelf.entries().iter().all(|entry| !entry.is_good()), "{writes}");
+            }
+        }
+    }
+    panic!("sixty writes are not enough");
+}
+
+/// Prevents a backup that is told to stop from leaving the parts that it sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_stopped_takes_its_parts_back() {
+    let state = empty();
+    furnish_at_length(state.as_ref(), 4).await;
+    let around = around();
+    let store = Arc::new(Failing {
+        stopped_by_a_part: Some(around.stop.clone()),
+        ..Failing::after(usize::MAX)
+    });
+    let target = S3Target::over(store.clone(), "bucket", "shops/one").in_parts_of(PART);
+    let target: Arc<dyn Target> = Arc::new(target);
+    let stopped = write::run(state.as_ref(), &target, &hurried(), &around).await;
+    assert!(stopped.is_err_and(|error| error.to_string() == "stopped by a signal"));
+    eventually("its parts are gone", async || {
+        let parts = *store.parts.lock().unwrap();
+        ((parts.begun, parts.completed, parts.aborted) == (1, 0, 1)).then_some(())
+    })
+    .await;
+}
+
 /// A store that takes so many writes and then no more, and has something that cannot be read.
 #[derive(Debug)]
 struct Failing {
     inner: InMemory,
-    left: AtomicUsize,
+    left: Arc<AtomicUsize>,
     /// How its name ends; empty = nothing.
     unread: Mutex<String>,
+    parts: Arc<Mutex<Parts>>,
+    /// What the first part stops, for which there is no answer then.
+    stopped_by_a_part: Option<CancellationToken>,
+}
+
+/// What became of objects that are sent in parts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Parts {
+    begun: usize,
+    sent: usize,
+    completed: usize,
+    aborted: usize,
 }
 
 impl Failing {
-    fn write(&self) -> Result<()> {
-        let left = self
-            .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        left.map(|_| ()).map_err(|_| object_store::Error::Generic {
-            store: "test",
-            source: "QuotaExceeded: the bucket is full".into(),
-        })
+    fn after(writes: usize) -> Self {
+        Self {
+            inner: InMemory::new(),
+            left: Arc::new(AtomicUsize::new(writes)),
+            unread: Mutex::default(),
+            parts: Arc::default(),
+            stopped_by_a_part: None,
+        }
+    }
+}
+
+/// Counts a write, or refuses it.
+fn write_one(left: &AtomicUsize) -> Result<()> {
+    let left = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+    left.map(|_| ()).map_err(|_| object_store::Error::Generic {
+        store: "test",
+        source: "QuotaExceeded: the bucket is full".into(),
+    })
+}
+
+/// An object of such a store that is sent in parts.
+#[derive(Debug)]
+struct FailingUpload {
+    inner: Box<dyn MultipartUpload>,
+    left: Arc<AtomicUsize>,
+    parts: Arc<Mutex<Parts>>,
+    stopped_by_a_part: Option<CancellationToken>,
+}
+
+#[async_trait]
+impl MultipartUpload for FailingUpload {
+    fn put_part(&mut self, part: PutPayload) -> UploadPart {
+        if let Err(error) = write_one(&self.left) {
+            return ready(Err(error)).boxed();
+        }
+        if let Some(stop) = &self.stopped_by_a_part {
+            stop.cancel();
+            return pending().boxed();
+        }
+        self.parts.lock().unwrap().sent += 1;
+        self.inner.put_part(part)
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        write_one(&self.left)?;
+        self.parts.lock().unwrap().completed += 1;
+        self.inner.complete().await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.parts.lock().unwrap().aborted += 1;
+        self.inner.abort().await
     }
 }
 
@@ -215,7 +372,7 @@ impl fmt::Display for Failing {
 #[async_trait]
 impl ObjectStore for Failing {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.write()?;
+        write_one(&self.left)?;
         self.inner.put_opts(location, payload, options).await
     }
 
@@ -224,8 +381,14 @@ impl ObjectStore for Failing {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.write()?;
-        self.inner.put_multipart_opts(location, options).await
+        write_one(&self.left)?;
+        self.parts.lock().unwrap().begun += 1;
+        Ok(Box::new(FailingUpload {
+            inner: self.inner.put_multipart_opts(location, options).await?,
+            left: Arc::clone(&self.left),
+            parts: Arc::clone(&self.parts),
+            stopped_by_a_part: self.stopped_by_a_part.clone(),
+        }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
