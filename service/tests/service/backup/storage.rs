@@ -2,11 +2,15 @@
 
 use std::{
     fmt,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
     ops::Range,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -20,7 +24,7 @@ use faciliauto_service::{
         write::{self, Surroundings, Wish},
     },
     clock::Clock,
-    configuration::backup::Wanted,
+    configuration::backup::{Credentials, S3Settings, Wanted},
     state::{State, events::Deed},
 };
 use futures::{
@@ -284,6 +288,63 @@ async fn a_backup_that_is_stopped_takes_its_parts_back() {
         ((parts.begun, parts.completed, parts.aborted) == (1, 0, 1)).then_some(())
     })
     .await;
+}
+
+/// Prevents a server that is overloaded or starting from failing a backup, though it is there a moment later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_late_is_asked_again() {
+    let impatient = Some(Duration::ZERO);
+    for (refusals, patience, expected) in [(0, impatient, Some(1)), (3, None, Some(4)), (3, impatient, None)]
+    {
+        let (endpoint, asked) = late_server(refusals);
+        let variables = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+        let settings = S3Settings {
+            endpoint: Some(endpoint),
+            path_style: true,
+            credentials: Credentials::of(&variables.map(|name| (name.to_owned(), "x".to_owned()))),
+            ..S3Settings::default()
+        };
+        let target = match patience {
+            Some(patience) => S3Target::trying_for(patience, "bucket", "shop", &settings),
+            None => S3Target::new("bucket", "shop", &settings),
+        };
+        let target = target.unwrap();
+        let found = target.look("lock").await;
+        let asked = asked.load(Ordering::SeqCst);
+        match expected {
+            Some(times) => {
+                let (content, _) = found.unwrap().expect("it is there");
+                assert_eq!((content.as_slice(), asked), (&b"whole"[..], times));
+            }
+            None => {
+                let error = found.expect_err("it was asked once");
+                assert!(error.to_string().contains("s3://bucket/shop"), "{error}");
+                assert_eq!(asked, 1);
+            }
+        }
+    }
+}
+
+/// A server that is unavailable so many times, and then has what is asked for.
+fn late_server(refusals: usize) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let lines = BufReader::new(&client).lines().map_while(Result::ok);
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            let answer = if counted.fetch_add(1, Ordering::SeqCst) < refusals {
+                "HTTP/1.1 503 Slow Down\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            } else {
+                "HTTP/1.1 200 OK\r\nconnection: close\r\netag: \"1\"\r\nlast-modified: Thu, 26 Nov 2026 02:00:00 \
+                 GMT\r\ncontent-length: 5\r\n\r\nwhole"
+            };
+            let _ = (&client).write_all(answer.as_bytes());
+        }
+    });
+    (endpoint, asked)
 }
 
 /// A store that takes so many writes and then no more, and has something that cannot be read.
