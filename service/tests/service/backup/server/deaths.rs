@@ -12,6 +12,7 @@ use faciliauto_service::{
         pace::Pace,
         progress::Progress,
         proof::{self, Noting},
+        restore::Stage,
         shelf::Shelf,
         target::{Target, lock, s3::S3Target},
         write::{self, Surroundings, Wish},
@@ -25,10 +26,19 @@ use jiff::{SignedDuration, Timestamp};
 use object_store::{ObjectStore, ObjectStoreExt, aws::AmazonS3Builder, path::Path};
 
 use super::{
-    super::{around, empty, furnish, wish},
+    super::{
+        around, backed_up, digests, empty, furnish,
+        process::change,
+        request, restore,
+        storage::{furnish_at_length, hurried, of_backup},
+        wish,
+    },
     setting,
 };
-use crate::harness::mortal::{Death, Fate, Mortal};
+use crate::{
+    harness::mortal::{Death, Fate, Mortal},
+    state_events::{liked, store},
+};
 
 /// A way to die, and whether another server is there at once, by the number of requests that were answered.
 type Way = (Death, fn(usize) -> bool);
@@ -66,7 +76,12 @@ fn server() -> String {
     setting("ENDPOINT").trim_start_matches("http://").to_owned()
 }
 
+/// Nothing is tried again: what is back a moment later is a server of its own here.
 fn target(address: &str, prefix: &str) -> Arc<dyn Target> {
+    Arc::new(trying_for(Duration::ZERO, address, prefix))
+}
+
+fn trying_for(patience: Duration, address: &str, prefix: &str) -> S3Target {
     let variables = [
         ("AWS_ACCESS_KEY_ID".to_owned(), setting("KEY")),
         ("AWS_SECRET_ACCESS_KEY".to_owned(), setting("SECRET")),
@@ -77,8 +92,7 @@ fn target(address: &str, prefix: &str) -> Arc<dyn Target> {
         credentials: Credentials::of(&variables),
         ..S3Settings::default()
     };
-    // Nothing is tried again: what is back a moment later is a server of its own here.
-    Arc::new(S3Target::trying_for(Duration::ZERO, &setting("BUCKET"), prefix, &settings).unwrap())
+    S3Target::trying_for(patience, &setting("BUCKET"), prefix, &settings).unwrap()
 }
 
 impl Place {
@@ -374,4 +388,88 @@ async fn a_server_that_dies_during_a_pruning_keeps_the_last_good_backup() {
         assert_kept(&before, &names[1], &left, name);
     };
     at_every_request("prune", &before, &ways, 5, work, next).await;
+}
+
+/// Prevents a server that dies during a restore from leaving a mixture, or a store that takes no writes; and the same restore
+/// from not being finished later.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server for S3: FACILIAUTO_TEST_S3_ENDPOINT, _BUCKET, _KEY, _SECRET"]
+async fn a_server_that_dies_during_a_restore_leaves_the_old_state_or_the_restored_one() {
+    let ways = [
+        (Death::Unanswered, NEVER),
+        (Death::HalfAnswered, EVERY_SECOND_TIME),
+    ];
+    let work = async |Case { name, place, through }: &Case| {
+        let (state, _) = backed_up(&place.target).await;
+        let restored = digests(state.as_ref()).await;
+        change(state.as_ref()).await;
+        let old = digests(state.as_ref()).await;
+        let outcome = restore(&state, &request("r1", through)).await;
+        let found = digests(state.as_ref()).await;
+        let expected = if outcome.is_ok() { &restored } else { &old };
+        assert_eq!(&found, expected, "{name}: {outcome:?}");
+        store(state.as_ref(), &liked("writes go through", "rui", "a-0")).await;
+        // By itself: of its own lock it need not wait for the end.
+        let again = restore(&state, &request("r1", &place.target)).await;
+        let again = again.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(again.phase, Stage::Succeeded, "{name}");
+        if outcome.is_err() {
+            assert_eq!(digests(state.as_ref()).await, restored, "{name}");
+        }
+        outcome.map(drop)
+    };
+    at_every_request("restore", &Objects::new(), &ways, 20, work, async |_| {}).await;
+}
+
+/// Prevents a server that is replaced during a backup from failing it, though its successor answers at once. Half an answer is
+/// the one thing that cannot be asked for again everywhere.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server for S3: FACILIAUTO_TEST_S3_ENDPOINT, _BUCKET, _KEY, _SECRET"]
+async fn a_server_that_is_replaced_during_a_backup_is_asked_again() {
+    let state = empty();
+    furnish(state.as_ref()).await;
+    for death in [Death::Unheard, Death::HalfHeard, Death::Unanswered] {
+        for after in 0..=MOST {
+            let name = format!("replaced-{death:?}-{after}");
+            let place = Place::with(&name, &Objects::new()).await;
+            let fate = Fate {
+                after,
+                death,
+                has_successor: true,
+            };
+            let line = Mortal::to(&server(), fate);
+            let through = trying_for(Duration::from_secs(20), &line.address, &place.prefix);
+            let through: Arc<dyn Target> = Arc::new(through);
+            let report = write::run(state.as_ref(), &through, &wish(), &around()).await;
+            let report = report.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(
+                place.latest(&[], &name).await,
+                Some(report.backup.to_string()),
+                "{name}"
+            );
+            if !line.has_died() {
+                assert!(after > 20, "{name}");
+                break;
+            }
+        }
+    }
+}
+
+/// Prevents a real server's idea of parts from showing up only with the first large shop.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server for S3: FACILIAUTO_TEST_S3_ENDPOINT, _BUCKET, _KEY, _SECRET"]
+async fn a_real_server_takes_a_large_family_in_parts() {
+    let state = empty();
+    furnish_at_length(state.as_ref(), 50).await;
+    let place = Place::with("parts", &Objects::new()).await;
+    // The least that S3 takes.
+    let target = trying_for(Duration::ZERO, &server(), &place.prefix).in_parts_of(5 << 20);
+    let target: Arc<dyn Target> = Arc::new(target);
+    let report = write::run(state.as_ref(), &target, &hurried(), &around())
+        .await
+        .unwrap();
+    assert!(report.bytes > 10 << 20, "{}", report.bytes);
+    let fresh = empty();
+    restore(&fresh, &of_backup(&report, &target)).await.unwrap();
+    assert_eq!(digests(fresh.as_ref()).await, digests(state.as_ref()).await);
 }
