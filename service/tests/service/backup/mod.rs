@@ -62,6 +62,15 @@ pub(crate) fn wish() -> Wish {
     }
 }
 
+/// One that is not proven, and takes no rest: others wait for it.
+pub(crate) fn hurried() -> Wish {
+    Wish {
+        kind: Kind::Safety,
+        verify: false,
+        ..wish()
+    }
+}
+
 pub(crate) fn directory(path: &Path) -> Arc<dyn Target> {
     Arc::new(DirectoryTarget::new(path.to_owned()))
 }
@@ -138,11 +147,7 @@ pub(crate) async fn backed_up(target: &Arc<dyn Target>) -> (Arc<dyn State>, writ
 pub(crate) async fn digests(state: &dyn State) -> Vec<(String, u64, String)> {
     let folder = tempfile::tempdir().unwrap();
     let target = directory(folder.path());
-    let wish = Wish {
-        verify: false,
-        ..wish()
-    };
-    let report = write::run(state, &target, &wish, &around()).await.unwrap();
+    let report = write::run(state, &target, &hurried(), &around()).await.unwrap();
     let manifest = faciliauto_service::backup::archive::read_manifest(target.as_ref(), &report.backup)
         .await
         .unwrap();

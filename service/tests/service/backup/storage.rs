@@ -17,11 +17,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use faciliauto_service::{
     backup::{
-        format::manifest::Kind,
         restore::{Request, Stage},
         shelf::Shelf,
         target::{Target, s3::S3Target},
-        write::{self, Surroundings, Wish},
+        write::{self, Surroundings},
     },
     clock::Clock,
     configuration::backup::{Credentials, S3Settings, Wanted},
@@ -39,7 +38,7 @@ use object_store::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{around, backed_up, digests, empty, furnish, process::change, request, restore, wish};
+use super::{around, backed_up, digests, empty, furnish, hurried, process::change, request, restore, wish};
 use crate::{harness::eventually, state_events::liked};
 
 fn bucket(store: Arc<dyn ObjectStore>) -> Arc<dyn Target> {
@@ -205,15 +204,6 @@ pub(super) async fn furnish_at_length(state: &dyn State, comments: usize) {
             *comment = Some((0..300_000).map(|_| letter()).collect());
         }
         crate::state_events::store(state, &event).await;
-    }
-}
-
-/// What is made in a hurry, and counts once it is there.
-pub(super) fn hurried() -> Wish {
-    Wish {
-        kind: Kind::Safety,
-        verify: false,
-        ..wish()
     }
 }
 

@@ -27,10 +27,10 @@ use object_store::{ObjectStore, ObjectStoreExt, aws::AmazonS3Builder, path::Path
 
 use super::{
     super::{
-        around, backed_up, digests, empty, furnish,
+        around, backed_up, digests, empty, furnish, hurried,
         process::change,
         request, restore,
-        storage::{furnish_at_length, hurried, of_backup},
+        storage::{furnish_at_length, of_backup},
         wish,
     },
     setting,
