@@ -345,10 +345,21 @@ async fn limits_are_as_they_were_set() {
             "{who}"
         );
         // A burst takes three seconds to come back: on a machine that is slower than one second for six answers,
-        // one more may pass.
-        let begun = Instant::now();
-        let passed = passed((0..6).map(|_| ask_as(&application, "203.0.113.2"))).await;
-        let given_back = usize::try_from(begun.elapsed().as_secs()).unwrap();
+        // one more may pass. Where Redis answered after its deadline, the replica decided alone, by an allowance of its
+        // own, and the attempt says nothing.
+        let (mut passed_of_six, mut given_back) = (None, 0);
+        for attempt in 2..=30 {
+            let address = format!("203.0.113.{attempt}");
+            let (alone, begun) = (decided_alone(&application).await, Instant::now());
+            let passed = passed((0..6).map(|_| ask_as(&application, &address))).await;
+            given_back = usize::try_from(begun.elapsed().as_secs()).unwrap();
+            if who == "local" || decided_alone(&application).await == alone {
+                passed_of_six = Some(passed);
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        let passed = passed_of_six.expect("the machine was too busy for any of the attempts");
         assert!((3..=3 + given_back).contains(&passed), "{who}: {passed}");
     }
 }
