@@ -24,6 +24,9 @@ use crate::{
     resources::restore_job::PHASES,
 };
 
+/// The program's word for a store that it lost while it put another generation in place of its own.
+const UNSURE: &str = "unsure";
+
 /// What is to be done about the restore that is declared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Plan {
@@ -160,12 +163,7 @@ fn of_job(observed: &Observed, job: &Job) -> RestoreStatus {
     let from = shorten(&from.unwrap_or_default(), 128);
     let (phase, message) = match standing(job) {
         Standing::Unfinished => running(observed, job),
-        Standing::Failed => {
-            let (_, why) = job_ends::why(observed, job);
-            let message =
-                format!("What is there was not replaced: {why} Another attempt needs another restore.id.");
-            (RestorePhase::Failed, message)
-        }
+        Standing::Failed => (RestorePhase::Failed, failure(observed, job)),
         Standing::Complete if said(|report| report.phase.as_ref()).as_deref() == Some("Reverted") => (
             RestorePhase::Reverted,
             "What was there before the restore is there again.".to_owned(),
@@ -180,6 +178,23 @@ fn of_job(observed: &Observed, job: &Job) -> RestoreStatus {
         started_at: started.or_else(|| job.creation_timestamp()),
         finished_at: ended_at(job).map(Time).filter(|_| phase.is_final()),
         message: shorten(&message, 2048),
+    }
+}
+
+/// Why a restore failed, and what became of what was there. A program that knows says so; one that was ended before it could,
+/// or lost the store as it switched, leaves it open.
+fn failure(observed: &Observed, job: &Job) -> String {
+    let (code, why) = job_ends::why(observed, job);
+    let has_said = job_ends::ends(observed, job)
+        .iter()
+        .any(|(end, report)| end.exit_code != 0 && report.error.is_some());
+    if has_said && code != UNSURE {
+        format!("What is there was not replaced: {why} Another attempt needs another restore.id.")
+    } else {
+        format!(
+            "It is not known whether what is there was replaced: {why} The same backup with another restore.id is put in \
+             place whichever it is."
+        )
     }
 }
 

@@ -100,6 +100,9 @@ pub enum BackupError {
     /// What was loaded is not what the archive has.
     #[error("what was loaded is not what the backup has: {0}")]
     Differs(String),
+    /// The store went away while it put another generation in place of its own: it holds the one or the other.
+    #[error("{0}")]
+    Unsure(String),
     /// Something that should not happen.
     #[error("{0}")]
     Other(String),
@@ -123,6 +126,7 @@ impl BackupError {
             Self::EmptyStore => "empty-store",
             Self::Store(_) => "store-away",
             Self::Usage(_) => "usage",
+            Self::Unsure(_) => "unsure",
             Self::Differs(_) | Self::Other(_) => "other",
         }
     }
@@ -144,6 +148,7 @@ impl BackupError {
             | Self::EmptyStore
             | Self::Store(_)
             | Self::Differs(_)
+            | Self::Unsure(_)
             | Self::Other(_) => 1,
         }
     }

@@ -446,7 +446,7 @@ impl Restore<'_> {
                 Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
             }
         }
-        Err(BackupError::Other(format!(
+        Err(BackupError::Unsure(format!(
             "the store went away during the switch ({error}): it holds either what it held or what the backup has; start \
              the same restore again, which tells"
         )))

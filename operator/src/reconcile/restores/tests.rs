@@ -160,7 +160,7 @@ fn end_of_a_restore_says_what_is_there_now() {
         &json!({"error": "the backup B1 is damaged: take another", "code": "damaged"}),
     );
     let broken = pod("p", &[container("verify", broken)], &container("load", waiting()));
-    let found = shown(job("x", failed), vec![broken]);
+    let found = shown(job("x", failed.clone()), vec![broken]);
     assert_eq!(found.phase, RestorePhase::Failed);
     assert_eq!(found.finished_at, time("2026-02-01T09:02:00Z"));
     assert_eq!(
@@ -168,4 +168,13 @@ fn end_of_a_restore_says_what_is_there_now() {
         "What is there was not replaced: the backup B1 is damaged: take another. Another attempt needs another \
          restore.id."
     );
+    // Nobody but the program knows, and here it does not, or did not live to say.
+    let unsure = ended(1, &json!({"error": "the store went away", "code": "unsure"}));
+    let unsure = pod("p", &[], &container("load", unsure));
+    for pods in [vec![unsure], vec![]] {
+        let found = shown(job("x", failed.clone()), pods);
+        assert_eq!(found.phase, RestorePhase::Failed);
+        let begin = "It is not known whether what is there was replaced: ";
+        assert!(found.message.starts_with(begin), "{found:?}");
+    }
 }
