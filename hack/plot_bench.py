@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes docs/performance.svg and the tables of docs/performance.md from the benchmarks' lines.
 
-    make bench-engine > figures; make bench-peers >> figures; make bench-http >> figures; make bench-operator >> figures
-    make bench-backup >> figures
+    make bench-engine > figures; make bench-peers >> figures; make bench-http >> figures; make bench-stock >> figures
+    make bench-operator >> figures; make bench-backup >> figures
     make drill-backup drill-restore drill-crash REDIS="7.0 8.0 valkey-8.1" >> figures
     python3 hack/plot_bench.py figures
 
@@ -141,7 +141,21 @@ DRILLS = {
     "crash.job_commands": Row("a small restore killed after each command to Redis in turn: commands"),
     "crash.redis_commands": Row("Redis killed after each: commands"),
 }
-SUBJECTS = ("engine", "http", "operator", "backup", "drill")
+# What goes into a stock: how long until its dealer is answered, until every replica serves it, and the most that may take.
+STOCK = {
+    "100,000 cars, the first time": ("put_100k_first.answered", "put_100k_first.seen", 10),
+    "100,000 cars in place of as many": ("put_100k_again.answered", "put_100k_again.seen", 10),
+    "1,000 cars of another dealer beside them": ("put_1k_beside_100k.answered", "put_1k_beside_100k.seen", 1),
+    "a sale among them": ("patch_in_100k.answered.p50", "patch_in_100k.seen.p50", 1),
+    "… the slowest": ("patch_in_100k.answered.max", "patch_in_100k.seen.max", 1),
+}
+# The replica that takes them: its memory at its most and afterwards, and the most that it may be.
+STOCK_MEMORY = {
+    "the first time": ("put_100k_first.peak", "put_100k_first.resident", 200),
+    "in place of as many, with both catalogues for a moment": ("put_100k_again.peak", "put_100k_again.resident", 200),
+    "the same while sales go on, each with a catalogue of its own": ("resident_peak.writer", "resident.writer", None),
+}
+SUBJECTS = ("engine", "http", "stock", "operator", "backup", "drill")
 SERVERS = {"Redis 7.0": "", "Redis 8.0": ".8.0", "Valkey 8.1": ".valkey-8.1"}
 
 
@@ -213,6 +227,20 @@ def http_table(values: Values) -> str:
         f"\n\nMemory after 100,000 requests {early:.1f} MiB, after a million {late:.1f} (target ≤ 24)."
         f" Beside 1,000 open connections the p95 of 100 requests/s is {ratio:.2f} times what it is alone."
     )
+
+
+def stock_tables(values: Values) -> str:
+    rows = ["| what | answered | seen by both | target | |", "| --- | ---: | ---: | ---: | --- |"]
+    for label, (answered, seen, most) in STOCK.items():
+        value, unit = values[seen]
+        judged = "met" if value / (1000 if unit == "ms" else 1) <= most else "not met"
+        rows.append(f"| {label} | {figure(*values[answered])} | {figure(*values[seen])} | ≤ {most} s | {judged} |")
+    rows += ["", "| memory of the replica that takes them | most | afterwards | target | |"]
+    rows.append("| --- | ---: | ---: | ---: | --- |")
+    for label, (peak, resident, most) in STOCK_MEMORY.items():
+        judged = f"≤ {most} MiB | {'met' if values[peak][0] <= most else 'not met'}" if most else " | "
+        rows.append(f"| {label} | {figure(*values[peak])} | {figure(*values[resident])} | {judged} |")
+    return "\n".join(rows)
 
 
 def operator_table(values: Values) -> str:
@@ -329,7 +357,7 @@ def main() -> int:
         print(__doc__)
         return 2
     path = pathlib.Path(sys.argv[1])
-    values, http, operator, backups, drills = (read(path, subject) for subject in SUBJECTS)
+    values, http, stock, operator, backups, drills = (read(path, subject) for subject in SUBJECTS)
     day = datetime.date.fromtimestamp(path.stat().st_mtime).isoformat()
     caption = f"{processor()}, {day}"
     page = PAGE.read_text()
@@ -341,6 +369,8 @@ def main() -> int:
         page = replace(page, "peers", f"{caption}.\n\n{peers_table(values)}")
     if "rss.mib" in http:
         page = replace(page, "http", f"{caption}.\n\n{http_table(http)}")
+    if "resident.writer" in stock:
+        page = replace(page, "stock", f"{caption}.\n\n{stock_tables(stock)}")
     if "rss.mib" in operator:
         page = replace(page, "operator", f"{caption}.\n\n{operator_table(operator)}")
     if "prune.peak_mib" in backups:

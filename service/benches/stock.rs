@@ -96,8 +96,9 @@ async fn main() -> ExitCode {
             SEEN_LARGE,
         );
         eprintln!("{round}: {}", bench.memory());
-        let peak = bench.replicas[0].mebibytes("VmHWM:");
+        let [peak, resident] = ["VmHWM:", "VmRSS:"].map(|field| bench.replicas[0].mebibytes(field));
         targets.report(&format!("put_100k_{round}.peak"), peak, "MiB", MOST_MEBIBYTES);
+        report(&format!("put_100k_{round}.resident"), resident, "MiB");
     }
 
     let mut answered = Vec::new();
