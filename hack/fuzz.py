@@ -27,11 +27,11 @@ def has(*command: str) -> bool:
 
 def main() -> int:
     if not has("cargo", TOOLCHAIN, "--version"):
-        print("fuzz: skipped, no nightly toolchain (rustup toolchain install nightly)")
-        return 0
+        print("fuzz: not run, no nightly toolchain (rustup toolchain install nightly)")
+        return 1
     if not has("cargo", "fuzz", "--version"):
-        print("fuzz: skipped, no cargo-fuzz (cargo install cargo-fuzz --locked)")
-        return 0
+        print("fuzz: not run, no cargo-fuzz (cargo install cargo-fuzz --locked)")
+        return 1
     seconds = int(os.environ.get("SECONDS_EACH", "60"))
     # No two targets have one name.
     known = {path.stem: folder for folder in FOLDERS for path in sorted((folder / "fuzz_targets").glob("*.rs"))}
