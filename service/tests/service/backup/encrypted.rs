@@ -8,13 +8,13 @@ use faciliauto_service::backup::{
     error::BackupError,
     load::{Nowhere, load},
     progress::Progress,
-    write::{self, Wish},
+    write::Wish,
 };
 
-use super::{around, digests, directory, empty, furnish, request, restore, wish};
+use super::{backed_up_as, digests, directory, empty, request, restore, wish};
 
 /// A pair as age-keygen makes it.
-pub(crate) const RECIPIENT: &str = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
+const RECIPIENT: &str = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
 pub(crate) const IDENTITY: &str =
     "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
 /// Of somebody else.
@@ -42,21 +42,21 @@ async fn refused(
     }
 }
 
+/// To whoever has the identity, and nobody else.
+pub(crate) fn sealed() -> Wish {
+    Wish {
+        seal: Seal::to(&[RECIPIENT.to_owned()]).unwrap(),
+        ..wish()
+    }
+}
+
 /// Prevents a backup from being read without its key, from not being read with it, and from counting as proven though
 /// nobody who makes it could read it back.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_encrypted_backup_is_proven_and_restored_with_its_key_alone() {
     let folder = tempfile::tempdir().unwrap();
     let target = directory(folder.path());
-    let state = empty();
-    furnish(state.as_ref()).await;
-    let sealed = Wish {
-        seal: Seal::to(&[RECIPIENT.to_owned()]).unwrap(),
-        ..wish()
-    };
-    let report = write::run(state.as_ref(), &target, &sealed, &around())
-        .await
-        .unwrap();
+    let (state, report) = backed_up_as(&target, &sealed()).await;
     assert!(report.encrypted && report.verified_at.is_some());
     for entry in fs::read_dir(folder.path().join(report.backup.as_str())).unwrap() {
         let path = entry.unwrap().path();

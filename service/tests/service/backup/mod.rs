@@ -135,11 +135,17 @@ pub(crate) async fn furnish(state: &dyn State) {
 
 /// A furnished store in memory, and a backup of it at the target.
 pub(crate) async fn backed_up(target: &Arc<dyn Target>) -> (Arc<dyn State>, write::Report) {
+    backed_up_as(target, &wish()).await
+}
+
+/// The same, made as is wished.
+pub(crate) async fn backed_up_as(
+    target: &Arc<dyn Target>,
+    wish: &write::Wish,
+) -> (Arc<dyn State>, write::Report) {
     let state = empty();
     furnish(state.as_ref()).await;
-    let report = write::run(state.as_ref(), target, &wish(), &around())
-        .await
-        .unwrap();
+    let report = write::run(state.as_ref(), target, wish, &around()).await.unwrap();
     (state, report)
 }
 

@@ -8,11 +8,10 @@ use std::{
 
 use faciliauto_service::{
     backup::{
-        encryption::{Keys, Seal},
+        encryption::Keys,
         format::{families::Family, manifest::Manifest, name::BackupName},
         restore::Request,
         target::{Target, lock::Lock},
-        write::{self, Wish},
     },
     configuration::backup::Wanted,
     state::State,
@@ -20,13 +19,11 @@ use faciliauto_service::{
 
 use super::{
     archive::{files_of, lie, lines_of, replace_family},
-    around, backed_up, digests, directory, empty,
-    encrypted::{IDENTITY, OTHER_IDENTITY, RECIPIENT, keys},
-    furnish,
+    around, backed_up, backed_up_as, digests, directory,
+    encrypted::{IDENTITY, OTHER_IDENTITY, keys, sealed},
     process::change,
     request, restore,
     restored::epoch,
-    wish,
 };
 use crate::state_events::{liked, store};
 
@@ -305,15 +302,7 @@ async fn no_bad_backup_touches_a_store_that_serves() {
 async fn a_wrong_key_touches_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let target = directory(folder.path());
-    let state = empty();
-    furnish(state.as_ref()).await;
-    let sealed = Wish {
-        seal: Seal::to(&[RECIPIENT.to_owned()]).unwrap(),
-        ..wish()
-    };
-    write::run(state.as_ref(), &target, &sealed, &around())
-        .await
-        .unwrap();
+    let (state, _) = backed_up_as(&target, &sealed()).await;
     change(state.as_ref()).await;
     let with = |keys| Request {
         keys,
