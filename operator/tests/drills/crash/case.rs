@@ -31,6 +31,9 @@ const SHOWN: Duration = Duration::from_secs(60);
 /// How long a write may be refused after the end: replicas that lost Redis find it again.
 const WRITABLE: Duration = Duration::from_secs(15);
 
+/// How long one phase of a Job may have ended while the next does not run yet: there is nothing to kill then.
+const BETWEEN: Duration = Duration::from_secs(20);
+
 /// Pauses between two looks at a process or a file.
 const GLANCE: Duration = Duration::from_millis(2);
 
@@ -161,11 +164,12 @@ impl Rig {
         };
         let (number, killed) = match victim {
             Victim::Job => {
-                let number = processes::kill(&processes::of_restore(id));
-                release(held, Verdict::Cut);
-                states.check("right after", self.digests().await, bad);
                 // Whoever has said that all is done may be gone before the signal comes.
                 let may_be_over = matches!(moment.when, When::Seen(Sign::NotedAsDone));
+                let between = if may_be_over { Duration::ZERO } else { BETWEEN };
+                let number = kill_job(id, between).await;
+                release(held, Verdict::Cut);
+                states.check("right after", self.digests().await, bad);
                 (number.max(usize::from(may_be_over)), Killed::Nobody)
             }
             Victim::Redis => {
@@ -306,6 +310,18 @@ impl Rig {
             let is_near = matches!(sign, Sign::ProcessRuns | Sign::Noted | Sign::NotedAsDone);
             sleep(if is_near { GLANCE } else { LOOK }).await;
         }
+    }
+}
+
+/// Kills the program of a restore's Job that runs, or else the one that runs next. Answers how many processes that were.
+async fn kill_job(id: &str, between: Duration) -> usize {
+    let begun = Instant::now();
+    loop {
+        let number = processes::kill(&processes::of_restore(id));
+        if number > 0 || begun.elapsed() >= between {
+            return number;
+        }
+        sleep(GLANCE).await;
     }
 }
 
