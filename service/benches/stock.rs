@@ -169,6 +169,20 @@ async fn main() -> ExitCode {
         "ms",
     );
 
+    // The same by an operator, over what is there: no replica takes part but as a reader.
+    let list = folder.path().join("list.ndjson.gz");
+    std::fs::write(&list, &packed).unwrap();
+    let begun = Instant::now();
+    let (said, peak) = import(&redis_url, folder.path(), &list);
+    report("import_100k.done", begun.elapsed().as_secs_f64(), "s");
+    let imported = Answered {
+        body: said,
+        took: begun.elapsed(),
+    };
+    let seen = bench.shown(&imported, begun).await;
+    targets.report("import_100k.seen", seen.as_secs_f64(), "s", SEEN_LARGE);
+    targets.report("import_100k.peak", peak, "MiB", MOST_MEBIBYTES);
+
     // Threads that worked aside end after ten idle seconds, and what they held goes back to the system with them.
     tokio::time::sleep(Duration::from_secs(20)).await;
     for (replica, name) in bench.replicas.iter().zip(["writer", "reader"]) {
@@ -224,6 +238,32 @@ fn program(redis_url: &str) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     program
+}
+
+/// Imports a list of one dealership; gives the report, and the most memory that the importer held, in MiB.
+fn import(redis_url: &str, folder: &Path, list: &Path) -> (Value, f64) {
+    let report = folder.join("report");
+    let mut importer = program(redis_url)
+        .arg("--report-file")
+        .arg(&report)
+        .args(["import", "--dealership", "grande"])
+        .arg(list)
+        .spawn()
+        .unwrap();
+    let mut peak = 0.0;
+    let status = loop {
+        if let Some(status) = importer.try_wait().unwrap() {
+            break status;
+        }
+        // Gone once it has ended, and the peak only grows until then.
+        peak = memory::mebibytes(importer.id(), "VmHWM:").unwrap_or(peak);
+        std::thread::sleep(POLL);
+    };
+    assert!(status.success(), "the import ends well");
+    (
+        serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap(),
+        peak,
+    )
 }
 
 struct Replica {

@@ -182,12 +182,22 @@ struct ImportArguments {
     /// No stock at all; nothing is done when the store is open already.
     #[arg(long, group = "source")]
     none: bool,
-    /// A file {"dealerships": […], "cars": […]}: replaces the stock of each dealership in it.
+    /// A file, or - for the standard input: replaces the stock of each dealership in it, all of it or nothing.
     ///
-    /// One JSON document, neither packed nor one row a line as uploads may be, and held in memory whole. A car that its
+    /// Either one document {"dealerships": […], "cars": […]}, or cars alone of dealerships that are there: a JSON array,
+    /// or one car a line. Packed with gzip or not. Every bad row is named, and then nothing is written. A car that its
     /// dealer marked sold in the last 24 hours stays sold.
     #[arg(value_name = "FILE", group = "source")]
     file: Option<PathBuf>,
+    /// Whose cars a file has that is a list of cars: its rows need not name their dealership_id.
+    #[arg(long, value_name = "ID", requires = "file")]
+    dealership: Option<String>,
+    /// Write only over the stock of this ETag, which GET /dealerships/ID/stock gives; then no car stays sold.
+    #[arg(long, value_name = "ETAG", requires = "dealership")]
+    if_match: Option<String>,
+    /// Check everything and write nothing.
+    #[arg(long, requires = "file")]
+    dry_run: bool,
 }
 
 /// The least severe lines that are logged.
@@ -259,7 +269,20 @@ pub enum ImportSource {
     /// Nowhere: the store is opened empty.
     Nothing,
     /// A file.
-    File(PathBuf),
+    File(ImportFile),
+}
+
+/// A file to be imported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportFile {
+    /// Where it is; `-` = the standard input.
+    pub path: PathBuf,
+    /// Whose cars it has when it is a list of cars; `None` = each row says it.
+    pub dealership: Option<String>,
+    /// ETags one of which the stock of that dealership must have.
+    pub if_match: Option<String>,
+    /// Whether everything is checked and nothing written.
+    pub dry_run: bool,
 }
 
 /// Everything that can be set, with every default resolved.
@@ -453,7 +476,12 @@ impl Settings {
                 })
             }
             Some(CommandArguments::Import(import)) => Command::Import(match import.file {
-                Some(file) => ImportSource::File(file),
+                Some(path) => ImportSource::File(ImportFile {
+                    path,
+                    dealership: import.dealership,
+                    if_match: import.if_match,
+                    dry_run: import.dry_run,
+                }),
                 None if import.sample => ImportSource::Sample,
                 None => ImportSource::Nothing,
             }),

@@ -6,7 +6,6 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     mem,
     sync::Arc,
-    time::Duration,
 };
 
 use faciliauto_engine::stock::{Car, Dealership};
@@ -22,7 +21,8 @@ use crate::{
     clock::Clock,
     error::ApiError,
     idempotency::Identity,
-    memory, random,
+    memory,
+    race::{ATTEMPTS, stand_back},
     state::{
         Basis, Change, DealerStock, Head, State, StateError, Written,
         dealers::{DealerView, SoldMark, TokenChange, TokenDigest},
@@ -34,10 +34,6 @@ use crate::{
 
 mod cars;
 mod turns;
-
-/// How often a change is decided anew when others were faster. Requests of one process that could make each other
-/// decide anew queue up, so mostly other replicas win a race.
-const ATTEMPTS: u32 = 12;
 
 /// How long a car stays sold when a stock without `If-Match`, perhaps older than the sale, says otherwise.
 const STAYS_SOLD: SignedDuration = SignedDuration::from_hours(24);
@@ -53,7 +49,7 @@ pub(crate) struct Desk {
     pub(crate) clock: Clock,
     showroom: Arc<Showroom>,
     turns: Turns,
-    /// What is put makes whatever else is put decide anew, so it is put one by one.
+    /// What is put makes whatever else is put decide anew, so it is put one by one: mostly other replicas win a race.
     writing: Mutex<()>,
     uploads: Semaphore,
 }
@@ -253,7 +249,7 @@ impl Desk {
     ) -> Result<Written<Answered<StockReceipt>>, ApiError> {
         let record = dealership.clone();
         upload = aside(move || {
-            upload.check(&record);
+            upload.check(&[record]);
             upload
         })
         .await?;
@@ -381,16 +377,11 @@ impl Desk {
         match state.commit(change, &|_| {}).await {
             Ok(written) => Ok(Some(written)),
             Err(StateError::Moved) => {
-                self.wait(attempt).await;
+                stand_back(attempt).await;
                 Ok(None)
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    async fn wait(&self, attempt: u32) {
-        let jitter = u64::from_str_radix(&random::hexadecimal(1), 16).unwrap_or(0);
-        tokio::time::sleep(Duration::from_millis(jitter * u64::from(attempt + 1) / 16)).await;
     }
 
     /// What other dealerships have to do with a stock: from memory when that has the cars of the store, else from the
@@ -583,7 +574,7 @@ fn give_back(cars: &mut [Car], kept_sold: &[String]) {
 }
 
 /// The tag of a stock.
-fn tag(fingerprint: Fingerprint) -> String {
+pub(crate) fn tag(fingerprint: Fingerprint) -> String {
     format!("\"{fingerprint}\"")
 }
 

@@ -86,6 +86,16 @@ impl Findings {
     }
 }
 
+/// Pointer of a field of the object at `parent`.
+#[must_use]
+pub fn pointer(parent: &str, name: &str) -> String {
+    if name.contains(['~', '/']) {
+        format!("{parent}/{}", name.replace('~', "~0").replace('/', "~1"))
+    } else {
+        [parent, "/", name].concat()
+    }
+}
+
 /// The bit of a name; several names share one.
 fn name_bit(name: &str) -> u64 {
     let ends = name.bytes().next().zip(name.bytes().next_back());
@@ -170,11 +180,7 @@ impl<'reading> Fields<'reading> {
     /// Pointer of a field.
     #[must_use]
     pub fn pointer(&self, name: &str) -> String {
-        if name.contains(['~', '/']) {
-            format!("{}/{}", self.pointer, name.replace('~', "~0").replace('/', "~1"))
-        } else {
-            [&self.pointer, "/", name].concat()
-        }
+        pointer(&self.pointer, name)
     }
 
     /// Whether the field was sent and is not null.

@@ -35,6 +35,7 @@ pub mod json;
 pub mod limits;
 pub mod memory;
 pub mod metrics;
+mod race;
 mod random;
 mod response_cache;
 pub mod routes;

@@ -230,7 +230,7 @@ impl Application {
                 entered = Some((connection.clone(), secrets, listening));
                 state
             }
-            None => Arc::new(sample_in_memory(&tables, &clock).await?),
+            None => Arc::new(sample_in_memory(&clock).await?),
         };
         let store = Arc::new(Store::new(Arc::clone(&state)));
         background
@@ -428,14 +428,12 @@ async fn drain(server: JoinHandle<io::Result<()>>, handle: &ServerHandle, bound:
 }
 
 /// A store of this process alone, opened with the sample stock.
-async fn sample_in_memory(tables: &Tables, clock: &Clock) -> anyhow::Result<MemoryState> {
-    let file = StockFile::read(stock::SAMPLE, clock.today()).context("failed to read the sample stock")?;
-    file.check(tables, clock.today())
-        .context("failed to read the sample stock")?;
+async fn sample_in_memory(clock: &Clock) -> anyhow::Result<MemoryState> {
+    let stock = StockFile::whole(stock::SAMPLE, clock.today()).context("failed to read the sample stock")?;
     let state = MemoryState::new(clock.clone());
     let change = Change {
         basis: Basis::Unopened,
-        put: stock::by_dealership(file.stock),
+        put: stock::by_dealership(stock),
         remove: Vec::new(),
         marks: Vec::new(),
         updates: Vec::new(),

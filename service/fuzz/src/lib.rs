@@ -6,14 +6,15 @@ use std::sync::LazyLock;
 use faciliauto_engine::{catalogue::Catalogue, tables::Tables};
 use faciliauto_service::{
     error::ApiError,
+    fields::Findings,
     routes::answer_to,
     stock::{
-        SAMPLE, StockFile, rows,
+        SAMPLE, StockError, StockFile, rows,
         upload::{CarPatch, LineReader, Unreadable, Upload},
     },
 };
 use jiff::civil::{Date, date};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The day as of which everything is read.
 const TODAY: Date = date(2026, 11, 25);
@@ -25,8 +26,8 @@ const MOST_LISTED: usize = 100;
 fn catalogue() -> &'static Catalogue {
     static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
         let tables = Tables::bundled().expect("the bundled tables");
-        let file = StockFile::read(SAMPLE, TODAY).expect("the sample stock");
-        Catalogue::build(file.stock, &tables, TODAY, "fuzz.1".to_owned()).expect("a good stock")
+        let stock = StockFile::whole(SAMPLE, TODAY).expect("the sample stock");
+        Catalogue::build(stock, &tables, TODAY, "fuzz.1".to_owned()).expect("a good stock")
     });
     &CATALOGUE
 }
@@ -78,9 +79,36 @@ pub fn upload(bytes: &[u8]) {
         let read = rows::read_cars(stored.as_slice(), "loja", 1).expect("what was written");
         assert_eq!(read, upload.cars);
     }
+    for dealership in [None, Some("loja")] {
+        if let Ok(file) = StockFile::read(body, dealership, TODAY) {
+            operators_file(file);
+        }
+    }
     if let Ok(value) = serde_json::from_slice(body) {
         let (patch, findings) = CarPatch::read(value, TODAY);
         assert!(findings.error_count > 0 || patch.available.is_some() || patch.price.is_some());
+    }
+}
+
+/// An operator's file is refused with its mistakes, or each of its cars belongs to one dealership.
+fn operators_file(mut file: StockFile) {
+    let known = json!({"id": "loja", "name": "Loja", "city": "Recife", "state": "PE"});
+    file.check(&[
+        rows::dealership(known.into(), String::new(), &mut Findings::default()).expect("a good record"),
+    ]);
+    let mut cars = file.cars().to_vec();
+    match file.good() {
+        Ok(()) => {
+            let mut parted: Vec<_> = file.part().into_iter().flat_map(|part| part.cars).collect();
+            for cars in [&mut cars, &mut parted] {
+                cars.sort_by(|one, other| one.id.cmp(&other.id));
+            }
+            assert_eq!(parted, cars);
+        }
+        Err(StockError::Validate { listed, total }) => {
+            assert!((1..=MOST_LISTED).contains(&listed.len()) && listed.len() <= total);
+        }
+        Err(error) => panic!("{error:?}"),
     }
 }
 

@@ -34,7 +34,6 @@ use crate::{
         generations::{CarBatches, Epoch, Fence, FillError, FilledDealer, Generations, Private, SourceError},
         memory::MemoryState,
     },
-    stock::StockError,
 };
 
 /// The file in a backup's directory.
@@ -195,7 +194,7 @@ pub async fn prove(
 fn recommend(stock: Stock, clock: &Clock) -> Result<(), String> {
     let tables = Tables::bundled().map_err(|error| format!("failed to read the bundled tables: {error}"))?;
     let catalogue = Catalogue::build(stock, &tables, clock.today(), String::new())
-        .map_err(|problems| format!("no catalogue can be built of it: {}", StockError::from(problems)))?;
+        .map_err(|problems| format!("no catalogue can be built of it: {problems}"))?;
     let buyer = Questionnaire::new(Centavos(0), Centavos(10_000_000_000), Usage::Family);
     let recommendation = catalogue.recommend(&buyer);
     drop(recommendation);

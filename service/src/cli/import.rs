@@ -1,46 +1,51 @@
 //! Writes stock into the shared store.
 //!
+//! ```text
+//!   file ──rows, one by one──▶ StockFile ──checked against──▶ Standing (what the store has) ──▶ one commit
+//! ```
+//!
 //! - A store that is not open is opened: its whole first stock and its generation appear in one step, so an
 //!   import that dies leaves it unopened, and the next one begins anew.
 //! - `--sample` and `--none` do nothing to a store that is open: they are how a deployment begins.
-//! - A file replaces the record and the stock of each dealership that it names, all in one step, and leaves
-//!   the others. Cars that are no samples drive out every dealership that has nothing but samples.
-//! - A car that its dealer marked sold in the last 24 hours stays sold, as with an upload that names no version: a file
+//! - A file replaces the stock of each dealership that it names, all in one step, and leaves the others; a document
+//!   brings the records of its dealerships along. Cars that are no samples drive out every dealership that has nothing
+//!   but samples.
+//! - A car that its dealer marked sold in the last 24 hours stays sold, as with an upload: without a condition a file
 //!   knows nothing of the sale.
 
 use std::{
-    collections::BTreeMap,
-    fs,
+    collections::{BTreeMap, BTreeSet, HashSet},
+    mem,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use faciliauto_engine::{
-    stock::{Car, Stock},
-    tables::Tables,
-};
+use faciliauto_engine::stock::Dealership;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use self::standing::{Named, Standing};
 use super::report;
 use crate::{
     clock::Clock,
-    configuration::{ImportSource, Settings},
-    desk::stays_sold,
+    configuration::{ImportFile, ImportSource, Settings},
+    desk::{IfMatch, stays_sold, tag},
+    race::{ATTEMPTS, stand_back},
     state::{
-        Basis, Change, DealerStock, Progress, State, StateError, StoredStock,
+        Basis, Change, DealerStock, Progress, State, StateError,
         dealers::SoldMark,
         redis::{Patience, RedisState},
     },
-    stock::{self, StockFile},
+    stock::{self, StockFile, file::Part},
     telemetry,
 };
 
+mod reading;
+mod standing;
+
 /// How long to wait for a store that is being started together with this import.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-
-/// How often to begin again when somebody else changed the stock meanwhile.
-const ATTEMPTS: usize = 5;
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,13 +54,15 @@ pub struct Report {
     pub created: bool,
     /// Whether stock was written.
     pub imported: bool,
-    /// The store's generation.
+    /// Whether it was a trial: everything was checked, and nothing written.
+    pub dry_run: bool,
+    /// The store's generation; empty when it has none.
     pub generation: String,
-    /// The version of the stock that the store has now.
+    /// The version of the stock that the store has now; empty when it has none.
     pub catalog_version: String,
-    /// Cars in the store now.
+    /// Cars in the store now, or were it no trial.
     pub cars: usize,
-    /// Dealerships in the store now.
+    /// Dealerships in the store now, or were it no trial.
     pub dealerships: usize,
 }
 
@@ -68,10 +75,14 @@ pub async fn run(settings: &Settings, source: &ImportSource) -> anyhow::Result<(
     let line = report::line(&outcome)?;
     report::write(settings.report_file.as_deref(), &line)?;
     let report = outcome?;
-    say(&match (report.created, report.imported) {
-        (true, _) => format!("opened the store with {} cars", report.cars),
-        (false, true) => format!("imported; the store has {} cars", report.cars),
-        (false, false) => "nothing done: the store is open already".to_owned(),
+    say(&match &report {
+        Report { dry_run: true, .. } => format!(
+            "it can be imported: the store would have {} cars; nothing was written",
+            report.cars
+        ),
+        Report { created: true, .. } => format!("opened the store with {} cars", report.cars),
+        Report { imported: true, .. } => format!("imported; the store has {} cars", report.cars),
+        _ => "nothing done: the store is open already".to_owned(),
     });
     say(&line);
     Ok(())
@@ -81,50 +92,55 @@ async fn from_settings(settings: &Settings, source: &ImportSource) -> anyhow::Re
     let connection = settings.redis.as_ref().context("import needs a store")?;
     let state = RedisState::new(connection.resolve()?, &connection.key_prefix, Patience::IMPORTING)?;
     let clock = Clock::system();
-    let file = read(source, &clock)?;
-    wait_for(&state).await?;
     let terminal = telemetry::on_terminal();
-    import(&state, file, &clock, &move |progress| show(progress, terminal)).await
+    let incoming = read(source, &clock, terminal)?;
+    wait_for(&state).await?;
+    import(&state, incoming, &clock, &move |progress| {
+        show(progress, terminal)
+    })
+    .await
 }
 
-/// Reads and checks what is to be imported, before anything is written.
-fn read(source: &ImportSource, clock: &Clock) -> anyhow::Result<Incoming> {
-    let (text, keeps_open_store) = match source {
-        ImportSource::Nothing => {
-            return Ok(Incoming {
-                file: None,
-                keeps_open_store: true,
-            });
-        }
-        ImportSource::Sample => (stock::SAMPLE.to_owned(), true),
-        ImportSource::File(path) => {
-            let text =
-                fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
-            (text, false)
-        }
+/// Reads what is to be imported, before anything is written.
+fn read(source: &ImportSource, clock: &Clock, terminal: bool) -> anyhow::Result<Incoming> {
+    let begins = |file| Incoming {
+        file,
+        keeps_open_store: true,
+        ..Incoming::default()
     };
-    let file = StockFile::read(&text, clock.today())?;
-    file.check(&tables()?, clock.today())?;
-    for warning in &file.warnings {
-        say(&format!("warning: {} {}", warning.pointer, warning.message));
-    }
+    let ImportFile {
+        path,
+        dealership,
+        if_match,
+        dry_run,
+    } = match source {
+        ImportSource::Nothing => return Ok(begins(None)),
+        ImportSource::Sample => {
+            let file = StockFile::read(stock::SAMPLE.as_bytes(), None, clock.today())?;
+            return Ok(begins(Some(file)));
+        }
+        ImportSource::File(file) => file,
+    };
+    let file = reading::read(path, dealership.as_deref(), clock.today(), terminal)?;
     Ok(Incoming {
         file: Some(file),
-        keeps_open_store,
+        keeps_open_store: false,
+        condition: if_match.as_deref().map(IfMatch::parse),
+        dry_run: *dry_run,
     })
 }
 
-fn tables() -> anyhow::Result<Tables> {
-    Tables::bundled().context("failed to read the bundled tables")
-}
-
 /// What is to be imported.
-#[derive(Clone, Debug)]
+#[derive(Debug, Default)]
 pub struct Incoming {
     /// The stock; `None` = none at all.
     pub file: Option<StockFile>,
     /// Whether a store that is open stays as it is.
     pub keeps_open_store: bool,
+    /// What the stock of the one dealership that the file is of must be.
+    pub(crate) condition: Option<IfMatch>,
+    /// Whether everything is checked and nothing written.
+    pub dry_run: bool,
 }
 
 /// A store that starts at the same time is worth waiting for; one that refuses is not.
@@ -145,157 +161,220 @@ async fn wait_for(state: &dyn State) -> Result<(), StateError> {
 /// Imports into any store.
 ///
 /// # Errors
-/// Those of the store, or a file that does not go together with the stock that is there.
+/// Those of the store, or a file that has mistakes or does not go together with the stock that is there.
 pub async fn import(
     state: &dyn State,
     incoming: Incoming,
     clock: &Clock,
     progress: &(dyn Fn(Progress<'_>) + Send + Sync),
 ) -> anyhow::Result<Report> {
-    let tables = tables()?;
     let Incoming {
-        file,
+        mut file,
         keeps_open_store,
+        condition,
+        dry_run,
     } = incoming;
-    for _ in 0..ATTEMPTS {
-        let stored = state.stock().await?;
-        let created = stored.is_none();
-        if let Some(stored) = stored.as_ref().filter(|_| keeps_open_store) {
-            return Ok(report_of(stored, false, false));
-        }
-        let mut stock = file.as_ref().map(|file| file.stock.clone()).unwrap_or_default();
-        let sold = match &stored {
-            Some(stored) => sold_marks(state, stored, &stock).await?,
-            None => SoldMarks::new(),
+    for attempt in 0..ATTEMPTS {
+        let mut standing = match stand(state, file.as_ref().filter(|_| !keeps_open_store)).await {
+            Err(StateError::Moved) => {
+                stand_back(attempt).await;
+                continue;
+            }
+            standing => standing?,
         };
-        let kept_sold = keep_sold(&mut stock.cars, &sold, clock.now());
-        let change = change(stored, stock, &sold, &tables, clock)?;
+        if keeps_open_store && standing.head.is_some() {
+            return Ok(report_of(&standing, &[]));
+        }
+        let put = match &mut file {
+            None => Vec::new(),
+            Some(file) => put(file, &mut standing, condition.as_ref(), clock.now())?,
+        };
+        if dry_run {
+            return Ok(Report {
+                dry_run: true,
+                ..report_of(&standing, &put)
+            });
+        }
+        let created = standing.head.is_none();
+        let change = change(&standing, &put, condition.is_some(), clock.now());
         match state.commit(change, progress).await {
             Ok(written) => {
-                written.confirmed().await?;
+                let head = written.confirmed().await?;
+                let kept_sold: Vec<&str> = put
+                    .iter()
+                    .flat_map(|put| &put.kept_sold)
+                    .map(String::as_str)
+                    .collect();
+                if !kept_sold.is_empty() {
+                    say(&format!(
+                        "stay sold, as they were marked in the last 24 hours: {}",
+                        kept_sold.join(", ")
+                    ));
+                }
+                standing.head = Some(head);
+                return Ok(Report {
+                    created,
+                    imported: true,
+                    ..report_of(&standing, &put)
+                });
             }
             Err(StateError::AlreadyOpen) if state.head().await?.is_none() => {
                 anyhow::bail!(
                     "the store has a generation, but the version of its stock is missing: it is damaged"
                 )
             }
-            Err(StateError::Moved | StateError::AlreadyOpen) => continue,
+            Err(StateError::Moved | StateError::AlreadyOpen) => {
+                if let Some(file) = &mut file {
+                    file.join(put.into_iter().map(Put::give_back).collect());
+                }
+                stand_back(attempt).await;
+            }
             Err(error) => return Err(error.into()),
         }
-        let stored = state
-            .stock()
-            .await?
-            .context("the store lost the stock that was just committed")?;
-        if !kept_sold.is_empty() {
-            say(&format!(
-                "stay sold, as they were marked in the last 24 hours: {}",
-                kept_sold.join(", ")
-            ));
-        }
-        return Ok(report_of(&stored, created, true));
     }
     anyhow::bail!("the stock was changed by others {ATTEMPTS} times in a row; try again")
 }
 
-fn report_of(stored: &StoredStock, created: bool, imported: bool) -> Report {
-    Report {
-        created,
-        imported,
-        generation: stored.head.version.epoch.clone(),
-        catalog_version: stored.head.version.to_string(),
-        cars: stored.dealers.iter().map(|dealer| dealer.cars.len()).sum(),
-        dealerships: stored.dealers.len(),
+/// What the store has that matters to a file.
+async fn stand(state: &dyn State, file: Option<&StockFile>) -> Result<Standing, StateError> {
+    let Some(file) = file else {
+        return Standing::read(state, &BTreeSet::new(), &HashSet::new(), false).await;
+    };
+    let cars = file.cars();
+    let ids = cars.iter().map(|car| car.id.as_str()).collect();
+    let real = cars.iter().any(|car| !car.sample);
+    Standing::read(state, &file.named(), &ids, real).await
+}
+
+/// The stock of one dealership as it is to be.
+struct Put {
+    stock: Arc<DealerStock>,
+    /// What was taken out of the file, without its cars.
+    part: Part,
+    /// Ids of cars that the file has on offer and that stay sold.
+    kept_sold: Vec<String>,
+    /// When cars were marked sold, by their ids.
+    sold: BTreeMap<String, Timestamp>,
+}
+
+impl Put {
+    fn new(
+        mut part: Part,
+        dealership: Dealership,
+        sold: BTreeMap<String, Timestamp>,
+        stays: &dyn Fn(&Timestamp) -> bool,
+    ) -> Self {
+        let mut cars = mem::take(&mut part.cars);
+        let mut kept_sold = Vec::new();
+        for car in cars.iter_mut().filter(|car| car.available) {
+            if sold.get(&car.id).is_some_and(stays) {
+                car.available = false;
+                kept_sold.push(car.id.clone());
+            }
+        }
+        Self {
+            stock: Arc::new(DealerStock { dealership, cars }),
+            part,
+            kept_sold,
+            sold,
+        }
+    }
+
+    /// What was taken out of the file, as it was.
+    fn give_back(self) -> Part {
+        let Self {
+            stock,
+            mut part,
+            kept_sold,
+            ..
+        } = self;
+        // Whoever was to write it is done with it, so nothing is copied.
+        part.cars = Arc::unwrap_or_clone(stock).cars;
+        let kept_sold: HashSet<String> = kept_sold.into_iter().collect();
+        for car in part.cars.iter_mut().filter(|car| kept_sold.contains(&car.id)) {
+            car.available = true;
+        }
+        part
     }
 }
 
-/// When which cars were marked sold, by dealership.
-type SoldMarks = BTreeMap<String, BTreeMap<String, Timestamp>>;
+/// Takes the cars out of a file that goes together with what the store has.
+fn put(
+    file: &mut StockFile,
+    standing: &mut Standing,
+    condition: Option<&IfMatch>,
+    now: Timestamp,
+) -> anyhow::Result<Vec<Put>> {
+    if let Some(id) = file.named_beside() {
+        let Some(Named { fingerprint, .. }) = standing.named.get(id) else {
+            anyhow::bail!("the store has no dealership {id:?}: write its record first");
+        };
+        let etag = tag(*fingerprint);
+        // A shell takes the quotes away.
+        let is_meant =
+            |condition: &IfMatch| condition.names(&etag) || condition.names(etag.trim_matches('"'));
+        if !condition.is_none_or(is_meant) {
+            anyhow::bail!("the stock of {id:?} is another than --if-match says: its ETag is {etag}");
+        }
+    }
+    file.check(&standing.records());
+    file.refuse(&standing.others.taken);
+    file.good()?;
+    let own = file.dealerships().unwrap_or_default().iter();
+    let mut records: BTreeMap<String, Dealership> = own
+        .map(|dealership| (dealership.id.clone(), dealership.clone()))
+        .collect();
+    let mut put = Vec::new();
+    for part in file.part() {
+        let before = standing.named.remove(&part.dealership);
+        let (stored, sold) = before.map(|named| (named.dealership, named.sold)).unzip();
+        let record = records.remove(&part.dealership).or(stored);
+        let dealership = record.with_context(|| format!("there is no dealership {:?}", part.dealership))?;
+        let stays = |at: &Timestamp| condition.is_none() && stays_sold(Some(at), now);
+        put.push(Put::new(part, dealership, sold.unwrap_or_default(), &stays));
+    }
+    Ok(put)
+}
 
-/// The marks of those dealerships of a stock that are there already. A mark that comes later makes the commit fail.
-async fn sold_marks(state: &dyn State, stored: &StoredStock, stock: &Stock) -> Result<SoldMarks, StateError> {
-    let mut sold = SoldMarks::new();
-    for dealership in &stock.dealerships {
-        if stored
-            .dealers
+fn change(standing: &Standing, put: &[Put], wins: bool, now: Timestamp) -> Change {
+    let unmarked = put.iter().flat_map(|put| {
+        let old = put
+            .sold
             .iter()
-            .any(|dealer| dealer.dealership.id == dealership.id)
-        {
-            let outline = state.outline(&dealership.id).await?;
-            sold.insert(dealership.id.clone(), outline.sold);
-        }
-    }
-    Ok(sold)
-}
-
-/// Lets cars stay sold; gives their ids.
-fn keep_sold(cars: &mut [Car], sold: &SoldMarks, now: Timestamp) -> Vec<String> {
-    let mut kept = Vec::new();
-    for car in cars.iter_mut().filter(|car| car.available) {
-        let mark = sold.get(&car.dealership_id).and_then(|sold| sold.get(&car.id));
-        if stays_sold(mark, now) {
-            car.available = false;
-            kept.push(car.id.clone());
-        }
-    }
-    kept
-}
-
-/// What a stock makes of what is there; checked as the catalogue that servers would build.
-fn change(
-    stored: Option<StoredStock>,
-    stock: Stock,
-    sold: &SoldMarks,
-    tables: &Tables,
-    clock: &Clock,
-) -> anyhow::Result<Change> {
-    let put = stock::by_dealership(stock.clone());
-    let Some(stored) = stored else {
-        return Ok(Change {
-            basis: Basis::Unopened,
-            put,
-            remove: Vec::new(),
-            marks: Vec::new(),
-            updates: Vec::new(),
-            once: None,
-        });
-    };
-    let basis = Basis::Version(stored.head.version.clone());
-    let is_put = |id: &str| put.iter().any(|dealer| dealer.dealership.id == id);
-    let real = put.iter().flat_map(|dealer| &dealer.cars).any(|car| !car.sample);
-    let (gone, kept): (Vec<DealerStock>, Vec<DealerStock>) = stored
-        .dealers
-        .into_iter()
-        .filter(|dealer| !is_put(&dealer.dealership.id))
-        .partition(|dealer| real && dealer.is_sample());
-    // The file's rows first, so that a mistake is named by its row in the file.
-    let mut whole = StockFile {
-        stock,
-        warnings: vec![],
-    };
-    for DealerStock { dealership, cars } in kept {
-        whole.stock.dealerships.push(dealership);
-        whole.stock.cars.extend(cars);
-    }
-    whole
-        .check(tables, clock.today())
-        .context("the file does not go together with the stock that is there")?;
-    let now = clock.now();
-    let unmarked = sold.iter().flat_map(|(dealership, cars)| {
-        let old = cars.iter().filter(|(_, at)| !stays_sold(Some(at), now));
+            .filter(|(_, at)| wins || !stays_sold(Some(at), now));
         old.map(|(car, _)| SoldMark {
-            dealership: dealership.clone(),
+            dealership: put.part.dealership.clone(),
             car: car.clone(),
             sold: false,
         })
     });
-    Ok(Change {
+    let basis = standing
+        .head
+        .as_ref()
+        .map_or(Basis::Unopened, |head| Basis::Version(head.version.clone()));
+    Change {
         basis,
-        put,
-        remove: gone.into_iter().map(|dealer| dealer.dealership.id).collect(),
         marks: unmarked.collect(),
+        put: put.iter().map(|put| Arc::clone(&put.stock)).collect(),
+        remove: standing.others.gone.clone(),
         updates: Vec::new(),
         once: None,
-    })
+    }
+}
+
+/// What the store has with a stock in it.
+fn report_of(standing: &Standing, put: &[Put]) -> Report {
+    let version = standing.head.as_ref().map(|head| &head.version);
+    let cars: usize = put.iter().map(|put| put.stock.cars.len()).sum();
+    Report {
+        created: false,
+        imported: false,
+        dry_run: false,
+        generation: version.map(|version| version.epoch.clone()).unwrap_or_default(),
+        catalog_version: version.map(ToString::to_string).unwrap_or_default(),
+        cars: standing.others.cars + cars,
+        dealerships: standing.others.dealerships + put.len(),
+    }
 }
 
 /// A line that overwrites itself for a person, one line for each dealership otherwise.

@@ -1,4 +1,4 @@
-//! A dealer's whole stock as it is sent: a JSON array, or one JSON row a line. Rows are read one by one, so
+//! Cars as they are sent or written down: a JSON array, or one JSON row a line. Rows are read one by one, so
 //! that memory holds the cars and never the document beside them.
 //!
 //! Every mistake says where it is: `/16/preco`, "linha 17: …" (blank lines count), or "carro 17: …" in an array.
@@ -26,11 +26,16 @@ pub const MOST_CARS: usize = 100_000;
 const LONGEST_LINE: usize = 64 << 10;
 
 /// Why an upload cannot be read to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// More cars than [`MOST_CARS`], or a line longer than any row.
-    TooLarge,
+    /// More cars than [`MOST_CARS`].
+    #[error("there are more than {MOST_CARS} cars of one dealership")]
+    TooManyCars,
+    /// A line longer than any row.
+    #[error("line {0} is longer than {LONGEST_LINE} bytes: each line is one car")]
+    LongLine(usize),
     /// It is no JSON.
+    #[error("it is no JSON from line {line}, column {column} on")]
     Broken {
         /// Where, from 1.
         line: usize,
@@ -39,29 +44,40 @@ pub enum Unreadable {
     },
 }
 
+/// Whose cars rows are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// This dealership's: a row may say so, as rows that we answer with do, and may not say another.
+    One(String),
+    /// That of the dealership which the row names.
+    Named,
+}
+
 /// The cars of an upload, with all that was found wrong so far.
 #[derive(Debug)]
 pub struct Upload {
-    /// Whose stock it is to be.
-    dealership: String,
+    pub(super) owner: Owner,
     /// Handing a car in confirms it on this day.
     today: Date,
     /// What a row is called: `linha` or `carro`.
     noun: &'static str,
+    /// Where the rows are in the document: nothing, or the pointer of their list.
+    list: &'static str,
     /// Rows without mistakes.
     pub cars: Vec<Car>,
     /// The number of each of them, from 1.
-    numbers: Vec<usize>,
+    pub(super) numbers: Vec<usize>,
     /// Mistakes, and what was not used.
     pub findings: Findings,
 }
 
 impl Upload {
-    fn new(dealership: &str, today: Date, noun: &'static str) -> Self {
+    pub(super) fn new(owner: Owner, today: Date, noun: &'static str, list: &'static str) -> Self {
         Self {
-            dealership: dealership.to_owned(),
+            owner,
             today,
             noun,
+            list,
             cars: Vec::new(),
             numbers: Vec::new(),
             findings: Findings::default(),
@@ -73,46 +89,53 @@ impl Upload {
     /// # Errors
     /// Text that is no JSON, or too many cars. A document that is no array is a finding.
     pub fn from_array(bytes: &[u8], dealership: &str, today: Date) -> Result<Self, Unreadable> {
-        let mut upload = Self::new(dealership, today, "carro");
-        let mut too_many = false;
+        let mut upload = Self::new(Owner::One(dealership.to_owned()), today, "carro", "");
         let mut document = serde_json::Deserializer::from_slice(bytes);
-        let rows = Rows {
-            upload: &mut upload,
-            too_many: &mut too_many,
-        };
-        let read = document.deserialize_seq(rows).and_then(|()| document.end());
-        match read {
-            Ok(()) => Ok(upload),
-            Err(_) if too_many => Err(Unreadable::TooLarge),
-            Err(error) if error.is_data() => {
+        let mut refused = None;
+        let read = upload.array(&mut document, &mut refused);
+        match (read.and_then(|()| document.end()), refused) {
+            (Ok(()), _) => Ok(upload),
+            (Err(_), Some(refused)) => Err(refused),
+            (Err(error), None) if error.is_data() => {
                 upload.findings.error("", "type", "deve ser uma lista de carros");
                 Ok(upload)
             }
-            Err(error) => Err(Unreadable::Broken {
+            (Err(error), None) => Err(Unreadable::Broken {
                 line: error.line(),
                 column: error.column(),
             }),
         }
     }
 
+    /// Reads an array of rows; `refused` says why when it is given up though it is JSON.
+    pub(super) fn array<'de, Document: Deserializer<'de>>(
+        &mut self,
+        document: Document,
+        refused: &mut Option<Unreadable>,
+    ) -> Result<(), Document::Error> {
+        document.deserialize_seq(Rows {
+            upload: self,
+            refused,
+        })
+    }
+
     /// Reads a row into the stock or into the findings.
     fn row(&mut self, mut value: Value<'_>, number: usize) -> Result<(), Unreadable> {
-        if self.numbers.len() == MOST_CARS {
-            return Err(Unreadable::TooLarge);
-        }
+        let dealership = match &self.owner {
+            Owner::One(_) if self.numbers.len() == MOST_CARS => return Err(Unreadable::TooManyCars),
+            Owner::One(id) => Some(id.as_str()),
+            Owner::Named => None,
+        };
         let (errors, warnings) = (self.findings.errors.len(), self.findings.warnings.len());
-        let pointer = format!("/{}", number - 1);
-        // A row may say whose it is, as rows that we answer with do; it may not be another's.
-        if let Some(owner) = value
-            .as_object_mut()
-            .and_then(|fields| fields.remove("dealership_id"))
-            && !owner.is_null()
-            && owner.as_str() != Some(self.dealership.as_str())
-        {
-            let message = "deve ser a concessionária deste endereço";
-            self.findings
-                .error(format!("{pointer}/dealership_id"), "other_dealership", message);
-        } else if let Some(mut car) = rows::car(value, pointer, Some(&self.dealership), &mut self.findings) {
+        let pointer = self.pointer(number);
+        let said = dealership.and_then(|_| value.as_object_mut()?.remove("dealership_id"));
+        if said.is_some_and(|said| !said.is_null() && said.as_str() != dealership) {
+            self.findings.error(
+                format!("{pointer}/dealership_id"),
+                "other_dealership",
+                "deve ser a concessionária deste estoque",
+            );
+        } else if let Some(mut car) = rows::car(value, pointer, dealership, &mut self.findings) {
             car.confirmed_on = (!car.sample).then_some(self.today);
             self.cars.push(car);
             self.numbers.push(number);
@@ -127,18 +150,22 @@ impl Upload {
         Ok(())
     }
 
-    fn mistake(&mut self, row: usize, field: &str, code: &'static str, message: &str) {
+    fn pointer(&self, number: usize) -> String {
+        format!("{}/{}", self.list, number - 1)
+    }
+
+    pub(super) fn mistake(&mut self, row: usize, field: &str, code: &'static str, message: &str) {
         let number = self.numbers.get(row).copied().unwrap_or(1);
-        let pointer = format!("/{}/{field}", number - 1);
+        let pointer = format!("{}/{field}", self.pointer(number));
         let message = format!("{} {number}: {message}", self.noun);
         self.findings.error(pointer, code, message);
     }
 
-    /// Checks what rows say of each other, as the catalogue will.
-    pub fn check(&mut self, dealership: &Dealership) {
+    /// Checks what rows say of each other, as the catalogue will. `dealerships`: those that cars may be of.
+    pub fn check(&mut self, dealerships: &[Dealership]) {
         // Lent and not copied: a large stock would take its memory twice.
         let stock = Stock {
-            dealerships: vec![dealership.clone()],
+            dealerships: dealerships.to_vec(),
             cars: mem::take(&mut self.cars),
         };
         let checked = Catalogue::check(&stock, self.today);
@@ -148,12 +175,14 @@ impl Upload {
         };
         let unlisted = refused.total - refused.problems.len();
         for problem in refused.problems {
-            let row = match problem.kind {
-                StockProblemKind::Car => problem.row,
-                StockProblemKind::Dealership => 0,
-            };
             let (code, message) = in_portuguese(problem.field, self.today);
-            self.mistake(row, problem.field, code, &message);
+            match problem.kind {
+                StockProblemKind::Car => self.mistake(problem.row, problem.field, code, &message),
+                StockProblemKind::Dealership => {
+                    let pointer = format!("/dealerships/{}/{}", problem.row, problem.field);
+                    self.findings.error(pointer, code, message);
+                }
+            }
         }
         self.findings.error_count += unlisted;
     }
@@ -184,6 +213,10 @@ pub fn in_portuguese(field: &str, today: Date) -> (&'static str, String) {
             "deve ser maior que 0 e no máximo R$ 100.000.000".to_owned(),
         ),
         "latitude" | "longitude" => ("missing", "latitude e longitude vêm juntas".to_owned()),
+        "dealership_id" => (
+            "unknown_dealership",
+            "não é o id de nenhuma concessionária conhecida".to_owned(),
+        ),
         _ => ("invalid", "não é um valor que o catálogo aceite".to_owned()),
     }
 }
@@ -204,8 +237,12 @@ impl LineReader {
     /// Has read nothing yet.
     #[must_use]
     pub fn new(dealership: &str, today: Date) -> Self {
+        Self::of(Owner::One(dealership.to_owned()), today)
+    }
+
+    pub(super) fn of(owner: Owner, today: Date) -> Self {
         Self {
-            upload: Upload::new(dealership, today, "linha"),
+            upload: Upload::new(owner, today, "linha", ""),
             begun: Vec::new(),
             lines: 0,
             rows: 0,
@@ -219,7 +256,7 @@ impl LineReader {
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), Unreadable> {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             if self.begun.len() + part.len() > LONGEST_LINE {
-                return Err(Unreadable::TooLarge);
+                return Err(Unreadable::LongLine(self.lines + 1));
             }
             self.begun.extend_from_slice(part);
             if part.ends_with(b"\n") {
@@ -270,7 +307,7 @@ impl LineReader {
 /// Takes the items of an array one by one.
 struct Rows<'upload> {
     upload: &'upload mut Upload,
-    too_many: &'upload mut bool,
+    refused: &'upload mut Option<Unreadable>,
 }
 
 impl<'de> Visitor<'de> for Rows<'_> {
@@ -284,9 +321,9 @@ impl<'de> Visitor<'de> for Rows<'_> {
         let mut number = 0;
         while let Some(value) = items.next_element::<Value<'_>>()? {
             number += 1;
-            if self.upload.row(value, number).is_err() {
-                *self.too_many = true;
-                return Err(Items::Error::custom("too many cars"));
+            if let Err(refused) = self.upload.row(value, number) {
+                *self.refused = Some(refused);
+                return Err(Items::Error::custom(refused));
             }
         }
         Ok(())
@@ -419,7 +456,7 @@ mod tests {
             let record = json!({"id": "d", "name": "n", "city": "Recife", "state": "PE"});
             let dealership =
                 rows::dealership(record.into(), String::new(), &mut Findings::default()).unwrap();
-            upload.check(&dealership);
+            upload.check(&[dealership]);
             upload.refuse(&HashSet::from(["c-5".to_owned()]));
             assert_eq!(places(&upload), expected);
             for (error, number) in upload.findings.errors.iter().zip([2, 3, 4, 4, 5]) {
@@ -447,7 +484,7 @@ mod tests {
         let mut reader = LineReader::new("d", TODAY);
         assert_eq!(
             reader.push(&vec![b' '; LONGEST_LINE + 1]),
-            Err(Unreadable::TooLarge)
+            Err(Unreadable::LongLine(1))
         );
     }
 }

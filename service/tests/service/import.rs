@@ -1,6 +1,11 @@
 //! `faciliauto-service import`, the real program.
 
-use std::{fs, path::PathBuf, process::Output};
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    process::{Output, Stdio},
+};
 
 use faciliauto_service::state::State;
 use jiff::{SignedDuration, Timestamp};
@@ -18,13 +23,13 @@ use crate::{
 };
 
 /// A Redis and a folder for files and reports.
-struct Importer {
-    redis: RedisServer,
-    folder: TempDir,
+pub(crate) struct Importer {
+    pub(crate) redis: RedisServer,
+    pub(crate) folder: TempDir,
 }
 
 impl Importer {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             redis: RedisServer::start(),
             folder: tempfile::tempdir().unwrap(),
@@ -38,17 +43,30 @@ impl Importer {
     }
 
     fn run(&self, source: &str) -> (Output, Value) {
-        let report = self.folder.path().join("report");
-        let output = process::run(&[
-            "--redis-url",
-            &self.redis.url(),
-            "--key-prefix",
-            "test",
-            "--report-file",
-            report.to_str().unwrap(),
-            "import",
-            source,
-        ]);
+        self.run_with(&[source], b"")
+    }
+
+    /// Runs it with these arguments and this standard input.
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &[u8]) -> (Output, Value) {
+        self.run_with_report("report", arguments, input)
+    }
+
+    /// The same with a report of its own, so that several can run.
+    pub(crate) fn run_with_report(&self, report: &str, arguments: &[&str], input: &[u8]) -> (Output, Value) {
+        let report = self.folder.path().join(report);
+        let url = self.redis.url();
+        let own = ["--redis-url", &url, "--key-prefix", "test", "--report-file"];
+        let own = own.into_iter().chain([report.to_str().unwrap(), "import"]);
+        let all: Vec<&str> = own.chain(arguments.iter().copied()).collect();
+        let mut command = process::command(&all);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program runs");
+        // Whoever reads no input closes it.
+        let _ = child.stdin.take().expect("a pipe").write_all(input);
+        let output = child.wait_with_output().expect("it ends");
         let text = fs::read_to_string(&report).unwrap();
         assert_eq!(text.lines().count(), 1, "{text}");
         (output, serde_json::from_str(&text).unwrap())
@@ -60,7 +78,7 @@ impl Importer {
         report
     }
 
-    fn import_file(&self, content: &Value) -> Value {
+    pub(crate) fn import_file(&self, content: &Value) -> Value {
         self.import(self.file(content).to_str().unwrap())
     }
 
@@ -70,7 +88,7 @@ impl Importer {
         report["error"].as_str().expect("an error").to_owned()
     }
 
-    async fn ids(&self) -> Vec<String> {
+    pub(crate) async fn ids(&self) -> Vec<String> {
         let stored = redis_state(&self.redis)
             .stock()
             .await
@@ -202,12 +220,15 @@ async fn mistakes_change_nothing_and_are_named() {
     let error = importer.refused(
         &json!({"dealerships": [dealership_row("b")], "cars": [car_row("b-1", "b"), car_row("a-1", "b")]}),
     );
-    assert!(error.contains("id a-1"), "another dealer has this id: {error}");
+    assert!(
+        error.contains("/cars/1/id"),
+        "another dealer has this id: {error}"
+    );
     let error =
         importer.refused(&json!({"dealerships": [dealership_row("b")], "cars": [car_row("b-1", "c")]}));
     assert!(error.contains("/cars/0/dealership_id"), "{error}");
     let error = importer.refused(&json!([]));
-    assert!(error.contains("objeto"), "{error}");
+    assert!(error.contains("empty list"), "{error}");
     let (output, report) = importer.run("/does/not/exist.json");
     assert_eq!(output.status.code(), Some(1));
     assert!(

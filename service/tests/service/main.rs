@@ -29,6 +29,7 @@ mod health;
 mod idempotency;
 mod import;
 mod import_faults;
+mod import_files;
 mod import_killed;
 mod interactions;
 mod journal_replicas;

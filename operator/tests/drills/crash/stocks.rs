@@ -89,10 +89,10 @@ pub(crate) type Digests = Vec<Digest>;
 pub(crate) async fn furnish(state: &dyn State, letter: Letter) {
     let clock = Clock::system();
     let text = stock(letter).to_string();
-    let file = StockFile::read(&text, clock.today()).expect("a stock");
+    let file = StockFile::read(text.as_bytes(), None, clock.today()).expect("a stock");
     let incoming = Incoming {
         file: Some(file),
-        keeps_open_store: false,
+        ..Incoming::default()
     };
     import(state, incoming, &clock, &|_| {})
         .await

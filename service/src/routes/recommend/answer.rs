@@ -513,7 +513,7 @@ mod tests {
     #[test]
     fn answers_are_written_library_text_does() {
         let today = date(2026, 11, 26);
-        let stock = StockFile::read(SAMPLE, today).unwrap().stock;
+        let stock = StockFile::whole(SAMPLE, today).unwrap();
         let tables = Tables::bundled().unwrap();
         let catalogue = Catalogue::build(stock, &tables, today, "a.1".to_owned()).unwrap();
         let texts = CarTexts::of(catalogue.len());

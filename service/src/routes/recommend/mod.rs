@@ -240,7 +240,7 @@ mod tests {
     /// The sample stock over and over.
     fn served(shared: &Shared, cars: usize) -> ServedCatalogue {
         let today = shared.desk.clock.today();
-        let sample = StockFile::read(SAMPLE, today).unwrap().stock;
+        let sample = StockFile::whole(SAMPLE, today).unwrap();
         let again = sample.cars.iter().cycle().take(cars).enumerate();
         let stock = Stock {
             cars: again

@@ -9,7 +9,8 @@ use std::{
 
 use serde_json::Value;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_faciliauto-service");
+/// Where it is.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_faciliauto-service");
 
 /// The program with an environment of its own, so that a developer's settings change no test.
 pub(crate) fn command(arguments: &[&str]) -> Command {
