@@ -295,12 +295,34 @@ function affordable({ fits_budget: fits, budget_percentage: percentage }, asked)
   return `${instalment}; o total por mês é ${share} dela.`;
 }
 
-function picture(car) {
+/** A car's first photo, for those who ask: it is on a host of the dealer's, which by sending it learns who looks. */
+function photo(car, index) {
   const address = car.imagens.find((image) => /^https:\/\//i.test(image));
   if (!address) return null;
-  const image = make("img", { src: address, alt: `Foto de ${car.nome}`, loading: "lazy", referrerpolicy: "no-referrer" });
-  image.addEventListener("error", () => image.remove());
-  return image;
+  const id = `photo-${index}`;
+  const button = make("button", { type: "button", "aria-describedby": id }, "Ver foto");
+  button.append(make("span", { class: "unseen" }, ` de ${car.nome} ${car.ano}`));
+  const note = make("p", { class: "small", id, role: "status" });
+  note.append("A foto vem do site da loja, que então vê o seu endereço de internet (IP).");
+  const place = make("div", { class: "photo" }, button, note);
+  button.addEventListener("click", () => {
+    const image = make("img", { alt: `Foto de ${car.nome}`, tabindex: "-1", referrerpolicy: "no-referrer" });
+    image.addEventListener("load", () => (note.textContent = "Foto do site da loja."));
+    image.addEventListener("error", () => {
+      const focused = document.activeElement === image;
+      note.textContent = "A foto não carregou. Você pode tentar de novo.";
+      image.replaceWith(button);
+      // Who went on meanwhile is not called back.
+      if (focused) button.focus({ preventScroll: true });
+    });
+    note.textContent = "Carregando a foto do site da loja…";
+    // From now on the place keeps its size, whatever comes.
+    place.classList.add("asked");
+    button.replaceWith(image);
+    image.src = address;
+    image.focus();
+  });
+  return place;
 }
 
 function card(recommendation, index, asked, longest) {
@@ -336,7 +358,7 @@ function card(recommendation, index, asked, longest) {
     make("p", { class: "seller" }, `${car.dealership_name}, ${car.dealership_city}/${car.dealership_state}${away}`),
   );
   const add = (element) => element && article.append(element);
-  add(picture(car));
+  add(photo(car, index));
   if (recommendation.relaxed) {
     add(make("p", { class: "relaxed" }, `Sem atender a: ${recommendation.relaxed.map(nameOf).join("; ")}.`));
   }

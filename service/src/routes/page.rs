@@ -35,9 +35,10 @@ use super::{
 };
 use crate::startup::Shared;
 
-/// Whatever the page is made of comes from this service. Pictures of cars are no part of it: they are what dealers show, on
-/// sites of their own, and the service neither has them nor should fetch them for others. Those alone come from elsewhere,
-/// encrypted, without a referrer, and only once cars are listed; the page is whole without them.
+/// Whatever the page is made of comes from this service, and by itself it asks nobody else. Photos of cars are no part
+/// of it: they are what dealers show, on sites of their own, and the service neither has them nor should fetch them for
+/// others. Whoever sends one learns the buyer's address, so each is loaded, encrypted and without a referrer, only when
+/// the buyer asks for it. `https:` is for those: dealers say which hosts they are on, so none can be named here.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' https: data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
