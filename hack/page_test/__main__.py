@@ -1,8 +1,9 @@
 """The pages in a real browser: `python3 hack/page_test`.
 
 Builds the service, starts it on a free port with its sample stock, and goes through the buyers' page and the page to try
-the API in a headless Chromium: by keyboard, on a phone's window, in both colour schemes, with and without scripts.
-Pictures of what was seen go into a new temporary folder, whose name is printed.
+the API in a headless Chromium: by keyboard, on a phone's window, in both colour schemes, with and without scripts. The
+cars have photos, on dealers' hosts that a server here stands in for. Pictures of what was seen go into a new temporary
+folder, whose name is printed.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 
 from selenium import webdriver
@@ -42,12 +43,17 @@ return found;
 
 
 class Browser:
-    def __init__(self, pictures: Path) -> None:
+    def __init__(self, pictures: Path, dealers_port: int | None = None) -> None:
+        """With a port of this machine, what stands in there for every host under `.example`."""
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         for flag in FLAGS:
             options.add_argument(flag)
+        if dealers_port is not None:
+            options.add_argument(f"--host-resolver-rules=MAP *.example 127.0.0.1:{dealers_port}")
+            # Nobody vouches for the stand-in.
+            options.accept_insecure_certs = True
         service = webdriver.ChromeService(executable_path="/usr/bin/chromedriver")
         self.driver = webdriver.Chrome(options=options, service=service)
         self.pictures = pictures
@@ -137,6 +143,13 @@ class Browser:
         """What the browser's console says, but for refusals of the API, which the page shows."""
         messages = (entry["message"] for entry in self.driver.get_log("browser"))
         return [message for message in messages if "Failed to load resource" not in message or "recommend" not in message]
+
+    def requests(self) -> list[str]:
+        """What pages have asked for since this was last asked, answered or not; what they carry along is no request."""
+        events = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
+        sent = (event["params"] for event in events if event["method"] == "Network.requestWillBeSent")
+        addresses = (params["request"]["url"] for params in sent)
+        return [address for address in addresses if not address.startswith("data:")]
 
     def nameless(self) -> list[str]:
         """Controls that a screen reader has no name for."""

@@ -1,4 +1,4 @@
-"""Chromium from Debian, and a virtual environment with what drives it, kept between runs in the user's cache."""
+"""Chromium and openssl from Debian, and a virtual environment with the driver, kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ VENV = CACHE / "venv"
 # What is installed; compared with the requirements, so that a changed pin is followed.
 INSTALLED = VENV / "installed.txt"
 # Program and Debian package.
-NEEDED = {"chromium": "chromium", "chromedriver": "chromium-driver"}
+NEEDED = {"chromium": "chromium", "chromedriver": "chromium-driver", "openssl": "openssl"}
 
 
 def enter() -> None:
     """Goes on in the environment, which is made or brought up to date first."""
     if Path(sys.prefix) == VENV:
         return
-    install_browser()
+    install_programs()
     wanted = REQUIREMENTS.read_text()
     if not INSTALLED.exists() or INSTALLED.read_text() != wanted:
         print(f"installing the browser's driver into {VENV}", file=sys.stderr, flush=True)
@@ -36,8 +36,8 @@ def enter() -> None:
     os.execv(python, [python, str(HERE), *sys.argv[1:]])
 
 
-def install_browser() -> None:
-    """Installs the browser where it is missing and we may."""
+def install_programs() -> None:
+    """Installs the programs that are missing, where we may."""
     missing = [package for program, package in NEEDED.items() if shutil.which(program) is None]
     if not missing:
         return

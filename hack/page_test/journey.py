@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import tempfile
 import unittest
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from selenium.webdriver.common.keys import Keys
 
+import photos
 import serving
 from browser import Browser
 
@@ -28,13 +30,27 @@ class Journey(unittest.TestCase):
     def setUpClass(cls) -> None:
         folder = Path(tempfile.mkdtemp(prefix="faciliauto-page-"))
         print(f"pictures and the service's log: {folder}", file=sys.stderr, flush=True)
-        cls.service = serving.Service(serving.build(), folder / "service.log")
+        token = secrets.token_hex(32)
+        tokens = folder / "tokens"
+        tokens.write_text(token + "\n")
+        # The stocks of all dealers come at once.
+        flags = ["--limit-default", "10/50", "--admin-token-file", str(tokens)]
+        cls.service = serving.Service(serving.build(), folder / "service.log", *flags)
         cls.addClassCleanup(cls.service.stop)
-        cls.browser = Browser(folder)
+        photos.hand_in(cls.service.address, token)
+        cls.dealers = photos.Host(folder)
+        cls.addClassCleanup(cls.dealers.stop)
+        cls.browser = Browser(folder, cls.dealers.port)
         cls.addClassCleanup(cls.browser.close)
 
     def setUp(self) -> None:
         browser = self.browser
+        browser.driver.get("about:blank")
+        browser.requests()
+        self.dealers.begin()
+        # What a test asks of dealers on purpose.
+        self.wanted: list[str] = []
+        self.addCleanup(self.check_requests)
         browser.window(*DESKTOP)
         browser.prefers(color_scheme="light")
         browser.scripts(True)
@@ -52,6 +68,47 @@ class Journey(unittest.TestCase):
         self.fill(orcamento_min=least, orcamento_max=most, **answers)
         self.choose("uso_principal", "familia")
         self.browser.one("#orcamento_max").send_keys(Keys.ENTER)
+
+    def ask_near_olinda(self) -> list:
+        """Asks where some dealers have photos and one has none; gives back the cards of those that have."""
+        browser = self.browser
+        # What the API answers, beside what the page makes of it.
+        browser.run(
+            """
+            const real = window.fetch;
+            window.fetch = async (...question) => {
+              const answer = await real(...question);
+              if (question[0] === "recommend") window.answer = await answer.clone().json();
+              return answer;
+            };
+            """
+        )
+        self.ask("50000", "90000", city="Olinda", state="PE")
+        browser.answered()
+        return [card for card in browser.all(".car") if photos.NAME_WITHOUT not in browser.text(".seller", card)]
+
+    def photo_of(self, card) -> str:
+        """Where the photo is that a card may show: the car's first that comes encrypted."""
+        number = self.browser.all(".car").index(card)
+        car = self.browser.run("return window.answer.recommendations[arguments[0]].car", number)
+        return f"https://{car['dealership_id']}.example/{car['id']}/frente"
+
+    def show_photo(self, card, key: str = Keys.ENTER, said: str = "Foto do site da loja."):
+        """Presses the button of a card, until its place says how it went; gives back the place."""
+        place = self.browser.one(".photo", card)
+        self.browser.one("button", place).send_keys(key)
+        self.browser.until(f"{said} is said", lambda: said in self.browser.text("p", place))
+        return place
+
+    def check_requests(self) -> None:
+        """Whatever a test did: the page asked this service, and dealers for nothing but what the buyer had asked for."""
+        requests = self.browser.requests()
+        self.assertIn(f"{self.service.address}/", requests)
+        outside = [each for each in requests if not each.startswith(f"{self.service.address}/")]
+        self.assertEqual(outside, self.wanted)
+        self.assertEqual(self.dealers.asked, self.wanted)
+        # Nor is a dealer's host greeted before there is something to ask.
+        self.assertEqual(self.dealers.connections > 0, bool(self.wanted))
 
     def check_cards(self) -> int:
         """Every car's bars sum to the match that it shows, and nothing of the wire is left in the labels."""
@@ -117,8 +174,6 @@ class Journey(unittest.TestCase):
         self.assertTrue(link.get_attribute("href").startswith("https://wa.me/55"))
         self.assertEqual(browser.nameless(), [])
         browser.picture("desktop")
-        loaded = browser.run("return performance.getEntriesByType('resource').map((entry) => entry.name)")
-        self.assertEqual([name for name in loaded if not name.startswith(self.service.address)], [])
         self.assertEqual(browser.complaints(), [])
 
     def test_what_was_looked_at_is_counted_and_no_answer_goes_along(self) -> None:
@@ -164,6 +219,101 @@ class Journey(unittest.TestCase):
         self.ask("50000", "90000")
         browser.answered()
         self.assertEqual(len(browser.all(".car .tag")), 5)
+
+    def test_a_photo_is_loaded_for_those_who_ask_and_no_other(self) -> None:
+        """Prevents dealers' hosts from being told who looks at cars, before somebody decides that they may."""
+        browser = self.browser
+        cards = self.ask_near_olinda()
+        without = [card for card in browser.all(".car") if card not in cards]
+        self.assertGreaterEqual(len(cards), 2)
+        self.assertGreaterEqual(len(without), 1)
+        self.assertEqual([len(browser.all(".photo button", card)) for card in cards], [1] * len(cards))
+        self.assertEqual([browser.all(".photo", card) for card in without], [[]] * len(without))
+        browser.picture("photos")
+        for card, key in [(cards[1], Keys.ENTER), (cards[0], Keys.SPACE)]:
+            self.assertEqual(browser.all("img", card), [], "another car's press was for another car")
+            self.wanted.append(self.photo_of(card))
+            image = browser.one("img", self.show_photo(card, key))
+            self.assertEqual(image.get_property("naturalWidth"), photos.WIDTH)
+            self.assertEqual(self.dealers.asked, self.wanted)
+        for headers in self.dealers.told:
+            self.assertEqual({"referer", "cookie", "origin"} & headers.keys(), set())
+        # Nothing more is loaded to the end of the list and back, nor with another answer.
+        browser.press(Keys.END)
+        browser.press(Keys.HOME)
+        browser.one("#orcamento_max").send_keys(Keys.ENTER)
+        browser.until("the answer is shown anew", lambda: not browser.all("img"))
+        self.assertEqual(len(browser.all(".photo button")), len(cards))
+        self.assertEqual(browser.complaints(), [])
+
+    def test_a_photo_can_be_asked_for_without_a_mouse(self) -> None:
+        """Prevents a button that keys do not reach, that does not say whose photo it shows, or that loses the focus."""
+        browser = self.browser
+        card = self.ask_near_olinda()[0]
+        self.wanted = [self.photo_of(card)]
+        name = browser.text("h3", card).removesuffix("amostra").strip()
+        button = browser.tab_to(".photo button")
+        self.assertEqual(button.accessible_name, f"Ver foto de {name}")
+        described = browser.one(f"[id='{button.get_attribute('aria-describedby')}']")
+        self.assertIn("A foto vem do site da loja", described.text)
+        browser.press(Keys.ENTER)
+        browser.until("the photo is shown", lambda: browser.focused.get_property("naturalWidth") == photos.WIDTH)
+        self.assertEqual(f"{browser.focused.accessible_name} {name[-4:]}", f"Foto de {name}")
+        self.assertEqual(browser.all("button", card), [])
+        self.assertEqual(browser.tab_to("summary"), browser.one("summary", card))
+        self.assertEqual(browser.nameless(), [])
+
+    def test_a_photo_moves_nothing_when_it_comes_or_does_not(self) -> None:
+        """Prevents a page that jumps under a reader, a hole in place of a photo, and a failure that is final."""
+        browser = self.browser
+        card = self.ask_near_olinda()[0]
+        self.wanted = [self.photo_of(card)] * 2
+        self.dealers.has_photos = False
+        self.dealers.sends.clear()
+        place = self.show_photo(card, said="Carregando a foto")
+
+        def layout() -> tuple[dict, int]:
+            return place.size, browser.one(".why", card).location["y"]
+
+        waiting = layout()
+        browser.picture("photo-on-its-way")
+        self.dealers.sends.set()
+        browser.until("the failure is said", lambda: "A foto não carregou" in browser.text("p", place))
+        self.assertEqual((layout(), browser.all("img", place)), (waiting, []))
+        self.assertEqual(browser.focused, browser.one("button", place))
+        browser.picture("photo-failed")
+        self.dealers.has_photos = True
+        self.show_photo(card)
+        self.assertEqual(layout(), waiting)
+        self.assertEqual(browser.focused, browser.one("img", place))
+        browser.picture("photo")
+
+    def test_a_photo_that_fails_calls_nobody_back(self) -> None:
+        """Prevents the focus from being taken away from where a buyer went meanwhile."""
+        browser = self.browser
+        card = self.ask_near_olinda()[0]
+        self.wanted = [self.photo_of(card)]
+        self.dealers.has_photos = False
+        self.dealers.sends.clear()
+        place = self.show_photo(card, said="Carregando a foto")
+        summary = browser.tab_to("summary")
+        self.dealers.sends.set()
+        browser.until("the failure is said", lambda: "A foto não carregou" in browser.text("p", place))
+        self.assertEqual(browser.focused, summary)
+
+    def test_a_photo_fits_a_phone(self) -> None:
+        """Prevents a button that a thumb misses, and a photo that is cut off or too small to see."""
+        browser = self.browser
+        browser.window(*PHONE, mobile=True)
+        browser.driver.refresh()
+        card = self.ask_near_olinda()[0]
+        self.wanted = [self.photo_of(card)]
+        self.assertGreaterEqual(browser.one(".photo button", card).size["height"], 44)
+        image = browser.one("img", self.show_photo(card))
+        self.assertLessEqual(browser.run("return document.documentElement.scrollWidth"), PHONE[0])
+        self.assertGreater(image.size["width"], 250)
+        self.assertGreater(image.size["height"], 180)
+        browser.picture("phone-photo")
 
     def test_an_empty_list_says_why_and_what_to_do(self) -> None:
         """Prevents a buyer from being left with nothing and no way on."""
@@ -269,9 +419,12 @@ class Journey(unittest.TestCase):
             browser.one("button[type=submit]").send_keys(Keys.ENTER)
             browser.refused()
             texts = browser.contrasts()
-            self.ask("50000", "90000")
-            browser.answered()
+            cards = self.ask_near_olinda()
             browser.run("for (const details of document.querySelectorAll('details')) details.open = true")
+            for card, there in zip(cards, [True, False]):
+                self.dealers.has_photos = there
+                self.wanted.append(self.photo_of(card))
+                self.show_photo(card, said="Foto do site" if there else "não carregou")
             texts += browser.contrasts()
             self.assertGreater(len(texts), 200)
             self.assertEqual([text for text in texts if text[0] < LEAST_CONTRAST], [], scheme)
