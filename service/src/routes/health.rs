@@ -86,7 +86,7 @@ pub(super) async fn live() -> HttpResponse {
 ///
 /// A store with a generation is not enough: as long as its stock cannot be read, a replica that has none in memory can only
 /// answer 503 to buyers, whom replicas that have one would serve. Not being ready keeps them there, and stops a rollout
-/// that would replace those. A generation without any stock is read as an empty catalogue, and so is ready.
+/// that would replace those (`docs/adr/0011`). A generation without any stock is read as an empty catalogue, and so is ready.
 pub(super) async fn ready(shared: web::Data<Shared>) -> Result<HttpResponse, ApiError> {
     if shared.stopping.load(Ordering::Relaxed) {
         return Err(ApiError::NotReady {
