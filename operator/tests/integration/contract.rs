@@ -10,7 +10,7 @@ use std::{
 
 use faciliauto_service::{
     clock::Clock,
-    configuration::{CacheSettings, Command, ImportSource, Settings},
+    configuration::{CacheSettings, Command, ImportFile, ImportSource, Settings},
     limits::Quotas,
     startup::Application,
     state::connection::UrlSource,
@@ -261,7 +261,12 @@ fn service_understands_its_import() {
             .flatten()
             .find(|volume| volume["name"] == "stock")
         {
-            Some(_) => ImportSource::File("/etc/faciliauto/stock/stock.json".into()),
+            Some(_) => ImportSource::File(ImportFile {
+                path: "/etc/faciliauto/stock/stock.json".into(),
+                dealership: None,
+                if_match: None,
+                dry_run: false,
+            }),
             None => ImportSource::Sample,
         };
         assert_eq!(settings.command, Command::Import(expected), "{}", built.sample);
