@@ -23,7 +23,6 @@ use super::report;
 use crate::{
     clock::Clock,
     configuration::{ImportFile, ImportSource, Settings},
-    desk::IfMatch,
     state::{
         Progress, State, StateError,
         redis::{Patience, RedisState},
@@ -117,7 +116,7 @@ fn read(source: &ImportSource, clock: &Clock, terminal: bool) -> anyhow::Result<
     Ok(Incoming {
         file: Some(file),
         keeps_open_store: false,
-        condition: if_match.as_deref().map(IfMatch::parse),
+        condition: if_match.clone(),
         dry_run: *dry_run,
     })
 }
@@ -129,8 +128,8 @@ pub struct Incoming {
     pub file: Option<StockFile>,
     /// Whether a store that is open stays as it is.
     pub keeps_open_store: bool,
-    /// What the stock of the one dealership that the file is of must be.
-    pub(crate) condition: Option<IfMatch>,
+    /// ETags one of which the stock of the one dealership that the file is of must have, as `If-Match` names them.
+    pub condition: Option<String>,
     /// Whether everything is checked and nothing written.
     pub dry_run: bool,
 }

@@ -39,6 +39,7 @@ pub async fn import(
         condition,
         dry_run,
     } = incoming;
+    let condition = condition.as_deref().map(IfMatch::parse);
     for attempt in 0..ATTEMPTS {
         let mut standing = match stand(state, file.as_ref().filter(|_| !keeps_open_store)).await {
             Err(StateError::Moved) => {
