@@ -2,6 +2,7 @@
 //! program that `FACILIAUTO_TEST_REDIS_SERVER` names, such as another version or Valkey.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::TcpListener,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -176,12 +177,35 @@ impl RedisServer {
         keys
     }
 
-    /// Every key with its value or fields as the server dumps them, for comparing whole stores.
+    /// Every key with its value, or its fields or members in order, for comparing whole stores and for looking into them: two
+    /// dumps by the server of one hash may differ, for it moves its fields about while it is read.
     pub(crate) fn dump(&self, pattern: &str) -> Vec<(String, Vec<u8>)> {
         let keys = self.keys(pattern);
         keys.into_iter()
-            .map(|key| (key.clone(), self.ask(&["DUMP", &key])))
+            .map(|key| {
+                let content = self.content(&key);
+                (key, content)
+            })
             .collect()
+    }
+
+    fn content(&self, key: &str) -> Vec<u8> {
+        let parts: Vec<Vec<u8>> = match self.ask::<String>(&["TYPE", key]).as_str() {
+            "string" => vec![self.ask(&["GET", key])],
+            "hash" => {
+                let fields: BTreeMap<Vec<u8>, Vec<u8>> = self.ask(&["HGETALL", key]);
+                fields.into_iter().flat_map(<[_; 2]>::from).collect()
+            }
+            "set" => self
+                .ask::<BTreeSet<Vec<u8>>>(&["SMEMBERS", key])
+                .into_iter()
+                .collect(),
+            "zset" => self.ask(&["ZRANGE", key, "0", "-1", "WITHSCORES"]),
+            // It went between the two questions.
+            "none" => Vec::new(),
+            other => panic!("{key} is a {other}"),
+        };
+        parts.join(&0)
     }
 
     /// Seconds that a key has left; -1 = it stays.
