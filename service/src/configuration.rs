@@ -190,13 +190,13 @@ struct ImportArguments {
     #[arg(value_name = "FILE", group = "source")]
     file: Option<PathBuf>,
     /// Whose cars a file has that is a list of cars: its rows need not name their dealership_id.
-    #[arg(long, value_name = "ID", requires = "file")]
+    #[arg(long, value_name = "ID", requires = "file", conflicts_with_all = ["sample", "none"])]
     dealership: Option<String>,
     /// Write only over the stock of this ETag, which GET /dealerships/ID/stock gives; then no car stays sold.
-    #[arg(long, value_name = "ETAG", requires = "dealership")]
+    #[arg(long, value_name = "ETAG", requires = "dealership", conflicts_with_all = ["sample", "none"])]
     if_match: Option<String>,
     /// Check everything and write nothing.
-    #[arg(long, requires = "file")]
+    #[arg(long, requires = "file", conflicts_with_all = ["sample", "none"])]
     dry_run: bool,
 }
 

@@ -13,7 +13,10 @@
 //! - A car that its dealer marked sold in the last 24 hours stays sold, as with an upload: without a condition a file
 //!   knows nothing of the sale.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{self, Write},
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -156,16 +159,21 @@ fn show(progress: Progress<'_>, terminal: bool) {
         written,
         pieces,
     } = progress;
+    let text = format!("{dealership}: {written} of {pieces} pieces");
+    let ended = written == pieces;
     if terminal {
-        eprint!("\r\x1b[K{dealership}: {written} of {pieces} pieces");
-        if written == pieces {
-            eprintln!();
-        }
-    } else if written == pieces {
-        say(&format!("{dealership}: {written} of {pieces} pieces"));
+        say_over(&text, if ended { "\n" } else { "" });
+    } else if ended {
+        say(&text);
     }
 }
 
+/// Says something to whoever listens: an import goes on when nobody does.
 fn say(line: &str) {
-    eprintln!("{line}");
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Says something in place of what stands in the line of a terminal.
+fn say_over(text: &str, end: &str) {
+    let _ = write!(io::stderr(), "\r\x1b[K{text}{end}");
 }

@@ -315,3 +315,31 @@ fn every_flag_of_a_backup_can_be_given_as_a_variable() {
     assert_eq!(keep_days, Some(3), "a flag wins over its variable");
     assert_eq!(declared, Some("/etc/faciliauto/declared/resource.yaml".into()));
 }
+
+/// Prevents a trial from opening a store, and what is meant for a file from being passed over where there is none.
+#[test]
+fn what_is_said_of_a_file_needs_one() {
+    let import = |further: &[&str]| {
+        let arguments = ["--redis-url", "redis://redis", "import"];
+        parse(&[&arguments, further].concat(), &[])
+    };
+    for refused in [
+        &["--dry-run", "--sample"][..],
+        &["--none", "--dry-run"],
+        &["--sample", "--dealership", "d1"],
+        &["--none", "--dealership", "d1", "--if-match", "x"],
+        &["--if-match", "x", "file"],
+        &["--dry-run"],
+        &["--sample", "file"],
+    ] {
+        assert!(import(refused).is_err(), "{refused:?}");
+    }
+    let all = ["--dry-run", "--dealership", "d1", "--if-match", "x", "file"];
+    let expected = Command::Import(ImportSource::File(ImportFile {
+        path: "file".into(),
+        dealership: Some("d1".to_owned()),
+        if_match: Some("x".to_owned()),
+        dry_run: true,
+    }));
+    assert_eq!(import(&all).unwrap().command, expected);
+}

@@ -2,11 +2,11 @@
 //!
 //! | it begins with | it is | cars are of |
 //! | --- | --- | --- |
-//! | `{"dealerships": …` or another field of a document | one document `{"dealerships": […], "cars": […]}` | its dealerships |
+//! | an object with `dealerships` or `cars`, or one that does not end in its first line | one document `{"dealerships": […], "cars": […]}` | its dealerships |
 //! | `[` | an array of cars | dealerships that are there already: the one that was named, or each row's own |
 //! | anything else | one car a line | the same |
 //!
-//! It is read row by row: memory holds the cars and never the text beside them.
+//! It is read row by row: memory holds the cars, and of the text beside them one row.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -15,22 +15,25 @@ use std::{
     mem,
 };
 
-use faciliauto_engine::stock::{Car, Dealership, Stock};
+use faciliauto_engine::{
+    stock::{Car, Dealership, Stock},
+    tables::STATES,
+};
 use flate2::bufread::MultiGzDecoder;
 use jiff::civil::Date;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{
     rows,
-    upload::{LineReader, MOST_CARS, Owner, Unreadable, Upload},
+    upload::{LONGEST_ROW, LineReader, Owner, Ration, Unreadable, Upload},
 };
 use crate::{
     document::Value,
     fields::{Findings, Warning, pointer},
 };
 
-/// How much is looked at to tell what a file is: blanks, a bracket and the name of a field.
-const HEAD: usize = 4096;
+/// How much is looked at to tell what a file is: blanks, and as much as one row.
+const HEAD: usize = LONGEST_ROW;
 
 /// The fields of a document. Files may say what they are.
 const DESCRIPTION: [&str; 3] = ["version", "description", "$schema"];
@@ -41,10 +44,10 @@ const CARS: &str = "cars";
 #[derive(Debug, thiserror::Error)]
 pub enum StockError {
     /// It cannot be read to its end: the system's error, or what is packed is damaged.
-    #[error("failed to read the stock: {0}")]
+    #[error("failed to read the stock")]
     Read(#[from] io::Error),
     /// It cannot be read as stock.
-    #[error("failed to read the stock: {0}")]
+    #[error("failed to read the stock")]
     Unreadable(#[from] Unreadable),
     /// It is one document, and a dealership was named beside it.
     #[error("the file names its dealerships itself: leave the one that was named beside it out")]
@@ -76,8 +79,16 @@ fn list(listed: &[String], total: usize) -> String {
 #[derive(Debug)]
 pub struct StockFile {
     /// Its own dealerships; `None` = its cars are of dealerships that are there already.
-    dealerships: Option<Vec<Dealership>>,
+    dealerships: Option<Records>,
     rows: Upload,
+}
+
+/// The dealerships of a document. One with mistakes is among them with nothing but its id: its cars are not of nobody.
+#[derive(Debug, Default)]
+struct Records {
+    dealerships: Vec<Dealership>,
+    /// The place of each in its list, from 0.
+    places: Vec<usize>,
 }
 
 /// The cars that a file has of one dealership, taken out of it.
@@ -118,7 +129,7 @@ impl StockFile {
             source.read_exact(&mut vec![0; mark.len()])?;
         }
         let owner = dealership.map_or(Owner::Named, |id| Owner::One(id.to_owned()));
-        let mut file = match form {
+        let file = match form {
             Form::Document if dealership.is_some() => return Err(StockError::NamedTwice),
             Form::Document => Self::read_document(source, today)?,
             Form::Array => Self {
@@ -133,19 +144,23 @@ impl StockFile {
         if file.dealerships.is_none() && file.named().is_empty() && file.rows.findings.error_count == 0 {
             return Err(StockError::OfNobody);
         }
-        file.bound();
         Ok(file)
     }
 
     fn read_document(source: impl BufRead, today: Date) -> Result<Self, StockError> {
         let mut rows = Upload::new(Owner::Named, today, "carro", "/cars");
+        let ration = Ration::default();
         let mut reading = Reading {
             rows: &mut rows,
             dealerships: None,
             cars: false,
             list: "",
+            ration: &ration,
         };
-        let mut document = serde_json::Deserializer::from_reader(source);
+        let mut document = serde_json::Deserializer::from_reader(Rationed {
+            source,
+            ration: &ration,
+        });
         let read = (&mut document).deserialize_map(&mut reading);
         let Reading {
             dealerships,
@@ -166,7 +181,7 @@ impl StockFile {
                 let message = "deve ser uma lista, uma só vez";
                 rows.findings.error(format!("/{list}"), "type", message);
             }
-            Err(error) => return Err(broken(error)),
+            Err(error) => return Err(broken(error, &ration)),
         }
         Ok(Self {
             dealerships: Some(dealerships.unwrap_or_default()),
@@ -183,7 +198,7 @@ impl StockFile {
         file.check(&[]);
         file.good()?;
         Ok(Stock {
-            dealerships: file.dealerships.unwrap_or_default(),
+            dealerships: file.dealerships.unwrap_or_default().dealerships,
             cars: file.rows.cars,
         })
     }
@@ -191,7 +206,9 @@ impl StockFile {
     /// Its own dealerships; `None` for a list of cars.
     #[must_use]
     pub fn dealerships(&self) -> Option<&[Dealership]> {
-        self.dealerships.as_deref()
+        self.dealerships
+            .as_ref()
+            .map(|records| records.dealerships.as_slice())
     }
 
     /// Its cars, as far as they have no mistakes.
@@ -218,7 +235,7 @@ impl StockFile {
     /// Ids of the dealerships whose stock it is.
     #[must_use]
     pub fn named(&self) -> BTreeSet<String> {
-        if let Some(dealerships) = &self.dealerships {
+        if let Some(dealerships) = self.dealerships() {
             return dealerships
                 .iter()
                 .map(|dealership| dealership.id.clone())
@@ -238,29 +255,12 @@ impl StockFile {
         }
     }
 
-    /// No dealership may have more cars than can be read back.
-    fn bound(&mut self) {
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut beyond = Vec::new();
-        for (row, car) in self.rows.cars.iter().enumerate() {
-            let count = counts.entry(&car.dealership_id).or_default();
-            *count += 1;
-            if *count == MOST_CARS + 1 {
-                beyond.push(row);
-            }
-        }
-        for row in beyond {
-            let message = format!(
-                "é o carro {} da mesma concessionária; o máximo é {MOST_CARS}",
-                MOST_CARS + 1
-            );
-            self.rows.mistake(row, "dealership_id", "too_many", &message);
-        }
-    }
-
     /// Checks what rows say of each other, as a catalogue would. `known`: the dealerships that are there, for a list of cars.
     pub fn check(&mut self, known: &[Dealership]) {
-        self.rows.check(self.dealerships.as_deref().unwrap_or(known));
+        match &self.dealerships {
+            Some(Records { dealerships, places }) => self.rows.check_with(dealerships, places),
+            None => self.rows.check(known),
+        }
     }
 
     /// Notes every car whose id is another dealership's.
@@ -354,21 +354,22 @@ enum Form {
 
 impl Form {
     fn of(head: &[u8]) -> Self {
-        match head.trim_ascii_start() {
-            [b'[', ..] => Self::Array,
-            [b'{', inside @ ..] => {
-                let inside = inside.trim_ascii_start();
-                let is_field = |name: &&str| {
-                    let rest = inside
-                        .strip_prefix(b"\"")
-                        .and_then(|rest| rest.strip_prefix(name.as_bytes()));
-                    rest.is_some_and(|rest| rest.starts_with(b"\""))
-                };
-                let known = DESCRIPTION.iter().chain([&DEALERSHIPS, &CARS]);
-                if inside.starts_with(b"}") || known.into_iter().any(is_field) {
-                    Self::Document
-                } else {
-                    Self::Lines
+        let head = head.trim_ascii_start();
+        match head.first() {
+            Some(b'[') => Self::Array,
+            Some(b'{') => {
+                let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+                let mut values = serde_json::Deserializer::from_slice(line).into_iter::<Value<'_>>();
+                match values.next() {
+                    Some(Ok(Value::Object(fields)))
+                        if fields.keys().next().is_none()
+                            || [DEALERSHIPS, CARS].iter().any(|name| fields.get(name).is_some()) =>
+                    {
+                        Self::Document
+                    }
+                    // What does not end in its line is no line.
+                    Some(Err(error)) if error.is_eof() => Self::Document,
+                    _ => Self::Lines,
                 }
             }
             _ => Self::Lines,
@@ -378,13 +379,17 @@ impl Form {
 
 fn read_array(source: impl BufRead, owner: Owner, today: Date) -> Result<Upload, StockError> {
     let mut rows = Upload::new(owner, today, "carro", "");
-    let mut document = serde_json::Deserializer::from_reader(source);
+    let ration = Ration::default();
+    let mut document = serde_json::Deserializer::from_reader(Rationed {
+        source,
+        ration: &ration,
+    });
     let mut refused = None;
-    let read = rows.array(&mut document, &mut refused);
+    let read = rows.array(&mut document, &mut refused, &ration);
     match (read.and_then(|()| document.end()), refused) {
         (Ok(()), _) => Ok(rows),
         (Err(_), Some(refused)) => Err(refused.into()),
-        (Err(error), None) => Err(broken(error)),
+        (Err(error), None) => Err(broken(error, &ration)),
     }
 }
 
@@ -401,7 +406,28 @@ fn read_lines(mut source: impl BufRead, owner: Owner, today: Date) -> Result<Upl
     }
 }
 
-fn broken(error: serde_json::Error) -> StockError {
+/// Gives out no more than is left of a ration.
+struct Rationed<'file, Source> {
+    source: Source,
+    ration: &'file Ration,
+}
+
+impl<Source: Read> Read for Rationed<'_, Source> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        match self.ration.take(buffer.len()) {
+            0 => Err(io::Error::other("a row is too long")),
+            most => self.source.read(&mut buffer[..most]),
+        }
+    }
+}
+
+fn broken(error: serde_json::Error, ration: &Ration) -> StockError {
+    if let Some(row) = ration.exceeded_by().filter(|_| error.is_io()) {
+        return Unreadable::LongRow(row).into();
+    }
     if error.is_io() {
         return StockError::Read(error.into());
     }
@@ -414,11 +440,12 @@ fn broken(error: serde_json::Error) -> StockError {
 /// Takes the lists of a document row by row, in whatever order they stand.
 struct Reading<'file> {
     rows: &'file mut Upload,
-    dealerships: Option<Vec<Dealership>>,
+    dealerships: Option<Records>,
     /// Whether the cars were there.
     cars: bool,
     /// Which list is being read.
     list: &'static str,
+    ration: &'file Ration,
 }
 
 impl<'de> Visitor<'de> for &mut Reading<'_> {
@@ -436,7 +463,8 @@ impl<'de> Visitor<'de> for &mut Reading<'_> {
                     if self.dealerships.is_some() {
                         return Err(Lists::Error::custom("twice"));
                     }
-                    let dealerships = lists.next_value_seed(Dealerships(&mut self.rows.findings))?;
+                    let findings = &mut self.rows.findings;
+                    let dealerships = lists.next_value_seed(Dealerships(findings, self.ration))?;
                     self.dealerships = Some(dealerships);
                 }
                 CARS => {
@@ -444,7 +472,7 @@ impl<'de> Visitor<'de> for &mut Reading<'_> {
                     if mem::replace(&mut self.cars, true) {
                         return Err(Lists::Error::custom("twice"));
                     }
-                    lists.next_value_seed(Cars(self.rows))?;
+                    lists.next_value_seed(Cars(self.rows, self.ration))?;
                 }
                 other => {
                     lists.next_value::<IgnoredAny>()?;
@@ -459,21 +487,40 @@ impl<'de> Visitor<'de> for &mut Reading<'_> {
     }
 }
 
-struct Cars<'file>(&'file mut Upload);
+struct Cars<'file>(&'file mut Upload, &'file Ration);
 
 impl<'de> DeserializeSeed<'de> for Cars<'_> {
     type Value = ();
 
     fn deserialize<Source: Deserializer<'de>>(self, source: Source) -> Result<(), Source::Error> {
         // Cars of many dealerships are not bounded together.
-        self.0.array(source, &mut None)
+        self.0.array(source, &mut None, self.1)
     }
 }
 
-struct Dealerships<'file>(&'file mut Findings);
+/// Stands for a dealership with mistakes, which are noted; nothing is found wrong with it again.
+fn nameless(id: String) -> Dealership {
+    Dealership {
+        id,
+        name: "-".to_owned(),
+        city: "-".to_owned(),
+        state: STATES[0].to_owned(),
+        phone: None,
+        whatsapp: None,
+        email: None,
+        website: None,
+        latitude: None,
+        longitude: None,
+        active: true,
+        verified: false,
+        premium: false,
+    }
+}
+
+struct Dealerships<'file>(&'file mut Findings, &'file Ration);
 
 impl<'de> DeserializeSeed<'de> for Dealerships<'_> {
-    type Value = Vec<Dealership>;
+    type Value = Records;
 
     fn deserialize<Source: Deserializer<'de>>(self, source: Source) -> Result<Self::Value, Source::Error> {
         source.deserialize_seq(self)
@@ -481,20 +528,31 @@ impl<'de> DeserializeSeed<'de> for Dealerships<'_> {
 }
 
 impl<'de> Visitor<'de> for Dealerships<'_> {
-    type Value = Vec<Dealership>;
+    type Value = Records;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a list of dealerships")
     }
 
     fn visit_seq<Items: SeqAccess<'de>>(self, mut items: Items) -> Result<Self::Value, Items::Error> {
-        let mut dealerships = Vec::new();
-        let mut index = 0;
+        let mut records = Records::default();
+        let mut place = 0;
+        self.1.begin();
         while let Some(row) = items.next_element::<Value<'_>>()? {
-            dealerships.extend(rows::dealership(row, format!("/{DEALERSHIPS}/{index}"), self.0));
-            index += 1;
+            self.1.row();
+            let id = row
+                .as_object()
+                .and_then(|fields| fields.get("id")?.as_str())
+                .filter(|id| !id.trim().is_empty())
+                .map(str::to_owned);
+            let pointer = format!("/{DEALERSHIPS}/{place}");
+            if let Some(dealership) = rows::dealership(row, pointer, self.0).or_else(|| Some(nameless(id?))) {
+                records.dealerships.push(dealership);
+                records.places.push(place);
+            }
+            place += 1;
         }
-        Ok(dealerships)
+        Ok(records)
     }
 }
 
@@ -506,7 +564,10 @@ mod tests {
     use jiff::civil::date;
     use serde_json::{Value, json};
 
-    use super::{super::SAMPLE, *};
+    use super::{
+        super::{SAMPLE, upload::MOST_CARS},
+        *,
+    };
 
     const TODAY: Date = date(2026, 11, 25);
 
@@ -722,8 +783,11 @@ mod tests {
             assert!(named[0].starts_with(place), "{text}: {named:?}");
         }
         let long = format!("{}\n{}", car("c1", "d1"), "x".repeat(70_000));
-        let error = read(&long).expect_err("refused").to_string();
-        assert!(error.contains("line 2 "), "{error}");
+        let error = format!("{:#}", anyhow::Error::from(read(&long).expect_err("refused")));
+        assert!(
+            error.contains("line 2 ") && error.matches("line").count() == 2,
+            "{error}"
+        );
     }
 
     /// Prevents a dealership from having more cars than the store gives back.
@@ -745,5 +809,91 @@ mod tests {
             of_one,
             Err(StockError::Unreadable(Unreadable::TooManyCars))
         ));
+    }
+
+    /// Prevents a record with a mistake from making its cars look wrong, or a mistake from being told of another record.
+    #[test]
+    fn a_bad_record_is_one_mistake_of_its_own_row() {
+        let mut ill = dealership("d1");
+        ill["state"] = json!("XX");
+        let records = [json!({"name": "no id"}), ill, dealership("d2"), dealership("d2")];
+        let document =
+            json!({"dealerships": records, "cars": [car("c1", "d1"), car("c2", "d2")]}).to_string();
+        let named = mistakes(read(&document));
+        let pointers: Vec<&str> = named
+            .iter()
+            .filter_map(|mistake| mistake.split(' ').next())
+            .collect();
+        let expected = [
+            "/dealerships/0/id",
+            "/dealerships/0/city",
+            "/dealerships/0/state",
+            "/dealerships/1/state",
+            "/dealerships/3/id",
+        ];
+        assert_eq!(pointers, expected, "{named:?}");
+        assert!(read(&document).unwrap().named().contains("d1"));
+    }
+
+    /// Prevents a document from being read as lines, or lines as a document, for the name of its first field.
+    #[test]
+    fn a_document_is_known_by_its_lists() {
+        let document =
+            json!({"a_new_field": 1, "dealerships": [dealership("d1")], "cars": [car("c1", "d1")]});
+        for text in [
+            document.to_string(),
+            serde_json::to_string_pretty(&document).unwrap(),
+        ] {
+            let mut file = read(&format!("{}{text}", " \n".repeat(5_000))).unwrap();
+            file.check(&[]);
+            file.good().unwrap();
+            assert_eq!(file.warnings()[0].pointer, "/a_new_field");
+        }
+        let mut row = car("c1", "d1");
+        row["version"] = json!("1.0");
+        let mut file = read(&lines(&[row, car("c2", "d1")])).unwrap();
+        file.check(&[known("d1")]);
+        file.good().unwrap();
+        assert_eq!((file.cars().len(), file.warnings().len()), (2, 1));
+    }
+
+    /// Prevents what is no row from filling the memory, and a row from entering that no backup could hold.
+    #[test]
+    fn a_row_is_bounded_in_every_form() {
+        let mut fat = car("c2", "d1");
+        fat["imagens"] = json!(["x".repeat(LONGEST_ROW)]);
+        let rows = [car("c1", "d1"), fat];
+        let document = json!({"dealerships": [dealership("d1")], "cars": rows}).to_string();
+        for (text, place) in [
+            (lines(&rows), "line 2 is longer"),
+            (json!(rows).to_string(), "row 2 of a list is longer"),
+            (document, "row 2 of a list is longer"),
+        ] {
+            let error = format!("{:#}", anyhow::Error::from(read(&text).expect_err("refused")));
+            assert!(error.contains(place), "{error}");
+        }
+        // Without end: a text, a list and a name.
+        for begun in [
+            "[{\"nome\": \"",
+            "{\"cars\": [{\"imagens\": [",
+            "{\"cars\": [], \"",
+            "{",
+        ] {
+            let filling: &[u8] = if begun.ends_with('[') { b"0," } else { b"a" };
+            let endless = std::iter::repeat_with(|| filling).flatten().copied();
+            let source = begun.bytes().chain(endless).take(1 << 20).collect::<Vec<u8>>();
+            let read = StockFile::read(source.as_slice(), None, TODAY);
+            assert!(
+                read.is_err() || read.is_ok_and(|file| file.good().is_err()),
+                "{begun}"
+            );
+        }
+        // A large array as an upload, which is bounded as a whole.
+        let array = serde_json::to_vec(&rows).unwrap();
+        let upload = Upload::from_array(&array, "d1", TODAY).unwrap();
+        assert_eq!(
+            (upload.cars.len(), upload.findings.errors[0].code),
+            (1, "too_large")
+        );
     }
 }

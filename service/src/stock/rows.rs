@@ -205,6 +205,15 @@ fn car_of(fields: &mut Fields<'_>, dealership: Option<&str>) -> Option<Car> {
     })
 }
 
+/// How many bytes its texts have, which are the only part of a car that can be large.
+#[must_use]
+pub fn text_bytes(car: &Car) -> usize {
+    let optional = [&car.name, &car.version, &car.colour].into_iter().flatten();
+    let lists = car.images.iter().chain(car.equipment.iter().flatten());
+    let texts = [&car.id, &car.dealership_id, &car.brand, &car.model].into_iter();
+    texts.chain(optional).chain(lists).map(String::len).sum()
+}
+
 /// What an id is.
 #[must_use]
 pub fn identifier_schema() -> serde_json::Value {

@@ -3,7 +3,11 @@
 //!
 //! Every mistake says where it is: `/16/preco`, "linha 17: …" (blank lines count), or "carro 17: …" in an array.
 
-use std::{collections::HashSet, fmt, mem};
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet},
+    fmt, mem,
+};
 
 use faciliauto_engine::{
     catalogue::{Catalogue, StockProblemKind},
@@ -23,7 +27,7 @@ use crate::{
 pub const MOST_CARS: usize = 100_000;
 
 /// A row with every field and dozens of pictures is under 8 KiB.
-const LONGEST_LINE: usize = 64 << 10;
+pub(super) const LONGEST_ROW: usize = 64 << 10;
 
 /// Why an upload cannot be read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,8 +36,11 @@ pub enum Unreadable {
     #[error("there are more than {MOST_CARS} cars of one dealership")]
     TooManyCars,
     /// A line longer than any row.
-    #[error("line {0} is longer than {LONGEST_LINE} bytes: each line is one car")]
+    #[error("line {0} is longer than {LONGEST_ROW} bytes: each line is one car")]
     LongLine(usize),
+    /// A row of a document that is longer than any, or what stands between two.
+    #[error("row {0} of a list is longer than {LONGEST_ROW} bytes: each row is one car or dealership")]
+    LongRow(usize),
     /// It is no JSON.
     #[error("it is no JSON from line {line}, column {column} on")]
     Broken {
@@ -67,6 +74,8 @@ pub struct Upload {
     pub cars: Vec<Car>,
     /// The number of each of them, from 1.
     pub(super) numbers: Vec<usize>,
+    /// How many each dealership has, where rows name theirs.
+    of_each: HashMap<String, usize>,
     /// Mistakes, and what was not used.
     pub findings: Findings,
 }
@@ -80,6 +89,7 @@ impl Upload {
             list,
             cars: Vec::new(),
             numbers: Vec::new(),
+            of_each: HashMap::new(),
             findings: Findings::default(),
         }
     }
@@ -92,7 +102,7 @@ impl Upload {
         let mut upload = Self::new(Owner::One(dealership.to_owned()), today, "carro", "");
         let mut document = serde_json::Deserializer::from_slice(bytes);
         let mut refused = None;
-        let read = upload.array(&mut document, &mut refused);
+        let read = upload.array(&mut document, &mut refused, &Ration::default());
         match (read.and_then(|()| document.end()), refused) {
             (Ok(()), _) => Ok(upload),
             (Err(_), Some(refused)) => Err(refused),
@@ -112,10 +122,12 @@ impl Upload {
         &mut self,
         document: Document,
         refused: &mut Option<Unreadable>,
+        ration: &Ration,
     ) -> Result<(), Document::Error> {
         document.deserialize_seq(Rows {
             upload: self,
             refused,
+            ration,
         })
     }
 
@@ -135,10 +147,15 @@ impl Upload {
                 "other_dealership",
                 "deve ser a concessionária deste estoque",
             );
-        } else if let Some(mut car) = rows::car(value, pointer, dealership, &mut self.findings) {
+        } else if let Some(mut car) = rows::car(value, pointer.clone(), dealership, &mut self.findings) {
             car.confirmed_on = (!car.sample).then_some(self.today);
-            self.cars.push(car);
-            self.numbers.push(number);
+            if rows::text_bytes(&car) > LONGEST_ROW {
+                let message = format!("os textos somam mais de {LONGEST_ROW} bytes");
+                self.findings.error(pointer, "too_large", message);
+            } else if self.has_room(&car, &pointer) {
+                self.cars.push(car);
+                self.numbers.push(number);
+            }
         }
         let place = format!("{} {number}: ", self.noun);
         for error in &mut self.findings.errors[errors..] {
@@ -148,6 +165,24 @@ impl Upload {
             warning.message.insert_str(0, &place);
         }
         Ok(())
+    }
+
+    /// Whether its dealership may have a car more, as many as can be read back; the first beyond is a mistake.
+    fn has_room(&mut self, car: &Car, pointer: &str) -> bool {
+        if self.owner != Owner::Named {
+            return true;
+        }
+        let count = match self.of_each.get_mut(&car.dealership_id) {
+            Some(count) => count,
+            None => self.of_each.entry(car.dealership_id.clone()).or_default(),
+        };
+        *count += 1;
+        if *count == MOST_CARS + 1 {
+            let message = format!("a concessionária tem mais de {MOST_CARS} carros");
+            self.findings
+                .error(format!("{pointer}/dealership_id"), "too_many", message);
+        }
+        *count <= MOST_CARS
     }
 
     fn pointer(&self, number: usize) -> String {
@@ -163,6 +198,11 @@ impl Upload {
 
     /// Checks what rows say of each other, as the catalogue will. `dealerships`: those that cars may be of.
     pub fn check(&mut self, dealerships: &[Dealership]) {
+        self.check_with(dealerships, &[]);
+    }
+
+    /// The same for dealerships of a file, with the place of each in it.
+    pub(super) fn check_with(&mut self, dealerships: &[Dealership], places: &[usize]) {
         // Lent and not copied: a large stock would take its memory twice.
         let stock = Stock {
             dealerships: dealerships.to_vec(),
@@ -179,7 +219,8 @@ impl Upload {
             match problem.kind {
                 StockProblemKind::Car => self.mistake(problem.row, problem.field, code, &message),
                 StockProblemKind::Dealership => {
-                    let pointer = format!("/dealerships/{}/{}", problem.row, problem.field);
+                    let place = places.get(problem.row).copied().unwrap_or(problem.row);
+                    let pointer = format!("/dealerships/{place}/{}", problem.field);
                     self.findings.error(pointer, code, message);
                 }
             }
@@ -255,7 +296,7 @@ impl LineReader {
     /// Too many cars, or a line longer than any row.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), Unreadable> {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            if self.begun.len() + part.len() > LONGEST_LINE {
+            if self.begun.len() + part.len() > LONGEST_ROW {
                 return Err(Unreadable::LongLine(self.lines + 1));
             }
             self.begun.extend_from_slice(part);
@@ -304,10 +345,55 @@ impl LineReader {
     }
 }
 
+/// How many bytes a reader may give out before the next row: what is between two rows of a document is held in memory.
+#[derive(Debug)]
+pub(super) struct Ration {
+    /// What is left of it.
+    left: Cell<usize>,
+    /// Rows read to their end.
+    rows: Cell<usize>,
+}
+
+impl Default for Ration {
+    fn default() -> Self {
+        Self {
+            left: Cell::new(LONGEST_ROW),
+            rows: Cell::new(0),
+        }
+    }
+}
+
+impl Ration {
+    /// Takes of it, at most this much.
+    pub(super) fn take(&self, most: usize) -> usize {
+        let taken = self.left.get().min(most);
+        self.left.set(self.left.get() - taken);
+        taken
+    }
+
+    /// Begins a list.
+    pub(super) fn begin(&self) {
+        self.left.set(LONGEST_ROW);
+        self.rows.set(0);
+    }
+
+    /// A row ended.
+    pub(super) fn row(&self) {
+        self.left.set(LONGEST_ROW);
+        self.rows.set(self.rows.get() + 1);
+    }
+
+    /// The number of the row that was longer; `None` while there is something left.
+    pub(super) fn exceeded_by(&self) -> Option<usize> {
+        (self.left.get() == 0).then(|| self.rows.get() + 1)
+    }
+}
+
 /// Takes the items of an array one by one.
 struct Rows<'upload> {
     upload: &'upload mut Upload,
     refused: &'upload mut Option<Unreadable>,
+    ration: &'upload Ration,
 }
 
 impl<'de> Visitor<'de> for Rows<'_> {
@@ -319,8 +405,10 @@ impl<'de> Visitor<'de> for Rows<'_> {
 
     fn visit_seq<Items: SeqAccess<'de>>(self, mut items: Items) -> Result<(), Items::Error> {
         let mut number = 0;
+        self.ration.begin();
         while let Some(value) = items.next_element::<Value<'_>>()? {
             number += 1;
+            self.ration.row();
             if let Err(refused) = self.upload.row(value, number) {
                 *self.refused = Some(refused);
                 return Err(Items::Error::custom(refused));
@@ -483,7 +571,7 @@ mod tests {
         );
         let mut reader = LineReader::new("d", TODAY);
         assert_eq!(
-            reader.push(&vec![b' '; LONGEST_LINE + 1]),
+            reader.push(&vec![b' '; LONGEST_ROW + 1]),
             Err(Unreadable::LongLine(1))
         );
     }

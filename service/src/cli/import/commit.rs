@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::{
     Incoming, Report, say,
-    standing::{Named, Standing},
+    standing::{Named, Seen, Standing},
 };
 use crate::{
     clock::Clock,
@@ -22,6 +22,8 @@ use crate::{
     state::{Basis, Change, DealerStock, Progress, State, StateError, dealers::SoldMark},
     stock::{StockFile, file::Part},
 };
+
+const DAMAGED: &str = "the store has a generation, but the version of its stock is missing: it is damaged";
 
 /// Imports into any store.
 ///
@@ -40,8 +42,10 @@ pub async fn import(
         dry_run,
     } = incoming;
     let condition = condition.as_deref().map(IfMatch::parse);
+    let mut seen = Seen::default();
     for attempt in 0..ATTEMPTS {
-        let mut standing = match stand(state, file.as_ref().filter(|_| !keeps_open_store)).await {
+        let named = file.as_ref().filter(|_| !keeps_open_store);
+        let mut standing = match stand(state, named, &mut seen).await {
             Err(StateError::Moved) => {
                 stand_back(attempt).await;
                 continue;
@@ -55,8 +59,11 @@ pub async fn import(
             None => Vec::new(),
             Some(file) => put(file, &mut standing, condition.as_ref(), clock.now())?,
         };
-        tell_sold(&put);
         if dry_run {
+            if standing.head.is_none() && state.generation().await?.is_some() {
+                anyhow::bail!(DAMAGED);
+            }
+            tell_sold(&put);
             return Ok(Report {
                 dry_run: true,
                 ..report_of(&standing, &put)
@@ -67,6 +74,7 @@ pub async fn import(
         match state.commit(change, progress).await {
             Ok(written) => {
                 let head = written.confirmed().await?;
+                tell_sold(&put);
                 standing.head = Some(head);
                 return Ok(Report {
                     created,
@@ -75,9 +83,7 @@ pub async fn import(
                 });
             }
             Err(StateError::AlreadyOpen) if state.head().await?.is_none() => {
-                anyhow::bail!(
-                    "the store has a generation, but the version of its stock is missing: it is damaged"
-                )
+                anyhow::bail!(DAMAGED)
             }
             Err(StateError::Moved | StateError::AlreadyOpen) => {
                 if let Some(file) = &mut file {
@@ -106,14 +112,14 @@ fn tell_sold(put: &[Put]) {
 }
 
 /// What the store has that matters to a file.
-async fn stand(state: &dyn State, file: Option<&StockFile>) -> Result<Standing, StateError> {
+async fn stand(state: &dyn State, file: Option<&StockFile>, seen: &mut Seen) -> Result<Standing, StateError> {
     let Some(file) = file else {
-        return Standing::read(state, &BTreeSet::new(), &HashSet::new(), false).await;
+        return Standing::read(state, &BTreeSet::new(), &HashSet::new(), false, seen).await;
     };
     let cars = file.cars();
     let ids = cars.iter().map(|car| car.id.as_str()).collect();
     let real = cars.iter().any(|car| !car.sample);
-    Standing::read(state, &file.named(), &ids, real).await
+    Standing::read(state, &file.named(), &ids, real, seen).await
 }
 
 /// The stock of one dealership as it is to be.

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use jiff::civil::Date;
 
-use super::say;
+use super::{say, say_over};
 use crate::stock::StockFile;
 
 /// How many bytes are read between two signs of progress.
@@ -45,11 +45,16 @@ pub(super) fn read(
         today,
     );
     if terminal {
-        eprint!("\r\x1b[K");
+        say_over("", "");
     }
     let file = read.with_context(|| format!("failed to import {name}"))?;
     for warning in file.warnings() {
-        say(&format!("warning: {} {}", warning.pointer, warning.message));
+        // A pointer has the file's own words, which are not a terminal's to obey.
+        say(&format!(
+            "warning: {} {}",
+            warning.pointer.escape_debug(),
+            warning.message
+        ));
     }
     say(&format!("read {} cars from {name}", file.cars().len()));
     Ok(file)
@@ -70,12 +75,11 @@ impl<Source: Read> Read for Watched<Source> {
         self.read += read as u64;
         let steps = self.read / STEP;
         if self.terminal && steps > before {
-            match self.length {
-                Some(length) if length > 0 => {
-                    eprint!("\r\x1b[Kreading: {} %", (self.read * 100 / length).min(100))
-                }
-                _ => eprint!("\r\x1b[Kreading: {steps} MiB"),
-            }
+            let text = match self.length {
+                Some(length) if length > 0 => format!("{} %", (self.read * 100 / length).min(100)),
+                _ => format!("{steps} MiB"),
+            };
+            say_over(&format!("reading: {text}"), "");
         }
         Ok(read)
     }

@@ -24,6 +24,22 @@ pub(super) struct Standing {
     pub(super) others: Others,
 }
 
+/// What was read of dealerships that a file does not name. Whoever loses a race reads only those again whose stock was put
+/// meanwhile, or the store's other writers would win for ever.
+#[derive(Debug, Default)]
+pub(super) struct Seen(BTreeMap<String, Beside>);
+
+/// A dealership that a file does not name.
+#[derive(Debug)]
+struct Beside {
+    /// Of its stock; [`crate::state::dealers::DealerVersion::put`].
+    put: String,
+    cars: usize,
+    is_sample: bool,
+    /// Ids of the file's cars that it has.
+    taken: HashSet<String>,
+}
+
 /// A dealership whose stock is to be replaced.
 #[derive(Debug)]
 pub(super) struct Named {
@@ -56,6 +72,7 @@ impl Standing {
         names: &BTreeSet<String>,
         cars: &HashSet<&str>,
         real: bool,
+        seen: &mut Seen,
     ) -> Result<Self, StateError> {
         let versions = match state.versions().await {
             Err(StateError::NotOpen) => return Ok(Self::default()),
@@ -65,7 +82,7 @@ impl Standing {
         let unmoved = |head: &Head| head.version.epoch == *epoch;
         let mut named = BTreeMap::new();
         let mut others = Others::default();
-        for id in versions.dealers.keys() {
+        for (id, version) in &versions.dealers {
             if names.contains(id) {
                 let DealerOutline {
                     head,
@@ -82,16 +99,30 @@ impl Standing {
                 named.insert(id.clone(), standing);
                 continue;
             }
-            let DealerView { head, stock, .. } = state.dealer(id).await?;
-            let stock = stock.filter(|_| unmoved(&head)).ok_or(StateError::Moved)?;
-            if real && stock.is_sample() {
+            if seen.0.get(id).is_none_or(|beside| beside.put != version.put) {
+                let DealerView { head, stock, .. } = state.dealer(id).await?;
+                let stock = stock.filter(|_| unmoved(&head)).ok_or(StateError::Moved)?;
+                let beside = Beside {
+                    put: version.put.clone(),
+                    cars: stock.cars.len(),
+                    is_sample: stock.is_sample(),
+                    taken: stock
+                        .cars
+                        .into_iter()
+                        .map(|car| car.id)
+                        .filter(|id| cars.contains(id.as_str()))
+                        .collect(),
+                };
+                seen.0.insert(id.clone(), beside);
+            }
+            let Some(beside) = seen.0.get(id) else { continue };
+            if real && beside.is_sample {
                 others.gone.push(id.clone());
                 continue;
             }
             others.dealerships += 1;
-            others.cars += stock.cars.len();
-            let ids = stock.cars.into_iter().map(|car| car.id);
-            others.taken.extend(ids.filter(|id| cars.contains(id.as_str())));
+            others.cars += beside.cars;
+            others.taken.extend(beside.taken.iter().cloned());
         }
         Ok(Self {
             head: Some(versions.head),

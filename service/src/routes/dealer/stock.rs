@@ -55,7 +55,7 @@ enum Form {
 impl From<Unreadable> for ApiError {
     fn from(error: Unreadable) -> Self {
         match error {
-            Unreadable::TooManyCars | Unreadable::LongLine(_) => Self::BodyTooLarge,
+            Unreadable::TooManyCars | Unreadable::LongLine(_) | Unreadable::LongRow(_) => Self::BodyTooLarge,
             Unreadable::Broken { line, column } => Self::BrokenJson { line, column },
         }
     }
