@@ -1,7 +1,7 @@
 //! What `faciliauto-service import` takes: lists of cars in every form, for one dealership and for several, with conditions
 //! and as a trial.
 
-use std::{fs, io::Write, process::Command, time::Duration};
+use std::{fs, io::Write, process::Command};
 
 use faciliauto_service::state::State;
 use flate2::{Compression, write::GzEncoder};
@@ -274,38 +274,6 @@ async fn imports_that_meet_all_go_in() {
     });
     let expected = ["a", "b", "c"].map(|dealer| [10, 11].map(|car| format!("{dealer}-2-{car}")));
     assert_eq!(importer.ids().await, expected.concat());
-}
-
-/// Prevents an import from never winning against a dealer who writes all the time, in a store that takes long to read.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_import_wins_in_a_busy_store() {
-    let importer = Importer::new();
-    let dealers: Vec<String> = (0..12).map(|number| format!("d{number}")).collect();
-    let of = |dealer: &str| {
-        (0..250)
-            .map(|car| car_row(&format!("{dealer}-{car}"), dealer))
-            .collect::<Vec<_>>()
-    };
-    let cars: Vec<Value> = dealers.iter().flat_map(|dealer| of(dealer)).collect();
-    let records: Vec<Value> = dealers.iter().map(|dealer| dealership_row(dealer)).collect();
-    importer.import_file(&json!({"dealerships": records, "cars": cars}));
-    let market = Market::on(&importer.redis).await;
-    let rows = json!([own_row("d0-0")]);
-    let writes = async {
-        loop {
-            market.put_stock("d0", ADMIN, &rows).await;
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let import = tokio::task::spawn_blocking(move || {
-        importer.run_with(&["--dealership", "d1", "-"], &lines(&[own_row("new")]))
-    });
-    let (output, report) = tokio::select! {
-        outcome = import => outcome.unwrap(),
-        () = writes => unreachable!("it writes on"),
-    };
-    assert!(output.status.success(), "{output:?}");
-    assert_eq!(report["imported"], true);
 }
 
 /// Prevents a command that an operator copies from the document from doing something else than it says.

@@ -139,3 +139,76 @@ impl Standing {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use faciliauto_engine::stock::{Car, Stock};
+
+    use super::*;
+    use crate::{
+        clock::Clock,
+        state::{Basis, Change, DealerStock, memory::MemoryState},
+        stock::{SAMPLE, StockFile, by_dealership},
+    };
+
+    async fn put(state: &MemoryState, basis: Basis, put: Vec<Arc<DealerStock>>) -> Basis {
+        let change = Change {
+            basis,
+            put,
+            remove: Vec::new(),
+            marks: Vec::new(),
+            updates: Vec::new(),
+            once: None,
+        };
+        let head = state
+            .commit(change, &|_| {})
+            .await
+            .unwrap()
+            .confirmed()
+            .await
+            .unwrap();
+        Basis::Version(head.version)
+    }
+
+    /// Two of the sample's dealerships, with real cars.
+    fn two() -> [DealerStock; 2] {
+        let Stock { dealerships, cars } = StockFile::whole(SAMPLE, Clock::system().today()).unwrap();
+        let real = |car: Car| Car { sample: false, ..car };
+        let stock = Stock {
+            dealerships: dealerships.into_iter().take(2).collect(),
+            cars: cars.into_iter().map(real).collect(),
+        };
+        let dealers = by_dealership(stock).into_iter().map(Arc::unwrap_or_clone);
+        dealers.collect::<Vec<_>>().try_into().unwrap()
+    }
+
+    /// Prevents an import that loses a race from reading the whole store again, which in a busy one takes until the next
+    /// race is lost; and from deciding on what it read before somebody changed it.
+    #[tokio::test]
+    async fn only_what_was_put_since_is_read_again() {
+        let state = MemoryState::new(Clock::system());
+        let [one, other] = two();
+        let (id, moved) = (one.dealership.id.clone(), other.cars[0].id.clone());
+        let counts = (one.cars.len(), other.cars.len());
+        let basis = put(&state, Basis::Unopened, vec![one.into(), other.clone().into()]).await;
+        let wanted = HashSet::from([moved.as_str()]);
+        let mut seen = Seen::default();
+        let read =
+            async |seen: &mut Seen| Standing::read(&state, &BTreeSet::new(), &wanted, true, seen).await;
+
+        let first = read(&mut seen).await.unwrap().others;
+        assert_eq!((first.cars, first.dealerships), (counts.0 + counts.1, 2));
+        assert_eq!(first.taken, HashSet::from([moved.clone()]));
+
+        // What stands here now shows whether it is read again.
+        seen.0.get_mut(&id).unwrap().cars = 1_000_000;
+        let mut less = other;
+        less.cars.remove(0);
+        put(&state, basis, vec![less.into()]).await;
+        let again = read(&mut seen).await.unwrap().others;
+        assert_eq!((again.cars, again.dealerships), (1_000_000 + counts.1 - 1, 2));
+        assert_eq!(again.taken, HashSet::new());
+    }
+}
