@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use faciliauto_engine::stock::{Car, Dealership};
+use faciliauto_engine::stock::{Car, Cars, Dealership};
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -386,13 +386,7 @@ impl Desk {
 
     /// What other dealerships have to do with a stock: from memory when that has the cars of the store, else from the
     /// store. Whatever was put since the change was decided on makes its commit fail, so a later answer does no harm.
-    async fn others(
-        &self,
-        state: &dyn State,
-        id: &str,
-        cars: &[Car],
-        real: bool,
-    ) -> Result<Others, ApiError> {
+    async fn others(&self, state: &dyn State, id: &str, cars: &Cars, real: bool) -> Result<Others, ApiError> {
         let wanted: HashSet<&str> = cars.iter().map(|car| car.id.as_str()).collect();
         let versions = state.versions().await?;
         if let Some(served) = self.showroom.served()
@@ -526,7 +520,7 @@ impl Before {
 }
 
 /// Lets cars stay sold, and counts what is new, other and gone.
-fn settle(before: &Before, cars: &mut [Car], stays_sold: &dyn Fn(&str) -> bool) -> StockReceipt {
+fn settle(before: &Before, cars: &mut Cars, stays_sold: &dyn Fn(&str) -> bool) -> StockReceipt {
     let mut kept_sold = Vec::new();
     for car in cars.iter_mut() {
         if car.available && stays_sold(&car.id) {
@@ -566,7 +560,7 @@ fn settle(before: &Before, cars: &mut [Car], stays_sold: &dyn Fn(&str) -> bool) 
 }
 
 /// Undoes what [`settle`] did to cars, for a stock that is to be settled anew.
-fn give_back(cars: &mut [Car], kept_sold: &[String]) {
+fn give_back(cars: &mut Cars, kept_sold: &[String]) {
     let kept_sold: HashSet<&str> = kept_sold.iter().map(String::as_str).collect();
     for car in cars.iter_mut().filter(|car| kept_sold.contains(car.id.as_str())) {
         car.available = true;

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use faciliauto_engine::{
     catalogue::{CarChange, Catalogue, StockProblems},
-    stock::Stock,
+    stock::{Cars, Stock},
     tables::Tables,
 };
 use tokio::time::sleep;
@@ -231,7 +231,7 @@ impl Follower {
         }
         for dealership in served.catalogue.dealerships() {
             if versions.dealers.contains_key(&dealership.id) && is_known(&dealership.id) {
-                let cars = Vec::new();
+                let cars = Cars::new();
                 let dealership = dealership.clone();
                 let (id, _) = versions.dealers.get_key_value(&dealership.id)?;
                 dealers.insert(id, DealerStock { dealership, cars });

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use faciliauto_engine::stock::{Car, Stock};
+use faciliauto_engine::stock::{Cars, Stock};
 
 pub use self::file::{StockError, StockFile};
 use crate::state::DealerStock;
@@ -19,7 +19,7 @@ pub const SAMPLE: &str = include_str!("../data/sample-stock.json");
 /// Parts a stock by dealership. Cars of a dealership that is not in the stock are left out, so check first.
 #[must_use]
 pub fn by_dealership(stock: Stock) -> Vec<Arc<DealerStock>> {
-    let mut cars: BTreeMap<String, Vec<Car>> = BTreeMap::new();
+    let mut cars: BTreeMap<String, Cars> = BTreeMap::new();
     for car in stock.cars {
         cars.entry(car.dealership_id.clone()).or_default().push(car);
     }

@@ -49,7 +49,7 @@
 //! #   name: None, colour: None, doors: None, images: Vec::new(), featured: false, equipment: None, auction: None,
 //! #   accident: None, single_owner: None, armoured: None, ipva_paid: None, fipe_price: None, confirmed_on: None,
 //! };
-//! let stock = Stock { dealerships: vec![dealership], cars: vec![onix] };
+//! let stock = Stock { dealerships: vec![dealership], cars: [onix].into() };
 //! let today = jiff::civil::date(2026, 11, 25);
 //! let catalogue = Catalogue::build(stock, &Tables::bundled()?, today, "1".to_owned())?;
 //!
@@ -113,6 +113,6 @@ pub use recommendation::{
 pub use refinement::{Feedback, PriorityChange, Refinement, refine};
 pub use scan::InstructionSet;
 pub use sphere::UnitVector;
-pub use stock::{Car, Category, Centavos, Dealership, Fuel, Gearbox, Stock};
+pub use stock::{Car, Cars, Category, Centavos, Dealership, Fuel, Gearbox, Stock};
 pub use tables::{ModelFacts, TableError, Tables};
 pub use text::fold;

@@ -2,6 +2,10 @@
 
 use jiff::civil::Date;
 
+pub use self::cars::Cars;
+
+pub mod cars;
+
 /// An amount of Brazilian money in centavos.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Centavos(pub u64);
@@ -151,5 +155,5 @@ pub struct Stock {
     /// Sellers.
     pub dealerships: Vec<Dealership>,
     /// Cars of all of them, in any order.
-    pub cars: Vec<Car>,
+    pub cars: Cars,
 }

@@ -76,7 +76,7 @@ pub fn upload(bytes: &[u8]) {
         assert!(findings.errors.len() <= MOST_LISTED && findings.errors.len() <= findings.error_count);
         let mut stored = Vec::new();
         rows::write_cars(&mut stored, &upload.cars).expect("memory");
-        let read = rows::read_cars(stored.as_slice(), "loja", 1).expect("what was written");
+        let read = rows::read_cars(stored.as_slice(), "loja").expect("what was written");
         assert_eq!(read, upload.cars);
     }
     for dealership in [None, Some("loja")] {
@@ -96,7 +96,7 @@ fn operators_file(mut file: StockFile) {
     file.check(&[
         rows::dealership(known.into(), String::new(), &mut Findings::default()).expect("a good record"),
     ]);
-    let mut cars = file.cars().to_vec();
+    let mut cars: Vec<_> = file.cars().iter().cloned().collect();
     match file.good() {
         Ok(()) => {
             let mut parted: Vec<_> = file.part().into_iter().flat_map(|part| part.cars).collect();

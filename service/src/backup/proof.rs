@@ -19,7 +19,7 @@ use super::{
     archive::Archive,
     compare::Digests,
     error::BackupError,
-    format::{families::Family, manifest::Manifest, name::BackupName},
+    format::{manifest::Manifest, name::BackupName},
     load::{Filler, load, of_source},
     pace::{Pace, Pacer},
     progress::Progress,
@@ -41,9 +41,6 @@ const FILE: &str = "proof.json";
 
 /// More is none of ours.
 const LONGEST: usize = 64 << 10;
-
-/// Cars for which room is made at once: a manifest that lies makes no more.
-const MOST_RESERVED: u64 = 2_000_000;
 
 /// What became of the last proof of a backup. A hint beside it, not part of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,7 +159,6 @@ pub async fn prove(
     pace: Pace,
 ) -> Result<(), BackupError> {
     let archive = &archive.at_pace(pace);
-    let cars = archive.manifest().records(Family::Stock).min(MOST_RESERVED);
     let mut aside = Aside {
         clock: clock.clone(),
         private: Private::default(),
@@ -172,10 +168,6 @@ pub async fn prove(
         pace,
         pacer: Pacer::begin(pace),
     };
-    aside
-        .stock
-        .cars
-        .reserve_exact(usize::try_from(cars).unwrap_or_default());
     load(archive, &mut aside, progress).await?;
     let Aside { digests, stock, .. } = aside;
     digests

@@ -13,7 +13,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use faciliauto_engine::stock::{Car, Dealership, Stock};
+use faciliauto_engine::stock::{Cars, Dealership, Stock};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
@@ -66,7 +66,7 @@ pub struct DealerStock {
     /// The seller.
     pub dealership: Dealership,
     /// Its cars.
-    pub cars: Vec<Car>,
+    pub cars: Cars,
 }
 
 impl DealerStock {
@@ -91,16 +91,9 @@ impl StoredStock {
     #[must_use]
     pub fn into_stock(self) -> Stock {
         let mut stock = Stock::default();
-        let number: usize = self.dealers.iter().map(|dealer| dealer.cars.len()).sum();
         for DealerStock { dealership, cars } in self.dealers {
             stock.dealerships.push(dealership);
-            if stock.cars.is_empty() {
-                // Taken as it is: where one dealer has most of the cars, a copy would take its memory twice.
-                stock.cars = cars;
-                stock.cars.reserve_exact(number - stock.cars.len());
-            } else {
-                stock.cars.extend(cars);
-            }
+            stock.cars.extend(cars);
         }
         stock
     }

@@ -39,7 +39,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use faciliauto_engine::stock::Car;
+use faciliauto_engine::stock::Cars;
 use futures::{
     StreamExt,
     future::{BoxFuture, FutureExt},
@@ -293,7 +293,7 @@ impl RedisState {
         id: &str,
         pointer: &str,
         updates: BTreeMap<String, String>,
-    ) -> Result<(Vec<Car>, Fingerprint), StateError> {
+    ) -> Result<(Cars, Fingerprint), StateError> {
         let Pointer {
             version,
             chunks,
@@ -317,7 +317,7 @@ impl RedisState {
         }
         // Off the event loop: a large dealer takes a while to unpack.
         let owner = id.to_owned();
-        let cars = memory::on_own_thread(move || unpack(&owner, &compressed, expected, &updates))
+        let cars = memory::on_own_thread(move || unpack(&owner, &compressed, &updates))
             .await
             .map_err(|_| damaged(id, "unpacking it failed"))??;
         if cars.len() != expected {
@@ -524,7 +524,7 @@ fn head_of(epoch: String, (counter, changed_at): (Option<u64>, Option<i64>)) -> 
     })
 }
 
-fn pack(cars: &[Car]) -> std::io::Result<(Vec<u8>, Fingerprint)> {
+fn pack(cars: &Cars) -> std::io::Result<(Vec<u8>, Fingerprint)> {
     let mut encoder = zstd::Encoder::new(Vec::new(), COMPRESSION)?;
     encoder.include_checksum(true)?;
     rows::write_cars(&mut encoder, cars)?;
@@ -534,12 +534,10 @@ fn pack(cars: &[Car]) -> std::io::Result<(Vec<u8>, Fingerprint)> {
 fn unpack(
     dealership: &str,
     compressed: &[u8],
-    expected: usize,
     updates: &BTreeMap<String, String>,
-) -> Result<Vec<Car>, StateError> {
+) -> Result<Cars, StateError> {
     let decoder = zstd::Decoder::new(compressed).map_err(|error| damaged(dealership, error.to_string()))?;
-    let mut cars =
-        rows::read_cars(decoder, dealership, expected).map_err(|reason| damaged(dealership, reason))?;
+    let mut cars = rows::read_cars(decoder, dealership).map_err(|reason| damaged(dealership, reason))?;
     if updates.is_empty() {
         return Ok(cars);
     }

@@ -10,35 +10,24 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    fmt,
-    io::{self, BufRead, BufReader, Cursor, Read},
+    io::{self, BufReader, Cursor, Read},
     mem,
 };
 
-use faciliauto_engine::{
-    stock::{Car, Dealership, Stock},
-    tables::STATES,
-};
+use faciliauto_engine::stock::{Cars, Dealership, Stock};
 use flate2::bufread::MultiGzDecoder;
 use jiff::civil::Date;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{
-    rows,
-    upload::{LONGEST_ROW, LineReader, Owner, Ration, Unreadable, Upload},
-};
-use crate::{
-    document::Value,
-    fields::{Findings, Warning, pointer},
-};
+use self::{document::Records, form::Form};
+use super::upload::{LONGEST_ROW, Owner, Unreadable, Upload};
+use crate::fields::{Findings, Warning};
+
+mod document;
+mod form;
+mod rationed;
 
 /// How much is looked at to tell what a file is: blanks, and as much as one row.
 const HEAD: usize = LONGEST_ROW;
-
-/// The fields of a document. Files may say what they are.
-const DESCRIPTION: [&str; 3] = ["version", "description", "$schema"];
-const DEALERSHIPS: &str = "dealerships";
-const CARS: &str = "cars";
 
 /// Why a stock cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -83,21 +72,13 @@ pub struct StockFile {
     rows: Upload,
 }
 
-/// The dealerships of a document. One with mistakes is among them with nothing but its id: its cars are not of nobody.
-#[derive(Debug, Default)]
-struct Records {
-    dealerships: Vec<Dealership>,
-    /// The place of each in its list, from 0.
-    places: Vec<usize>,
-}
-
 /// The cars that a file has of one dealership, taken out of it.
 #[derive(Debug)]
 pub struct Part {
     /// Whose.
     pub dealership: String,
     /// In the order of the file.
-    pub cars: Vec<Car>,
+    pub cars: Cars,
     /// Where each stands in the file.
     numbers: Vec<usize>,
 }
@@ -131,62 +112,26 @@ impl StockFile {
         let owner = dealership.map_or(Owner::Named, |id| Owner::One(id.to_owned()));
         let file = match form {
             Form::Document if dealership.is_some() => return Err(StockError::NamedTwice),
-            Form::Document => Self::read_document(source, today)?,
+            Form::Document => {
+                let (records, rows) = document::read(source, today)?;
+                Self {
+                    dealerships: Some(records),
+                    rows,
+                }
+            }
             Form::Array => Self {
                 dealerships: None,
-                rows: read_array(source, owner, today)?,
+                rows: form::read_array(source, owner, today)?,
             },
             Form::Lines => Self {
                 dealerships: None,
-                rows: read_lines(source, owner, today)?,
+                rows: form::read_lines(source, owner, today)?,
             },
         };
         if file.dealerships.is_none() && file.named().is_empty() && file.rows.findings.error_count == 0 {
             return Err(StockError::OfNobody);
         }
         Ok(file)
-    }
-
-    fn read_document(source: impl BufRead, today: Date) -> Result<Self, StockError> {
-        let mut rows = Upload::new(Owner::Named, today, "carro", "/cars");
-        let ration = Ration::default();
-        let mut reading = Reading {
-            rows: &mut rows,
-            dealerships: None,
-            cars: false,
-            list: "",
-            ration: &ration,
-        };
-        let mut document = serde_json::Deserializer::from_reader(Rationed {
-            source,
-            ration: &ration,
-        });
-        let read = (&mut document).deserialize_map(&mut reading);
-        let Reading {
-            dealerships,
-            cars,
-            list,
-            ..
-        } = reading;
-        match read.and_then(|()| document.end()) {
-            Ok(()) => {
-                for (list, is_there) in [(DEALERSHIPS, dealerships.is_some()), (CARS, cars)] {
-                    if !is_there {
-                        rows.findings
-                            .error(format!("/{list}"), "missing", "é obrigatório");
-                    }
-                }
-            }
-            Err(error) if error.is_data() => {
-                let message = "deve ser uma lista, uma só vez";
-                rows.findings.error(format!("/{list}"), "type", message);
-            }
-            Err(error) => return Err(broken(error, &ration)),
-        }
-        Ok(Self {
-            dealerships: Some(dealerships.unwrap_or_default()),
-            rows,
-        })
     }
 
     /// The stock of a document that stands by itself.
@@ -213,7 +158,7 @@ impl StockFile {
 
     /// Its cars, as far as they have no mistakes.
     #[must_use]
-    pub fn cars(&self) -> &[Car] {
+    pub fn cars(&self) -> &Cars {
         &self.rows.cars
     }
 
@@ -291,30 +236,18 @@ impl StockFile {
 
     /// Takes the cars out, parted by dealership.
     pub fn part(&mut self) -> Vec<Part> {
+        let named = self.named();
         let cars = mem::take(&mut self.rows.cars);
         let numbers = mem::take(&mut self.rows.numbers);
-        let mut counts: BTreeMap<String, usize> = self.named().into_iter().map(|id| (id, 0)).collect();
-        for car in &cars {
-            *counts.entry(car.dealership_id.clone()).or_default() += 1;
-        }
-        // Most files are of one dealership, and their cars need not move.
-        if counts.len() == 1 {
-            let dealership = counts.into_keys().next().unwrap_or_default();
-            return vec![Part {
-                dealership,
-                cars,
-                numbers,
-            }];
-        }
-        let empty = |(dealership, count): (String, usize)| {
+        let empty = |dealership: String| {
             let part = Part {
                 dealership: dealership.clone(),
-                cars: Vec::with_capacity(count),
-                numbers: Vec::with_capacity(count),
+                cars: Cars::new(),
+                numbers: Vec::new(),
             };
             (dealership, part)
         };
-        let mut parts: BTreeMap<String, Part> = counts.into_iter().map(empty).collect();
+        let mut parts: BTreeMap<String, Part> = named.into_iter().map(empty).collect();
         for (car, number) in cars.into_iter().zip(numbers) {
             if let Some(part) = parts.get_mut(&car.dealership_id) {
                 part.cars.push(car);
@@ -328,11 +261,7 @@ impl StockFile {
     pub fn join(&mut self, parts: Vec<Part>) {
         for Part { cars, numbers, .. } in parts {
             self.rows.numbers.extend(numbers);
-            if self.rows.cars.is_empty() {
-                self.rows.cars = cars;
-            } else {
-                self.rows.cars.extend(cars);
-            }
+            self.rows.cars.extend(cars);
         }
     }
 }
@@ -344,218 +273,6 @@ fn beginning(mut source: impl Read, most: usize) -> io::Result<(Vec<u8>, impl Re
     Ok((head.clone(), Cursor::new(head).chain(source)))
 }
 
-/// How a file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Document,
-    Array,
-    Lines,
-}
-
-impl Form {
-    fn of(head: &[u8]) -> Self {
-        let head = head.trim_ascii_start();
-        match head.first() {
-            Some(b'[') => Self::Array,
-            Some(b'{') => {
-                let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-                let mut values = serde_json::Deserializer::from_slice(line).into_iter::<Value<'_>>();
-                match values.next() {
-                    Some(Ok(Value::Object(fields)))
-                        if fields.keys().next().is_none()
-                            || [DEALERSHIPS, CARS].iter().any(|name| fields.get(name).is_some()) =>
-                    {
-                        Self::Document
-                    }
-                    // What does not end in its line is no line.
-                    Some(Err(error)) if error.is_eof() => Self::Document,
-                    _ => Self::Lines,
-                }
-            }
-            _ => Self::Lines,
-        }
-    }
-}
-
-fn read_array(source: impl BufRead, owner: Owner, today: Date) -> Result<Upload, StockError> {
-    let mut rows = Upload::new(owner, today, "carro", "");
-    let ration = Ration::default();
-    let mut document = serde_json::Deserializer::from_reader(Rationed {
-        source,
-        ration: &ration,
-    });
-    let mut refused = None;
-    let read = rows.array(&mut document, &mut refused, &ration);
-    match (read.and_then(|()| document.end()), refused) {
-        (Ok(()), _) => Ok(rows),
-        (Err(_), Some(refused)) => Err(refused.into()),
-        (Err(error), None) => Err(broken(error, &ration)),
-    }
-}
-
-fn read_lines(mut source: impl BufRead, owner: Owner, today: Date) -> Result<Upload, StockError> {
-    let mut lines = LineReader::of(owner, today);
-    loop {
-        let bytes = source.fill_buf()?;
-        if bytes.is_empty() {
-            return Ok(lines.finish()?);
-        }
-        let read = bytes.len();
-        lines.push(bytes)?;
-        source.consume(read);
-    }
-}
-
-/// Gives out no more than is left of a ration.
-struct Rationed<'file, Source> {
-    source: Source,
-    ration: &'file Ration,
-}
-
-impl<Source: Read> Read for Rationed<'_, Source> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        match self.ration.take(buffer.len()) {
-            0 => Err(io::Error::other("a row is too long")),
-            most => self.source.read(&mut buffer[..most]),
-        }
-    }
-}
-
-fn broken(error: serde_json::Error, ration: &Ration) -> StockError {
-    if let Some(row) = ration.exceeded_by().filter(|_| error.is_io()) {
-        return Unreadable::LongRow(row).into();
-    }
-    if error.is_io() {
-        return StockError::Read(error.into());
-    }
-    StockError::Unreadable(Unreadable::Broken {
-        line: error.line(),
-        column: error.column(),
-    })
-}
-
-/// Takes the lists of a document row by row, in whatever order they stand.
-struct Reading<'file> {
-    rows: &'file mut Upload,
-    dealerships: Option<Records>,
-    /// Whether the cars were there.
-    cars: bool,
-    /// Which list is being read.
-    list: &'static str,
-    ration: &'file Ration,
-}
-
-impl<'de> Visitor<'de> for &mut Reading<'_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("dealerships and cars")
-    }
-
-    fn visit_map<Lists: MapAccess<'de>>(self, mut lists: Lists) -> Result<(), Lists::Error> {
-        while let Some(name) = lists.next_key::<String>()? {
-            match name.as_str() {
-                DEALERSHIPS => {
-                    self.list = DEALERSHIPS;
-                    if self.dealerships.is_some() {
-                        return Err(Lists::Error::custom("twice"));
-                    }
-                    let findings = &mut self.rows.findings;
-                    let dealerships = lists.next_value_seed(Dealerships(findings, self.ration))?;
-                    self.dealerships = Some(dealerships);
-                }
-                CARS => {
-                    self.list = CARS;
-                    if mem::replace(&mut self.cars, true) {
-                        return Err(Lists::Error::custom("twice"));
-                    }
-                    lists.next_value_seed(Cars(self.rows, self.ration))?;
-                }
-                other => {
-                    lists.next_value::<IgnoredAny>()?;
-                    if !DESCRIPTION.contains(&other) {
-                        let findings = &mut self.rows.findings;
-                        findings.warn(pointer("", other), "campo desconhecido; não foi usado");
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-struct Cars<'file>(&'file mut Upload, &'file Ration);
-
-impl<'de> DeserializeSeed<'de> for Cars<'_> {
-    type Value = ();
-
-    fn deserialize<Source: Deserializer<'de>>(self, source: Source) -> Result<(), Source::Error> {
-        // Cars of many dealerships are not bounded together.
-        self.0.array(source, &mut None, self.1)
-    }
-}
-
-/// Stands for a dealership with mistakes, which are noted; nothing is found wrong with it again.
-fn nameless(id: String) -> Dealership {
-    Dealership {
-        id,
-        name: "-".to_owned(),
-        city: "-".to_owned(),
-        state: STATES[0].to_owned(),
-        phone: None,
-        whatsapp: None,
-        email: None,
-        website: None,
-        latitude: None,
-        longitude: None,
-        active: true,
-        verified: false,
-        premium: false,
-    }
-}
-
-struct Dealerships<'file>(&'file mut Findings, &'file Ration);
-
-impl<'de> DeserializeSeed<'de> for Dealerships<'_> {
-    type Value = Records;
-
-    fn deserialize<Source: Deserializer<'de>>(self, source: Source) -> Result<Self::Value, Source::Error> {
-        source.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Dealerships<'_> {
-    type Value = Records;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a list of dealerships")
-    }
-
-    fn visit_seq<Items: SeqAccess<'de>>(self, mut items: Items) -> Result<Self::Value, Items::Error> {
-        let mut records = Records::default();
-        let mut place = 0;
-        self.1.begin();
-        while let Some(row) = items.next_element::<Value<'_>>()? {
-            self.1.row();
-            let id = row
-                .as_object()
-                .and_then(|fields| fields.get("id")?.as_str())
-                .filter(|id| !id.trim().is_empty())
-                .map(str::to_owned);
-            let pointer = format!("/{DEALERSHIPS}/{place}");
-            if let Some(dealership) = rows::dealership(row, pointer, self.0).or_else(|| Some(nameless(id?))) {
-                records.dealerships.push(dealership);
-                records.places.push(place);
-            }
-            place += 1;
-        }
-        Ok(records)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -565,7 +282,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{
-        super::{SAMPLE, upload::MOST_CARS},
+        super::{SAMPLE, rows, upload::MOST_CARS},
         *,
     };
 

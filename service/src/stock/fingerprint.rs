@@ -19,13 +19,13 @@ pub struct Fingerprint([u8; BYTES]);
 impl Fingerprint {
     /// Of a whole stock.
     #[must_use]
-    pub fn of(cars: &[Car]) -> Self {
+    pub fn of<'a>(cars: impl IntoIterator<Item = &'a Car>) -> Self {
         Self::default().with(cars)
     }
 
     /// Of the stock with more cars.
     #[must_use]
-    pub fn with(mut self, more: &[Car]) -> Self {
+    pub fn with<'a>(mut self, more: impl IntoIterator<Item = &'a Car>) -> Self {
         for car in more {
             self.turn(car);
         }

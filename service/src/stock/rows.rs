@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 
 use faciliauto_engine::{
     equipment,
-    stock::{Car, Category, Centavos, Dealership, Fuel, Gearbox},
+    stock::{Car, Cars, Category, Centavos, Dealership, Fuel, Gearbox},
     tables::STATES,
 };
 use jiff::civil::Date;
@@ -14,7 +14,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::upload::MOST_CARS;
 use crate::{
     document::Value,
     fields::{Fields, Findings, Shape},
@@ -452,7 +451,7 @@ pub fn dealership_from_json(text: &str) -> Result<Dealership, String> {
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write_cars(mut writer: impl Write, cars: &[Car]) -> io::Result<()> {
+pub fn write_cars<'a>(mut writer: impl Write, cars: impl IntoIterator<Item = &'a Car>) -> io::Result<()> {
     for car in cars {
         serde_json::to_writer(&mut writer, &CarRow::from(car))?;
         writer.write_all(b"\n")?;
@@ -460,12 +459,12 @@ pub fn write_cars(mut writer: impl Write, cars: &[Car]) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads cars of one dealership, one a line. `expected` is how many there should be.
+/// Reads cars of one dealership, one a line.
 ///
 /// # Errors
 /// The first line that is no car, with its number and what is wrong with it.
-pub fn read_cars(reader: impl Read, dealership: &str, expected: usize) -> Result<Vec<Car>, String> {
-    let mut cars = Vec::with_capacity(expected.min(MOST_CARS));
+pub fn read_cars(reader: impl Read, dealership: &str) -> Result<Cars, String> {
+    let mut cars = Cars::new();
     for (index, line) in BufReader::new(reader).lines().enumerate() {
         let number = index + 1;
         let line = line.map_err(|error| format!("line {number}: {error}"))?;
@@ -537,10 +536,10 @@ mod tests {
         (bare.name, bare.version, bare.colour, bare.doors) = (None, None, None, None);
         (bare.equipment, bare.auction, bare.accident, bare.single_owner) = (None, None, None, None);
         (bare.armoured, bare.ipva_paid, bare.fipe_price, bare.confirmed_on) = (None, None, None, None);
-        let cars = vec![full_car(), bare];
+        let cars = Cars::from([full_car(), bare]);
         let mut text = Vec::new();
         write_cars(&mut text, &cars).unwrap();
-        assert_eq!(read_cars(text.as_slice(), "d-1", 2), Ok(cars));
+        assert_eq!(read_cars(text.as_slice(), "d-1"), Ok(cars));
     }
 
     /// Prevents the store from losing or changing a field of a dealership.

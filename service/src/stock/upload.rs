@@ -11,7 +11,7 @@ use std::{
 
 use faciliauto_engine::{
     catalogue::{Catalogue, StockProblemKind},
-    stock::{Car, Dealership, Stock},
+    stock::{Car, Cars, Dealership, Stock},
 };
 use jiff::civil::Date;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
@@ -71,7 +71,7 @@ pub struct Upload {
     /// Where the rows are in the document: nothing, or the pointer of their list.
     list: &'static str,
     /// Rows without mistakes.
-    pub cars: Vec<Car>,
+    pub cars: Cars,
     /// The number of each of them, from 1.
     pub(super) numbers: Vec<usize>,
     /// How many each dealership has, where rows name theirs.
@@ -87,7 +87,7 @@ impl Upload {
             today,
             noun,
             list,
-            cars: Vec::new(),
+            cars: Cars::new(),
             numbers: Vec::new(),
             of_each: HashMap::new(),
             findings: Findings::default(),

@@ -18,7 +18,7 @@ use crate::{
         application::TestApplication,
         cutter::Cutter,
         eventually,
-        fixtures::dealer,
+        fixtures::{cars_of, dealer},
         generations::{KEEP, Whole, current, lived_in},
         redis_server::RedisServer,
     },
@@ -165,7 +165,7 @@ async fn a_dealership_is_read_as_at_one_moment_or_not_at_all() {
         .await
         .unwrap();
     let cars: Vec<Car> = first.cars.try_concat().await.unwrap();
-    assert_eq!(cars, dealer("a", 3).cars, "as it was when it was asked for");
+    assert_eq!(cars, cars_of(&dealer("a", 3)), "as it was when it was asked for");
     for piece in &old {
         server.ask::<()>(&["DEL", piece]);
     }
@@ -195,7 +195,7 @@ async fn a_lost_piece_refuses_the_dealership() {
     let fence = state.raise_fence("r1").await.unwrap();
     let generation = state.begin_generation(&fence).await.unwrap();
     // Incompressible, so that there is a piece before the end.
-    let mut cars = dealer("a", 3_000).cars;
+    let mut cars = cars_of(&dealer("a", 3_000));
     for (index, car) in cars.iter_mut().enumerate() {
         car.images = (0..24)
             .map(|image| TokenDigest::of(&format!("{index} {image}")).to_hexadecimal())
@@ -282,7 +282,7 @@ async fn every_replica_follows_a_switch_and_a_switch_back() {
     };
     shown(&state.head().await.unwrap().unwrap(), 2).await;
     let mut whole = Whole::of_current(&state).await;
-    whole.dealers[0].1 = dealer("a", 7).cars;
+    whole.dealers[0].1 = cars_of(&dealer("a", 7));
     let head = whole.restore(&state, "r1").await;
     shown(&head, 7).await;
     let kept = state.kept().await.unwrap().unwrap().epoch;

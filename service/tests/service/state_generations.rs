@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use crate::{
     harness::{
-        fixtures::dealer,
+        fixtures::{cars_of, dealer},
         generations::{KEEP, Whole, current, lived_in},
         redis_server::RedisServer,
     },
@@ -68,7 +68,7 @@ async fn a_generation_reads_as_what_is_served(state: Arc<dyn State>) {
         .iter()
         .map(|(dealer, cars)| DealerStock {
             dealership: dealer.dealership.clone(),
-            cars: cars.clone(),
+            cars: cars.clone().into(),
         })
         .collect();
     assert_eq!(stock, served, "updates are in it");
@@ -310,7 +310,7 @@ async fn a_dealership_is_filled_in_whole_or_not_at_all(state: Arc<dyn State>) {
         )]),
     };
     let broken: Vec<Result<Vec<Car>, SourceError>> =
-        vec![Ok(large.cars[..1500].to_vec()), Err("the file ends".into())];
+        vec![Ok(cars_of(&large)[..1500].to_vec()), Err("the file ends".into())];
     let refused = state
         .fill_dealer(&fence, &generation, filled(&large), stream::iter(broken).boxed())
         .await;
@@ -324,7 +324,8 @@ async fn a_dealership_is_filled_in_whole_or_not_at_all(state: Arc<dyn State>) {
         [""; 0]
     );
     // As many as its source gives at a time, and none at all among them.
-    let batches = [&large.cars[..1], &[], &large.cars[1..2400], &large.cars[2400..]];
+    let all = cars_of(&large);
+    let batches = [&all[..1], &[], &all[1..2400], &all[2400..]];
     let batches = stream::iter(batches.map(|batch| Ok(batch.to_vec()))).boxed();
     state
         .fill_dealer(&fence, &generation, filled(&large), batches)
@@ -333,7 +334,7 @@ async fn a_dealership_is_filled_in_whole_or_not_at_all(state: Arc<dyn State>) {
     let records = state.dealer_records(&generation, "large").await.unwrap().unwrap();
     let batches: Vec<Vec<Car>> = records.cars.try_collect().await.unwrap();
     assert!(batches.iter().all(|batch| (1..=1000).contains(&batch.len())));
-    assert_eq!(batches.concat(), large.cars);
+    assert_eq!(batches.concat(), all);
     assert_eq!(
         (records.token, records.sold),
         (filled(&large).token, filled(&large).sold)

@@ -34,12 +34,11 @@ fn answer(tables: &Tables, bytes: &[u8]) {
     let (Ok(buyer), Ok(stock)) = (questionnaire(&mut bytes), good_stock(&mut bytes)) else {
         return;
     };
-    let Stock {
-        dealerships,
-        mut cars,
-    } = stock;
-    cars.truncate(64);
-    let stock = Stock { dealerships, cars };
+    let few = stock.cars.into_iter().take(64);
+    let stock = Stock {
+        cars: few.collect(),
+        ..stock
+    };
     if let Ok(catalogue) = Catalogue::build(stock, tables, TODAY, "fuzz.1".to_owned()) {
         let _ = catalogue.recommend(&buyer);
     }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use arbitrary::{Result, Unstructured};
 use faciliauto_engine::{
-    Car, Category, Centavos, Dealership, Frequency, Fuel, Gearbox, IncomeRange, MustHave, Payment, Place,
+    Car, Cars, Category, Centavos, Dealership, Frequency, Fuel, Gearbox, IncomeRange, MustHave, Payment, Place,
     PlaceSearch, Priorities, Questionnaire, Stock, Tables, Usage, equipment::VOCABULARY,
 };
 use jiff::civil::{Date, date};
@@ -146,7 +146,7 @@ pub fn good_stock(bytes: &mut Unstructured<'_>) -> Result<Stock> {
         .iter()
         .map(|id| good_dealership(bytes, id))
         .collect::<Result<Vec<_>>>()?;
-    let mut cars = Vec::new();
+    let mut cars = Cars::new();
     for _ in 0..bytes.int_in_range(0..=40)? {
         let dealership = one(bytes, &ids)?;
         let car = good_car(bytes, cars.len(), dealership)?;
@@ -264,7 +264,7 @@ pub fn any_stock(bytes: &mut Unstructured<'_>) -> Result<Stock> {
             good
         });
     }
-    let mut cars = Vec::new();
+    let mut cars = Cars::new();
     for number in 0..bytes.int_in_range(0..=12)? {
         let dealership = match dealerships.as_slice() {
             known @ [_, ..] if bytes.ratio(7, 8)? => bytes.choose(known)?.id.clone(),

@@ -3,7 +3,7 @@
 //!
 //! What depends on little is worked out once: a brand's fold per spelling, a model per way of advertising it.
 
-use std::{collections::HashMap, fmt::Write, sync::Arc};
+use std::{collections::HashMap, fmt::Write, mem, sync::Arc};
 
 use jiff::civil::Date;
 
@@ -17,14 +17,11 @@ use crate::{
     equipment::EquipmentSet,
     proximity::sale_places,
     questionnaire::Usage,
-    stock::{Car, Dealership, Stock},
+    stock::{Car, Cars, Dealership, Stock},
     tables::{ModelFacts, Tables},
     text::fold,
     utilities::{Utilities, age},
 };
-
-/// From how many cars on memory is given back while they are joined.
-const WORTH_SHRINKING: usize = 10_000;
 
 pub(super) fn build(
     stock: Stock,
@@ -36,10 +33,9 @@ pub(super) fn build(
     check(&stock, order.distinct, reference_date)?;
     let Stock {
         mut dealerships,
-        cars,
+        mut cars,
     } = stock;
     dealerships.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut cars = cars;
     order.apply(&mut cars);
     let length = cars.len();
     let (brands, brand_of) = brands(&cars, &tables);
@@ -67,12 +63,10 @@ pub(super) fn build(
 
     let shown_economy_column = tables.criteria.economy_column(Usage::Family);
     let mut models = ModelMemory::default();
-    let mut joined = Vec::with_capacity(length);
-    // From the end, so that what is joined gives its memory back meanwhile: a large stock never takes it twice.
-    while let Some((car, dealership)) = cars.pop().zip(dealership_of_cars.pop()) {
-        if cars.capacity() > WORTH_SHRINKING && cars.len() < cars.capacity() / 2 {
-            cars.shrink_to_fit();
-        }
+    let mut blocks = Vec::with_capacity(length.div_ceil(BLOCK));
+    let mut joined = Vec::with_capacity(length.min(BLOCK));
+    // What is joined gives its memory back meanwhile: a large stock never takes it twice.
+    for (car, dealership) in cars.into_iter().zip(dealership_of_cars) {
         let dealership = dealership as usize;
         // `brands` was made from these cars.
         let brand = brand_of[&car.brand];
@@ -94,11 +88,15 @@ pub(super) fn build(
             age,
             unconfirmed_days,
         }));
+        if joined.len() == BLOCK {
+            blocks.push(Block::of(mem::replace(&mut joined, Vec::with_capacity(BLOCK))));
+        }
     }
-    drop(dealership_of);
-    joined.reverse();
+    if !joined.is_empty() {
+        blocks.push(Block::of(joined));
+    }
     Ok(Catalogue {
-        blocks: in_blocks(joined),
+        blocks,
         length,
         dealerships: dealerships.into(),
         places: places.into(),
@@ -132,8 +130,8 @@ struct Order {
 
 impl Order {
     /// What is sorted is 20 bytes a car: moving whole cars costs far more.
-    fn of(cars: &[Car]) -> Self {
-        if cars.is_sorted_by(|a, b| a.id < b.id) {
+    fn of(cars: &Cars) -> Self {
+        if cars.iter().is_sorted_by(|a, b| a.id < b.id) {
             return Self {
                 rows: None,
                 distinct: true,
@@ -156,7 +154,7 @@ impl Order {
     }
 
     /// Moves each car to its place, in place: each goes where the one before it in its cycle was.
-    fn apply(self, cars: &mut [Car]) {
+    fn apply(self, cars: &mut Cars) {
         let mut rows = self.rows.unwrap_or_default();
         for first in 0..rows.len() {
             let mut place = first;
@@ -174,12 +172,13 @@ impl Order {
 }
 
 /// How many bytes all ids begin with alike.
-fn shared_beginning(cars: &[Car]) -> usize {
-    let Some((first, rest)) = cars.split_first() else {
+fn shared_beginning(cars: &Cars) -> usize {
+    let mut cars = cars.iter();
+    let Some(first) = cars.next() else {
         return 0;
     };
     let first = first.id.as_bytes();
-    rest.iter().fold(first.len(), |shared, car| {
+    cars.fold(first.len(), |shared, car| {
         let same = first.iter().zip(car.id.as_bytes()).take(shared);
         same.take_while(|(a, b)| a == b).count()
     })
@@ -195,7 +194,7 @@ fn sixteen_bytes(text: &[u8]) -> u128 {
 }
 
 /// The brands in stock, folded and sorted, and for each spelling its place among them.
-fn brands(cars: &[Car], tables: &Tables) -> (Vec<String>, HashMap<String, usize>) {
+fn brands(cars: &Cars, tables: &Tables) -> (Vec<String>, HashMap<String, usize>) {
     let mut folded: HashMap<&str, String> = HashMap::new();
     for car in cars {
         if !folded.contains_key(car.brand.as_str()) {
@@ -262,16 +261,6 @@ impl ModelMemory {
     }
 }
 
-fn in_blocks(cars: Vec<Arc<CatalogueCar>>) -> Vec<Arc<Block>> {
-    let mut blocks = Vec::with_capacity(cars.len().div_ceil(BLOCK));
-    let mut cars = cars.into_iter().peekable();
-    while cars.peek().is_some() {
-        blocks.push(Block::of(cars.by_ref().take(BLOCK).collect()));
-    }
-    blocks
-}
-
-/// Whole days from a day to the reference date, none for a day that lies ahead; `None` without a day.
 /// How long nobody has spoken of a car; `None` for a sample, of which nobody will, and where no day is given.
 pub(super) fn unconfirmed_days(car: &Car, reference_date: Date) -> Option<u32> {
     if car.sample {
@@ -280,6 +269,7 @@ pub(super) fn unconfirmed_days(car: &Car, reference_date: Date) -> Option<u32> {
     days_since(car.confirmed_on, reference_date)
 }
 
+/// Whole days from a day to the reference date, none for a day that lies ahead; `None` without a day.
 fn days_since(day: Option<Date>, reference_date: Date) -> Option<u32> {
     let days = day?.until(reference_date).map_or(0, |span| span.get_days());
     Some(u32::try_from(days).unwrap_or(0))

@@ -8,7 +8,7 @@ use std::{
 use jiff::civil::Date;
 
 use crate::{
-    stock::{Car, Centavos, Dealership, Stock},
+    stock::{Cars, Centavos, Dealership, Stock},
     tables::STATES,
 };
 
@@ -179,7 +179,7 @@ fn check_dealerships<'stock>(
 }
 
 fn check_cars(
-    cars: &[Car],
+    cars: &Cars,
     distinct: bool,
     dealerships: &HashMap<&str, usize>,
     reference_date: Date,
@@ -239,7 +239,7 @@ fn check_cars(
 }
 
 /// Rows whose id an earlier row has, with that row.
-fn duplicates(cars: &[Car]) -> HashMap<usize, usize> {
+fn duplicates(cars: &Cars) -> HashMap<usize, usize> {
     let mut rows: HashMap<&str, usize> = HashMap::with_capacity(cars.len());
     let mut found = HashMap::new();
     for (row, car) in cars.iter().enumerate() {

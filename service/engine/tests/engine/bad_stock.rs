@@ -34,7 +34,7 @@ fn every_bad_field_is_named() {
         let id = bad.id.clone();
         let found = problems(Stock {
             dealerships: vec![dealership("loja")],
-            cars: vec![onix("bom"), bad],
+            cars: [onix("bom"), bad].into(),
         });
         let named: Vec<_> = found
             .problems
@@ -69,7 +69,7 @@ fn every_bad_field_is_named() {
         change(&mut bad);
         let found = problems(Stock {
             dealerships: vec![dealership("loja"), bad],
-            cars: vec![onix("bom")],
+            cars: [onix("bom")].into(),
         });
         let named: Vec<_> = found
             .problems
@@ -91,7 +91,7 @@ fn a_hundred_problems_are_listed_and_all_are_counted() {
         .collect();
     let found = problems(Stock {
         dealerships: vec![dealership("loja")],
-        cars,
+        cars: cars.into(),
     });
     assert_eq!((found.problems.len(), found.total), (100, 250));
     let text = found.to_string();

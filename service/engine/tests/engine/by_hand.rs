@@ -183,7 +183,7 @@ fn four_unknown_cars_with_variety() {
     ];
     let stock = Stock {
         dealerships: vec![dealership("loja"), dealership("outra")],
-        cars,
+        cars: cars.into(),
     };
     let catalogue = Catalogue::build(stock, tables(), TODAY, "test.1".to_owned()).unwrap();
     let pure = order(&catalogue, &questionnaire());

@@ -96,7 +96,7 @@ pub(crate) fn stranger(id: &str) -> Car {
 pub(crate) fn stock(cars: Vec<Car>) -> Stock {
     Stock {
         dealerships: vec![dealership("loja")],
-        cars,
+        cars: cars.into(),
     }
 }
 

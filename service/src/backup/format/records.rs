@@ -130,11 +130,11 @@ pub fn write_dealership(dealership: &Dealership, lines: &mut Vec<u8>) {
 ///
 /// # Errors
 /// A row that is no JSON, which none of ours is.
-pub fn write_cars(cars: &[Car], lines: &mut Vec<u8>) -> io::Result<()> {
+pub fn write_cars<'a>(cars: impl IntoIterator<Item = &'a Car>, lines: &mut Vec<u8>) -> io::Result<()> {
     let mut row = Vec::new();
     for car in cars {
         row.clear();
-        rows::write_cars(&mut row, std::slice::from_ref(car))?;
+        rows::write_cars(&mut row, [car])?;
         lines.extend_from_slice(b"{\"dealership_id\":");
         serde_json::to_writer(&mut *lines, &car.dealership_id)?;
         lines.push(b',');
@@ -383,7 +383,7 @@ mod tests {
         let mut lines = Vec::new();
         write_cars(&stock.cars, &mut lines).unwrap();
         let text = String::from_utf8(lines).unwrap();
-        let cars: Vec<Car> = text.lines().map(|line| read_car(line).unwrap()).collect();
+        let cars: faciliauto_engine::stock::Cars = text.lines().map(|line| read_car(line).unwrap()).collect();
         assert_eq!(cars, stock.cars);
         let unknown = text
             .lines()

@@ -205,7 +205,7 @@ mod tests {
         // What stands here now shows whether it is read again.
         seen.0.get_mut(&id).unwrap().cars = 1_000_000;
         let mut less = other;
-        less.cars.remove(0);
+        less.cars = less.cars.into_iter().skip(1).collect();
         put(&state, basis, vec![less.into()]).await;
         let again = read(&mut seen).await.unwrap().others;
         assert_eq!((again.cars, again.dealerships), (1_000_000 + counts.1 - 1, 2));

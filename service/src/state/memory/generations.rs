@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use faciliauto_engine::stock::Cars;
 use futures::{
     StreamExt,
     future::{BoxFuture, FutureExt, ready},
@@ -236,7 +237,7 @@ impl MemoryState {
             sold,
         } = dealer;
         let id = dealership.id.clone();
-        let mut cars = Vec::new();
+        let mut cars = Cars::new();
         while let Some(batch) = batches.next().await {
             cars.extend(batch.map_err(|reason| FillError::Source {
                 dealership: id.clone(),
@@ -275,7 +276,7 @@ fn batches(stock: Arc<DealerStock>) -> CarBatches<'static> {
     let begins = (0..stock.cars.len()).step_by(CARS_AT_ONCE);
     stream::iter(begins)
         .map(move |begin| {
-            let batch = stock.cars[begin..].iter().take(CARS_AT_ONCE);
+            let batch = stock.cars.iter().skip(begin).take(CARS_AT_ONCE);
             Ok(batch.cloned().collect())
         })
         .boxed()

@@ -60,7 +60,9 @@ impl Moving {
         let mut dealers = stock.dealers.into_iter();
         let mut from = dealers.find(|stock| stock.dealership.id == "a").unwrap();
         let mut to = dealers.find(|stock| stock.dealership.id == "c").unwrap();
-        let mut car = from.cars.pop().expect("a car to be moved");
+        let mut left: Vec<_> = from.cars.into_iter().collect();
+        let mut car = left.pop().expect("a car to be moved");
+        from.cars = left.into();
         to.dealership.id.clone_into(&mut car.dealership_id);
         to.cars.push(car);
         commit(state, Basis::Version(stock.head.version), vec![from, to], &[])

@@ -71,3 +71,8 @@ pub(crate) fn car_row(id: &str, dealership: &str) -> Value {
         "categoria": "Hatch",
     })
 }
+
+/// The cars of a dealership, to be cut.
+pub(crate) fn cars_of(stock: &DealerStock) -> Vec<Car> {
+    stock.cars.iter().cloned().collect()
+}
