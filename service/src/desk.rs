@@ -9,7 +9,7 @@ use std::{
 };
 
 use faciliauto_engine::stock::{Car, Cars, Dealership};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
@@ -25,18 +25,20 @@ use crate::{
     race::{ATTEMPTS, stand_back},
     state::{
         Basis, Change, DealerStock, Head, State, StateError, Written,
-        dealers::{DealerView, SoldMark, TokenChange, TokenDigest},
+        dealers::{DealerView, TokenChange, TokenDigest},
         once::{Once, OnceKey, Remembered, VERSION_MADE},
     },
-    stock::{fingerprint::Fingerprint, rows, upload::Upload},
+    stock::{
+        fingerprint::Fingerprint,
+        kept_sold::{Marked, put_back},
+        rows,
+        upload::Upload,
+    },
     store::Store,
 };
 
 mod cars;
 mod turns;
-
-/// How long a car stays sold when a stock without `If-Match`, perhaps older than the sale, says otherwise.
-const STAYS_SOLD: SignedDuration = SignedDuration::from_hours(24);
 
 /// Uploads that are read at the same time: each may hold 64 MiB and a hundred thousand cars.
 const UPLOADS_AT_ONCE: usize = 4;
@@ -284,13 +286,12 @@ impl Desk {
                     errors: upload.findings.errors,
                 });
             }
-            let wins = condition.is_some();
+            let marked = Marked::new(sold, condition.is_some(), self.clock.now());
             let mut cars = mem::take(&mut upload.cars);
-            let now = self.clock.now();
-            let (sold, cars, fingerprint, mut receipt) = aside(move || {
-                let receipt = settle(&before, &mut cars, &|car| !wins && stays_sold(sold.get(car), now));
+            let (marked, cars, fingerprint, mut receipt) = aside(move || {
+                let receipt = settle(&before, &mut cars, &marked);
                 let fingerprint = (!dry_run).then(|| Fingerprint::of(&cars));
-                (sold, cars, fingerprint, receipt)
+                (marked, cars, fingerprint, receipt)
             })
             .await?;
             receipt.dealership_id.clone_from(&id);
@@ -302,18 +303,10 @@ impl Desk {
             };
             receipt.catalog_version = VERSION_MADE.to_owned();
             receipt.etag = tag(fingerprint);
-            let unmarked = sold
-                .into_iter()
-                .filter(|(_, at)| wins || !stays_sold(Some(at), now));
-            let marks = unmarked.map(|(car, _)| SoldMark {
-                dealership: id.clone(),
-                car,
-                sold: false,
-            });
             let put = Arc::new(DealerStock { dealership, cars });
             let change = Change {
                 basis: Basis::Version(head.version),
-                marks: marks.collect(),
+                marks: marked.lifted(&id).collect(),
                 put: vec![Arc::clone(&put)],
                 remove: others.samples,
                 updates: Vec::new(),
@@ -329,7 +322,7 @@ impl Desk {
                 }));
             }
             upload.cars = Arc::unwrap_or_clone(put).cars;
-            give_back(&mut upload.cars, &receipt.kept_sold);
+            put_back(&mut upload.cars, &receipt.kept_sold);
         }
         Err(ApiError::StockMoved)
     }
@@ -474,11 +467,6 @@ impl Others {
     }
 }
 
-/// Whether a car that was marked sold then is sold whatever a stock says that may be older.
-pub(crate) fn stays_sold(marked: Option<&Timestamp>, now: Timestamp) -> bool {
-    marked.is_some_and(|at| now.duration_since(*at) < STAYS_SOLD)
-}
-
 /// A dealership before its stock is put.
 struct Standing {
     head: Head,
@@ -520,14 +508,8 @@ impl Before {
 }
 
 /// Lets cars stay sold, and counts what is new, other and gone.
-fn settle(before: &Before, cars: &mut Cars, stays_sold: &dyn Fn(&str) -> bool) -> StockReceipt {
-    let mut kept_sold = Vec::new();
-    for car in cars.iter_mut() {
-        if car.available && stays_sold(&car.id) {
-            car.available = false;
-            kept_sold.push(car.id.clone());
-        }
-    }
+fn settle(before: &Before, cars: &mut Cars, marked: &Marked) -> StockReceipt {
+    let kept_sold = marked.keep_sold(cars);
     let (mut added, mut changed) = (0, 0);
     for car in cars.iter() {
         match before.car(&car.id) {
@@ -556,14 +538,6 @@ fn settle(before: &Before, cars: &mut Cars, stays_sold: &dyn Fn(&str) -> bool) -
         kept_sold,
         catalog_version: String::new(),
         etag: String::new(),
-    }
-}
-
-/// Undoes what [`settle`] did to cars, for a stock that is to be settled anew.
-fn give_back(cars: &mut Cars, kept_sold: &[String]) {
-    let kept_sold: HashSet<&str> = kept_sold.iter().map(String::as_str).collect();
-    for car in cars.iter_mut().filter(|car| kept_sold.contains(car.id.as_str())) {
-        car.available = true;
     }
 }
 

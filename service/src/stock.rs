@@ -10,6 +10,7 @@ use crate::state::DealerStock;
 
 pub mod file;
 pub mod fingerprint;
+pub(crate) mod kept_sold;
 pub mod rows;
 pub mod upload;
 

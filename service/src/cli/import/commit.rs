@@ -17,10 +17,14 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    desk::{IfMatch, stays_sold, tag},
+    desk::{IfMatch, tag},
     race::{ATTEMPTS, stand_back},
-    state::{Basis, Change, DealerStock, Progress, State, StateError, dealers::SoldMark},
-    stock::{StockFile, file::Part},
+    state::{Basis, Change, DealerStock, Progress, State, StateError},
+    stock::{
+        StockFile,
+        file::Part,
+        kept_sold::{Marked, put_back},
+    },
 };
 
 const DAMAGED: &str = "the store has a generation, but the version of its stock is missing: it is damaged";
@@ -70,7 +74,7 @@ pub async fn import(
             });
         }
         let created = standing.head.is_none();
-        let change = change(&standing, &put, condition.is_some(), clock.now());
+        let change = change(&standing, &put);
         match state.commit(change, progress).await {
             Ok(written) => {
                 let head = written.confirmed().await?;
@@ -129,30 +133,18 @@ struct Put {
     part: Part,
     /// Ids of cars that the file has on offer and that stay sold.
     kept_sold: Vec<String>,
-    /// When cars were marked sold, by their ids.
-    sold: BTreeMap<String, Timestamp>,
+    marked: Marked,
 }
 
 impl Put {
-    fn new(
-        mut part: Part,
-        dealership: Dealership,
-        sold: BTreeMap<String, Timestamp>,
-        stays: &dyn Fn(&Timestamp) -> bool,
-    ) -> Self {
+    fn new(mut part: Part, dealership: Dealership, marked: Marked) -> Self {
         let mut cars = mem::take(&mut part.cars);
-        let mut kept_sold = Vec::new();
-        for car in cars.iter_mut().filter(|car| car.available) {
-            if sold.get(&car.id).is_some_and(stays) {
-                car.available = false;
-                kept_sold.push(car.id.clone());
-            }
-        }
+        let kept_sold = marked.keep_sold(&mut cars);
         Self {
             stock: Arc::new(DealerStock { dealership, cars }),
             part,
             kept_sold,
-            sold,
+            marked,
         }
     }
 
@@ -166,10 +158,7 @@ impl Put {
         } = self;
         // Whoever was to write it is done with it, so nothing is copied.
         part.cars = Arc::unwrap_or_clone(stock).cars;
-        let kept_sold: HashSet<String> = kept_sold.into_iter().collect();
-        for car in part.cars.iter_mut().filter(|car| kept_sold.contains(&car.id)) {
-            car.available = true;
-        }
+        put_back(&mut part.cars, &kept_sold);
         part
     }
 }
@@ -206,31 +195,21 @@ fn put(
         let (stored, sold) = before.map(|named| (named.dealership, named.sold)).unzip();
         let record = records.remove(&part.dealership).or(stored);
         let dealership = record.with_context(|| format!("there is no dealership {:?}", part.dealership))?;
-        let stays = |at: &Timestamp| condition.is_none() && stays_sold(Some(at), now);
-        put.push(Put::new(part, dealership, sold.unwrap_or_default(), &stays));
+        let marked = Marked::new(sold.unwrap_or_default(), condition.is_some(), now);
+        put.push(Put::new(part, dealership, marked));
     }
     Ok(put)
 }
 
-fn change(standing: &Standing, put: &[Put], wins: bool, now: Timestamp) -> Change {
-    let unmarked = put.iter().flat_map(|put| {
-        let old = put
-            .sold
-            .iter()
-            .filter(|(_, at)| wins || !stays_sold(Some(at), now));
-        old.map(|(car, _)| SoldMark {
-            dealership: put.part.dealership.clone(),
-            car: car.clone(),
-            sold: false,
-        })
-    });
+fn change(standing: &Standing, put: &[Put]) -> Change {
+    let lifted = put.iter().flat_map(|put| put.marked.lifted(&put.part.dealership));
     let basis = standing
         .head
         .as_ref()
         .map_or(Basis::Unopened, |head| Basis::Version(head.version.clone()));
     Change {
         basis,
-        marks: unmarked.collect(),
+        marks: lifted.collect(),
         put: put.iter().map(|put| Arc::clone(&put.stock)).collect(),
         remove: standing.others.gone.clone(),
         updates: Vec::new(),
