@@ -20,6 +20,8 @@ use crate::{
 #[serde(default)]
 struct ImportReport {
     created: Option<bool>,
+    /// Whether stock was written, into a store that was open before or not.
+    imported: Option<bool>,
     cars: Option<u64>,
     dealerships: Option<u64>,
     error: Option<String>,
@@ -50,6 +52,18 @@ pub(super) fn seeded(
             ) => {
                 format!("{cars} cars of {dealerships} dealerships were imported.")
             }
+            (
+                Some(ImportReport {
+                    created: Some(false),
+                    imported: Some(true),
+                    cars: Some(cars),
+                    dealerships: Some(dealerships),
+                    ..
+                }),
+                _,
+            ) => format!(
+                "Redis held a stock already; with what was imported it is {cars} cars of {dealerships} dealerships."
+            ),
             (
                 Some(ImportReport {
                     created: Some(false), ..

@@ -441,10 +441,23 @@ fn import_is_followed_to_its_end() {
     );
     let kept = with(
         vec![import("Complete")],
-        vec![import_pod("{\"created\": false}")],
+        vec![import_pod(
+            "{\"created\": false, \"imported\": false, \"cars\": 9, \"dealerships\": 1}",
+        )],
         None,
     );
     assert!(kept.message.contains("was kept"), "{}", kept.message);
+    let beside = with(
+        vec![import("Complete")],
+        vec![import_pod(
+            "{\"created\": false, \"imported\": true, \"cars\": 312, \"dealerships\": 9}",
+        )],
+        None,
+    );
+    assert_eq!(
+        beside.message,
+        "Redis held a stock already; with what was imported it is 312 cars of 9 dealerships."
+    );
 
     let none = conditions(
         &resource(json!({"stock": {"seed": "None"}})),
