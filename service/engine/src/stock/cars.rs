@@ -70,7 +70,6 @@ impl Cars {
     }
 
     /// In their order.
-    #[must_use]
     pub fn iter(&self) -> Iter<'_> {
         self.parts.iter().flatten()
     }
