@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -108,7 +109,9 @@ class Browser:
         return self.one(selector, within).text
 
     def until(self, what: str, holds):
-        return WebDriverWait(self.driver, PATIENCE_SECONDS).until(lambda _: holds(), message=what)
+        # The page may replace an element between the moment it is found and the one it is asked.
+        wait = WebDriverWait(self.driver, PATIENCE_SECONDS, ignored_exceptions=[StaleElementReferenceException])
+        return wait.until(lambda _: holds(), message=what)
 
     @property
     def focused(self):
