@@ -42,6 +42,9 @@ const ADMIN: &str = "an-administrator-of-the-benchmark";
 /// How often a replica is asked whether it shows something: the error of every figure.
 const POLL: Duration = Duration::from_millis(5);
 
+/// How long after a stock shows its memory is looked at.
+const SETTLED: Duration = Duration::from_secs(1);
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let mut targets = Targets::default();
@@ -95,6 +98,8 @@ async fn main() -> ExitCode {
             "s",
             SEEN_LARGE,
         );
+        // What was replaced goes back to the system a moment after its successor shows.
+        tokio::time::sleep(SETTLED).await;
         eprintln!("{round}: {}", bench.memory());
         let [peak, resident] = ["VmHWM:", "VmRSS:"].map(|field| bench.replicas[0].mebibytes(field));
         targets.report(&format!("put_100k_{round}.peak"), peak, "MiB", MOST_MEBIBYTES);
