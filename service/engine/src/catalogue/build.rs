@@ -3,7 +3,7 @@
 //!
 //! What depends on little is worked out once: a brand's fold per spelling, a model per way of advertising it.
 
-use std::{collections::HashMap, fmt::Write, mem, sync::Arc};
+use std::{collections::HashMap, fmt::Write, sync::Arc};
 
 use jiff::civil::Date;
 
@@ -63,8 +63,7 @@ pub(super) fn build(
 
     let shown_economy_column = tables.criteria.economy_column(Usage::Family);
     let mut models = ModelMemory::default();
-    let mut blocks = Vec::with_capacity(length.div_ceil(BLOCK));
-    let mut joined = Vec::with_capacity(length.min(BLOCK));
+    let mut joined = Vec::with_capacity(length);
     // What is joined gives its memory back meanwhile: a large stock never takes it twice.
     for (car, dealership) in cars.into_iter().zip(dealership_of_cars) {
         let dealership = dealership as usize;
@@ -88,15 +87,9 @@ pub(super) fn build(
             age,
             unconfirmed_days,
         }));
-        if joined.len() == BLOCK {
-            blocks.push(Block::of(mem::replace(&mut joined, Vec::with_capacity(BLOCK))));
-        }
-    }
-    if !joined.is_empty() {
-        blocks.push(Block::of(joined));
     }
     Ok(Catalogue {
-        blocks,
+        blocks: in_blocks(joined),
         length,
         dealerships: dealerships.into(),
         places: places.into(),
@@ -259,6 +252,16 @@ impl ModelMemory {
         self.known.insert(self.key.clone(), (facts.clone(), family));
         (facts, family)
     }
+}
+
+/// After all cars are joined, so that columns lie one after the other in memory and not among cars: a scan reads them.
+fn in_blocks(cars: Vec<Arc<CatalogueCar>>) -> Vec<Arc<Block>> {
+    let mut blocks = Vec::with_capacity(cars.len().div_ceil(BLOCK));
+    let mut cars = cars.into_iter().peekable();
+    while cars.peek().is_some() {
+        blocks.push(Block::of(cars.by_ref().take(BLOCK).collect()));
+    }
+    blocks
 }
 
 /// How long nobody has spoken of a car; `None` for a sample, of which nobody will, and where no day is given.
